@@ -1,0 +1,248 @@
+#include "api/admin.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/config.h"
+#include "api/database.h"
+#include "api/describe.h"
+#include "api/privileges.h"
+#include "db/limit.h"
+#include "db/migrate.h"
+#include "model/json_out.h"
+#include "model/text.h"
+
+#define MAX_POLICIES 8
+
+/* A command at work. */
+struct command {
+    struct arena *arena;
+    struct config config;
+    struct database database;
+    struct db_environment environment;
+    struct db *db;
+    struct problem problem;
+    struct change change;
+    char error[512];
+
+    /* Options; the last value of each list stays NULL. */
+    const char *account[2];
+    const char *code[2];
+    const char *value[2];
+    const char *name[2];
+    const char *policies[MAX_POLICIES + 1];
+    const char *access_key_id[2];
+};
+
+static int refuse(const char *message)
+{
+    fprintf(stderr, "postreeve: %s\n", message);
+    return 2;
+}
+
+static int fail(const struct command *command, enum code code)
+{
+    const char *detail = command->problem.detail != NULL ? command->problem.detail : code_title(code);
+    fprintf(stderr, "postreeve: %s%s%s\n", detail, code == CODE_INTERNAL_ERROR ? ": " : "",
+            code == CODE_INTERNAL_ERROR ? db_error(command->db) : "");
+    return 1;
+}
+
+static int print(struct buffer *json)
+{
+    puts(buffer_string(json));
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* --- commands --- */
+
+static int set_limit(struct command *command)
+{
+    long long value;
+    bool known = false;
+    if (command->code[0] == NULL || command->value[0] == NULL)
+        return refuse("set-limit needs --limit CODE and --value N");
+    if (limit_find(command->code[0]) == NULL)
+        return refuse("there is no such limit; see `postreeve admin list-limits`");
+    if (!text_to_integer(command->value[0], &value) || value < 0)
+        return refuse("--value is a number from 0");
+    enum code code = limit_set(command->db, command->change.account_id, command->code[0], value,
+                               &command->problem, &known);
+    if (code != CODE_OK)
+        return fail(command, code);
+    return known ? 0 : refuse("there is no such account");
+}
+
+static int list_limits(struct command *command)
+{
+    struct buffer json = {.arena = command->arena};
+    enum code code = limit_list(command->db, command->change.account_id, &command->problem, &json);
+    return code == CODE_OK ? print(&json) : fail(command, code);
+}
+
+static int reset_root_key(struct command *command)
+{
+    enum code code = identity_reset_root_key(command->db, &command->change, &command->database.secret_key,
+                                             database_publish_root_key, &command->config);
+    return code == CODE_OK ? 0 : fail(command, code);
+}
+
+static int create_iam_user(struct command *command)
+{
+    struct access_key key;
+    const char *iam_user_id;
+    if (command->name[0] == NULL)
+        return refuse("create-iam-user needs --name NAME");
+    for (const char **policy = command->policies; *policy != NULL; policy++)
+        if (policy_managed(*policy) == NULL)
+            return refuse("--policy is AmazonWorkMailFullAccess or AmazonWorkMailReadOnlyAccess");
+    enum code code = identity_create_user(command->db, &command->change, &command->database.secret_key,
+                                          command->name[0], command->policies, &iam_user_id, &key);
+    if (code != CODE_OK)
+        return fail(command, code);
+
+    struct buffer json = {.arena = command->arena};
+    out_begin_object(&json);
+    out_member(&json, "iam_user_id", iam_user_id);
+    out_member(&json, "access_key_id", key.access_key_id);
+    out_member(&json, "secret_access_key", key.secret_access_key);
+    out_end_object(&json);
+    secret_wipe(&key, sizeof(key));
+    return print(&json);
+}
+
+static int disable_access_key(struct command *command)
+{
+    bool known = false;
+    if (command->access_key_id[0] == NULL)
+        return refuse("disable-access-key needs --access-key-id ID");
+    enum code code = identity_disable_key(command->db, &command->change, command->access_key_id[0], &known);
+    if (code != CODE_OK)
+        return fail(command, code);
+    return known ? 0 : refuse("there is no such access key");
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct command *command);
+    bool needs_account;
+    const char *help;
+} commands[] = {
+    {"set-limit", set_limit, true, "--limit CODE --value N [--account ID]"},
+    {"list-limits", list_limits, true, "[--account ID]"},
+    {"reset-root-key", reset_root_key, true,
+     "[--account ID]   replaces the root access key; see the state folder"},
+    {"create-iam-user", create_iam_user, true, "--name NAME [--policy POLICY]… [--account ID]"},
+    {"disable-access-key", disable_access_key, false, "--access-key-id ID"},
+};
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+void admin_print_help(void)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        printf("  admin %-20s %s\n", commands[i].name, commands[i].help);
+    printf("  admin %-20s %s\n", "describe-api", "prints the tables of routes and members");
+}
+
+/* --- around them --- */
+
+static bool open_database(struct command *command)
+{
+    struct config *config = &command->config;
+    return privileges_prepare_state_dir(config->state_dir, config->user, command->error,
+                                        sizeof(command->error)) &&
+           privileges_drop(config->user, command->error, sizeof(command->error)) &&
+           database_open(config, DATABASE_COMMAND, command->arena, &command->database, command->error,
+                         sizeof(command->error));
+}
+
+static bool read_options(struct command *command, int argc, char **argv)
+{
+    const struct config_option options[] = {
+        {"account", command->account, 1},
+        {"limit", command->code, 1},
+        {"value", command->value, 1},
+        {"name", command->name, 1},
+        {"policy", command->policies, MAX_POLICIES},
+        {"access-key-id", command->access_key_id, 1},
+        {NULL, NULL, 0},
+    };
+    return config_read(command->arena, argc, argv, options, &command->config, command->error,
+                       sizeof(command->error));
+}
+
+static int run_command(struct command *command, size_t index)
+{
+    command->environment = (struct db_environment){.conninfo = command->database.conninfo,
+                                                   .settings = &command->config.settings};
+    if (!database_prepare(&command->database, &command->environment, &command->config, command->error,
+                          sizeof(command->error))) {
+        fprintf(stderr, "postreeve: %s\n", command->error);
+        return 1;
+    }
+    command->db = db_new(&command->environment, 30000);
+    command->problem = (struct problem){.arena = command->arena};
+    command->change = (struct change){.arena = command->arena,
+                                      .problem = &command->problem,
+                                      .account_id = command->account[0],
+                                      .actor = "operator",
+                                      .operation = commands[index].name};
+    enum code code = db_connect(command->db) ? CODE_OK : CODE_DATABASE_UNAVAILABLE;
+    if (code == CODE_OK && commands[index].needs_account && command->account[0] == NULL)
+        code = identity_only_account(command->db, &command->problem, command->arena,
+                                     &command->change.account_id);
+    int status = code == CODE_OK ? commands[index].run(command) : fail(command, code);
+    db_free(command->db);
+    return status;
+}
+
+int admin_main(int argc, char **argv)
+{
+    size_t index = 0;
+    if (argc > 0 && strcmp(argv[0], "describe-api") == 0) {
+        describe_api();
+        return 0;
+    }
+    while (index < COMMAND_COUNT && (argc == 0 || strcmp(argv[0], commands[index].name) != 0))
+        index++;
+    if (index == COMMAND_COUNT)
+        return refuse("there is no such admin command; see `postreeve help`");
+
+    struct command command = {.arena = arena_new()};
+    int status;
+    if (!read_options(&command, argc - 1, argv + 1)) {
+        status = refuse(command.error);
+    } else if (!open_database(&command)) {
+        fprintf(stderr, "postreeve: %s\n", command.error);
+        status = 1;
+    } else {
+        status = run_command(&command, index);
+        database_close(&command.database);
+    }
+    arena_free(command.arena);
+    return status;
+}
+
+int migrate_main(int argc, char **argv)
+{
+    struct command command = {.arena = arena_new()};
+    int status = 1;
+    int applied = 0;
+    if (!config_read(command.arena, argc, argv, NULL, &command.config, command.error,
+                     sizeof(command.error))) {
+        status = refuse(command.error);
+    } else if (!open_database(&command)) {
+        fprintf(stderr, "postreeve: %s\n", command.error);
+    } else {
+        if (migrate_run(command.database.conninfo, &applied, command.error, sizeof(command.error))) {
+            printf("%d migration(s) applied\n", applied);
+            status = 0;
+        } else {
+            fprintf(stderr, "postreeve: %s\n", command.error);
+        }
+        database_close(&command.database);
+    }
+    arena_free(command.arena);
+    return status;
+}

@@ -1,0 +1,336 @@
+#include "api/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "model/buffer.h"
+#include "model/email.h"
+#include "model/log.h"
+#include "model/text.h"
+
+enum kind { TEXT, NUMBER };
+
+struct setting {
+    const char *name; /* the flag; `-` becomes `_` in the environment and may be either in the file */
+    enum kind kind;
+    size_t offset;
+    const char *fallback; /* NULL: not set */
+    long long min, max;
+    const char *help;
+};
+
+#define TEXT_SETTING(member, flag, fallback_text, help_text)                        \
+    {                                                                               \
+        flag, TEXT, offsetof(struct config, member), fallback_text, 0, 0, help_text \
+    }
+#define NUMBER_SETTING(member, flag, fallback_text, minimum, maximum, help_text)                  \
+    {                                                                                             \
+        flag, NUMBER, offsetof(struct config, member), fallback_text, minimum, maximum, help_text \
+    }
+
+static const struct setting settings[] = {
+    TEXT_SETTING(listen, "listen", "127.0.0.1:8080", "HOST:PORT to serve on; port 0 takes a free one"),
+    TEXT_SETTING(
+        state_dir, "state-dir", NULL,
+        "where keys and the embedded database are kept (root: /var/lib/postreeve, else ~/.local/state/postreeve)"),
+    TEXT_SETTING(database, "database", NULL,
+                 "libpq connection URI; without it an embedded PostgreSQL is run"),
+    TEXT_SETTING(postgresql_bin_dir, "postgresql-bin-dir", "/usr/lib/postgresql/15/bin",
+                 "programs of the embedded PostgreSQL"),
+    TEXT_SETTING(root_key_file, "root-key-file", NULL,
+                 "key of all secrets at rest (STATE/root-key, made at first)"),
+    TEXT_SETTING(user, "user", "postreeve", "whom to become when started as root"),
+    TEXT_SETTING(service_domain, "service-domain", "postreeve.test", "parent of all test mail domains"),
+    TEXT_SETTING(region, "region", "us-east-1", "region of organizations whose creator names none"),
+    TEXT_SETTING(regions, "regions", "us-east-1,us-west-2,eu-west-1", "all regions, by comma"),
+    NUMBER_SETTING(mailbox_retention, "mailbox-retention", "2592000", 1, 315360000,
+                   "seconds that a disabled user's mailbox is kept"),
+    NUMBER_SETTING(http_threads, "http-threads", "0", 0, 256,
+                   "threads for common requests (0: 4 for each core)"),
+    NUMBER_SETTING(job_threads, "job-threads", "2", 1, 64, "threads for background work"),
+    NUMBER_SETTING(connection_limit, "connection-limit", "12000", 10, 1000000, "open client connections"),
+    NUMBER_SETTING(idle_timeout, "idle-timeout", "60", 1, 86400,
+                   "seconds a connection may wait between requests"),
+    NUMBER_SETTING(header_timeout, "header-timeout", "10", 1, 3600,
+                   "seconds for the whole head of a request"),
+    NUMBER_SETTING(body_timeout, "body-timeout", "30", 1, 86400,
+                   "seconds for a whole body, and for a whole answer"),
+    NUMBER_SETTING(drain_timeout, "drain-timeout", "20", 0, 3600,
+                   "seconds that requests in flight get at the end"),
+    TEXT_SETTING(log_level, "log-level", "info", "error, warning, info or debug"),
+    TEXT_SETTING(log_format, "log-format", "text", "text or json"),
+};
+#define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
+
+struct reader {
+    struct arena *arena;
+    struct config *config;
+    const char *given[SETTING_COUNT]; /* the text, by precedence the first one found */
+    char *error;
+    size_t error_size;
+};
+
+__attribute__((format(printf, 2, 3))) static bool fail(struct reader *reader, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reader->error, reader->error_size, format, args);
+    va_end(args);
+    return false;
+}
+
+static bool same_name(const char *setting, const char *text, size_t length)
+{
+    if (strlen(setting) != length)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (setting[i] != (text[i] == '_' ? '-' : text[i]))
+            return false;
+    return true;
+}
+
+static int find(const char *text, size_t length)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        if (same_name(settings[i].name, text, length))
+            return (int)i;
+    return -1;
+}
+
+static bool take_option(struct reader *reader, const struct config_option *options, const char *name,
+                        size_t length, const char *value, bool *ret_taken)
+{
+    *ret_taken = false;
+    for (const struct config_option *option = options; option != NULL && option->name != NULL; option++) {
+        if (!same_name(option->name, name, length))
+            continue;
+        int count = 0;
+        while (count < option->max && option->values[count] != NULL)
+            count++;
+        if (count == option->max)
+            return fail(reader, "--%s is given too often", option->name);
+        option->values[count] = value;
+        *ret_taken = true;
+    }
+    return true;
+}
+
+static bool read_flags(struct reader *reader, int argc, char **argv, const struct config_option *options,
+                       const char **ret_file)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) != 0)
+            return fail(reader, "unexpected argument \"%s\"; see `postreeve help`", argv[i]);
+        const char *name = argv[i] + 2;
+        size_t length = strcspn(name, "=");
+        const char *value = name[length] == '=' ? name + length + 1 : argv[i + 1];
+        if (name[length] != '=')
+            i++;
+        if (value == NULL)
+            return fail(reader, "--%s needs a value", name);
+        bool taken;
+        if (!take_option(reader, options, name, length, value, &taken))
+            return false;
+        int index = find(name, length);
+        if (taken)
+            continue;
+        if (same_name("config", name, length))
+            *ret_file = value;
+        else if (index >= 0)
+            reader->given[index] = value;
+        else
+            return fail(reader, "unknown option --%.*s; see `postreeve help`", (int)length, name);
+    }
+    return true;
+}
+
+static void read_environment(struct reader *reader)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "POSTREEVE_%s", settings[i].name);
+        for (char *at = name; *at != '\0'; at++)
+            *at = (char)(*at == '-' ? '_' : *at >= 'a' && *at <= 'z' ? *at - ('a' - 'A') : *at);
+        const char *value = getenv(name);
+        if (reader->given[i] == NULL && value != NULL)
+            reader->given[i] = value;
+    }
+}
+
+static char *trim(char *text)
+{
+    text += strspn(text, " \t");
+    size_t length = strlen(text);
+    while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL)
+        text[--length] = '\0';
+    return text;
+}
+
+static bool read_line(struct reader *reader, const char *path, unsigned number, char *line)
+{
+    char *name = trim(line);
+    if (*name == '\0' || *name == '#')
+        return true;
+    char *equals = strchr(name, '=');
+    if (equals == NULL)
+        return fail(reader, "%s, line %u: not `name = value`", path, number);
+    *equals = '\0';
+    name = trim(name);
+    int index = find(name, strlen(name));
+    if (index < 0)
+        return fail(reader, "%s, line %u: unknown setting \"%s\"", path, number, name);
+    if (reader->given[index] == NULL)
+        reader->given[index] = arena_string(reader->arena, trim(equals + 1));
+    return true;
+}
+
+static bool read_file(struct reader *reader, const char *path)
+{
+    char line[1024];
+    unsigned number = 0;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return fail(reader, "cannot read the configuration file %s: %m", path);
+    bool good = true;
+    while (good && fgets(line, sizeof(line), file) != NULL)
+        good = strlen(line) < sizeof(line) - 1 ? read_line(reader, path, ++number, line)
+                                               : fail(reader, "%s, line %u is too long", path, number + 1);
+    fclose(file);
+    return good;
+}
+
+static bool store(struct reader *reader, const struct setting *setting, const char *text)
+{
+    char *member = (char *)reader->config + setting->offset;
+    if (text == NULL)
+        text = setting->fallback;
+    if (setting->kind == TEXT) {
+        if (text != NULL && *text == '\0')
+            return fail(reader, "--%s must not be empty", setting->name);
+        memcpy(member, &text, sizeof(text));
+        return true;
+    }
+    long long value = 0;
+    if (!text_to_integer(text, &value) || value < setting->min || value > setting->max)
+        return fail(reader, "--%s is a number from %lld to %lld, not \"%s\"", setting->name, setting->min,
+                    setting->max, text);
+    int64_t number = value;
+    memcpy(member, &number, sizeof(number));
+    return true;
+}
+
+/* --- what needs more than a type --- */
+
+static bool choose(struct reader *reader, const char *flag, const char *text, const char *const *choices,
+                   int *ret)
+{
+    for (int i = 0; choices[i] != NULL; i++) {
+        if (strcmp(text, choices[i]) == 0) {
+            *ret = i;
+            return true;
+        }
+    }
+    return fail(reader, "--%s cannot be \"%s\"; see `postreeve help`", flag, text);
+}
+
+static bool check_listen(struct reader *reader, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    long long port;
+    if (colon == NULL || colon == text || !text_to_integer(colon + 1, &port) || port < 0 || port > 65535)
+        return fail(reader, "--listen is HOST:PORT (an IPv6 address in brackets), not \"%s\"", text);
+    return true;
+}
+
+static bool make_settings(struct reader *reader)
+{
+    struct config *config = reader->config;
+    struct settings *made = &config->settings;
+    const char *detail = NULL;
+
+    if (!email_domain_parse(reader->arena, config->service_domain, &made->service_domain, &detail))
+        return fail(reader, "--service-domain \"%s\": %s", config->service_domain, detail);
+    unsigned count = 0;
+    for (const char *at = config->regions; *at != '\0'; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        if (length == 0 || length > 32 || strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-") < length ||
+            count == SETTINGS_MAX_REGIONS)
+            return fail(reader,
+                        "--regions is up to %d names of lower case letters, digits and hyphens, not \"%s\"",
+                        SETTINGS_MAX_REGIONS, config->regions);
+        made->regions[count++] = arena_copy(reader->arena, at, length);
+        at += length;
+    }
+    made->region = config->region;
+    made->mailbox_retention_s = config->mailbox_retention;
+    if (!settings_has_region(made, config->region))
+        return fail(reader, "--region \"%s\" is not one of --regions", config->region);
+    return true;
+}
+
+static const char *default_state_dir(struct arena *arena)
+{
+    if (geteuid() == 0)
+        return "/var/lib/postreeve";
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    if (state != NULL && *state == '/')
+        return arena_printf(arena, "%s/postreeve", state);
+    return home != NULL ? arena_printf(arena, "%s/.local/state/postreeve", home) : NULL;
+}
+
+static bool finish(struct reader *reader)
+{
+    static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
+    static const char *const formats[] = {"text", "json", NULL};
+    struct config *config = reader->config;
+    int level;
+    int format;
+
+    if (!check_listen(reader, config->listen) || !make_settings(reader) ||
+        !choose(reader, "log-level", config->log_level, levels, &level) ||
+        !choose(reader, "log-format", config->log_format, formats, &format))
+        return false;
+    log_configure((enum log_level)level, (enum log_format)format);
+    if (config->state_dir == NULL)
+        config->state_dir = default_state_dir(reader->arena);
+    if (config->state_dir == NULL)
+        return fail(reader, "say where to keep the state: --state-dir");
+    if (config->root_key_file == NULL)
+        config->root_key_file = arena_printf(reader->arena, "%s/root-key", config->state_dir);
+    if (config->http_threads == 0)
+        config->http_threads = 4 * sysconf(_SC_NPROCESSORS_ONLN);
+    return true;
+}
+
+bool config_read(struct arena *arena, int argc, char **argv, const struct config_option *options,
+                 struct config *ret_config, char *error, size_t error_size)
+{
+    struct config config = {0};
+    struct reader reader = {.arena = arena, .config = &config, .error = error, .error_size = error_size};
+    const char *file = getenv("POSTREEVE_CONFIG");
+
+    if (!read_flags(&reader, argc, argv, options, &file))
+        return false;
+    read_environment(&reader);
+    if (file != NULL && !read_file(&reader, file))
+        return false;
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        if (!store(&reader, &settings[i], reader.given[i]))
+            return false;
+    if (!finish(&reader))
+        return false;
+    *ret_config = config;
+    return true;
+}
+
+void config_print_help(void)
+{
+    for (size_t i = 0; i < SETTING_COUNT; i++)
+        printf("  --%-20s %s%s%s%s\n", settings[i].name, settings[i].help,
+               settings[i].fallback != NULL ? " [" : "",
+               settings[i].fallback != NULL ? settings[i].fallback : "",
+               settings[i].fallback != NULL ? "]" : "");
+}

@@ -1,0 +1,47 @@
+/* The settings: one table drives flags, environment, configuration file and help. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/arena.h"
+#include "model/settings.h"
+
+struct config {
+    const char *listen;
+    const char *state_dir;
+    const char *database; /* NULL: the embedded cluster */
+    const char *postgresql_bin_dir;
+    const char *root_key_file; /* NULL: STATE/root-key */
+    const char *user;
+    const char *log_level;
+    const char *log_format;
+    const char *regions;
+    const char *service_domain;
+    const char *region;
+    int64_t http_threads;
+    int64_t job_threads;
+    int64_t connection_limit;
+    int64_t idle_timeout;
+    int64_t header_timeout;
+    int64_t body_timeout;
+    int64_t drain_timeout;
+    int64_t mailbox_retention;
+
+    struct settings settings; /* made from the above */
+};
+
+/* What a command takes besides the settings: `--name VALUE`. */
+struct config_option {
+    const char *name;    /* without the dashes; NULL ends the list */
+    const char **values; /* up to `max` values, in order; NULL after the last */
+    int max;
+};
+
+/* Reads the arguments after the command's name. Precedence: flag, environment (POSTREEVE_NAME), file, default. On false
+ * `error` says what is wrong. `options` may be NULL. The strings live in the arena or in argv. */
+bool config_read(struct arena *arena, int argc, char **argv, const struct config_option *options,
+                 struct config *ret_config, char *error, size_t error_size);
+
+/* Prints a line per setting. */
+void config_print_help(void);

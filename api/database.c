@@ -1,0 +1,144 @@
+#include "api/database.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "db/migrate.h"
+#include "db/private_file.h"
+#include "db/root_key.h"
+#include "db/state_lock.h"
+#include "model/json_out.h"
+#include "model/log.h"
+
+/* Connections that are not the executor's: workers, notifier, and what an operator runs by hand. */
+#define OTHER_CONNECTIONS 40
+
+static bool load_keys(const struct config *config, struct database *database, char *error, size_t error_size)
+{
+    uint8_t root_key[SECRET_KEY_SIZE];
+    if (!root_key_load(config->root_key_file, true, root_key, error, error_size))
+        return false;
+    bool good = secret_derive(root_key, "secrets at rest", database->secret_key.bytes) &&
+                secret_fingerprint(root_key, database->fingerprint);
+    secret_wipe(root_key, sizeof(root_key));
+    if (!good)
+        snprintf(error, error_size, "OpenSSL cannot derive keys from the root key");
+    return good;
+}
+
+static bool start_embedded(const struct config *config, struct database *database, char *error,
+                           size_t error_size)
+{
+    const struct embedded_options options = {
+        .state_dir = config->state_dir,
+        .bin_dir = config->postgresql_bin_dir,
+        .max_connections = (unsigned)(config->http_threads + config->job_threads) + OTHER_CONNECTIONS,
+    };
+    if (!embedded_start(&options, &database->embedded, error, error_size))
+        return false;
+    database->conninfo = embedded_conninfo(database->embedded);
+    return true;
+}
+
+/* The server of a running service, if there is one. */
+static bool find_running(const struct config *config, struct arena *arena, struct database *database)
+{
+    char *conninfo = arena_alloc(arena, 1024);
+    embedded_conninfo_for(config->state_dir, conninfo, 1024);
+    if (*conninfo == '\0' || !embedded_answers(conninfo))
+        return false;
+    database->conninfo = conninfo;
+    return true;
+}
+
+bool database_open(const struct config *config, enum database_use use, struct arena *arena,
+                   struct database *ret_database, char *error, size_t error_size)
+{
+    struct database database = {.conninfo = config->database, .lock_fd = -1};
+    bool beside =
+        use == DATABASE_COMMAND && (config->database != NULL || find_running(config, arena, &database));
+    if (!beside) {
+        database.lock_fd = state_lock(config->state_dir, error, error_size);
+        if (database.lock_fd < 0)
+            return false;
+    }
+    if (!load_keys(config, &database, error, error_size) ||
+        (database.conninfo == NULL && !start_embedded(config, &database, error, error_size))) {
+        database_close(&database);
+        return false;
+    }
+    *ret_database = database;
+    return true;
+}
+
+void database_close(struct database *database)
+{
+    embedded_stop(&database->embedded);
+    secret_wipe(&database->secret_key, sizeof(database->secret_key));
+    if (database->lock_fd >= 0)
+        close(database->lock_fd);
+    database->lock_fd = -1;
+}
+
+bool database_publish_root_key(const struct access_key *key, const char *account_id, void *argument)
+{
+    const struct config *config = argument;
+    struct arena *arena = arena_new();
+    struct buffer json = {.arena = arena};
+    char error[512];
+    const char *path = arena_printf(arena, "%s/root-access-key.json", config->state_dir);
+
+    out_begin_object(&json);
+    out_member(&json, "access_key_id", key->access_key_id);
+    out_member(&json, "secret_access_key", key->secret_access_key);
+    out_member(&json, "account_id", account_id);
+    out_end_object(&json);
+    buffer_byte(&json, '\n');
+    bool written = file_write_private(path, json.data, json.length, error, sizeof(error));
+    if (written)
+        LOG(LOG_INFO, "root access key written", LOG_TEXT("path", path));
+    else
+        LOG(LOG_ERROR, "root access key not written", LOG_TEXT("why", error));
+    arena_free(arena);
+    return written;
+}
+
+static bool prepare_identities(struct db *db, const struct database *database, const struct config *config,
+                               struct arena *arena, char *error, size_t error_size)
+{
+    struct problem problem = {.arena = arena};
+    struct change change = {
+        .arena = arena, .problem = &problem, .actor = "operator", .operation = "Bootstrap"};
+    bool same = false;
+    bool created;
+    enum code code = db_connect(db) ? identity_check_root_key(db, &problem, database->fingerprint, &same)
+                                    : CODE_DATABASE_UNAVAILABLE;
+    if (code == CODE_OK && !same) {
+        snprintf(error, error_size,
+                 "the root key %s is not the one that this database's secrets are sealed with: give that one",
+                 config->root_key_file);
+        return false;
+    }
+    if (code == CODE_OK)
+        code = identity_bootstrap(db, &change, &database->secret_key, database_publish_root_key,
+                                  (void *)(uintptr_t)config, &created);
+    if (code != CODE_OK)
+        snprintf(error, error_size, "cannot prepare the database: %s (%s)", code_title(code), db_error(db));
+    return code == CODE_OK;
+}
+
+bool database_prepare(const struct database *database, const struct db_environment *environment,
+                      const struct config *config, char *error, size_t error_size)
+{
+    int applied;
+    if (!migrate_run(database->conninfo, &applied, error, error_size))
+        return false;
+    if (applied > 0)
+        LOG(LOG_INFO, "database migrated", LOG_NUMBER("migrations", applied));
+    struct arena *arena = arena_new();
+    struct db *db = db_new(environment, 30000);
+    bool good = prepare_identities(db, database, config, arena, error, error_size);
+    db_free(db);
+    arena_free(arena);
+    return good;
+}

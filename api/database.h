@@ -1,0 +1,36 @@
+/* The database of a process and the keys that go with it: what `serve` and the commands open first. */
+#pragma once
+
+#include <stdint.h>
+
+#include "api/config.h"
+#include "db/embedded.h"
+#include "db/identity.h"
+#include "model/secret.h"
+
+struct database {
+    const char *conninfo;
+    struct embedded *embedded; /* NULL with --database, and beside a running service */
+    int lock_fd;               /* of the state folder; -1: not held */
+    struct secret_key secret_key;
+    char fingerprint[SECRET_FINGERPRINT_SIZE]; /* of the root key */
+};
+
+enum database_use {
+    DATABASE_SERVE,   /* the state folder is ours alone */
+    DATABASE_COMMAND, /* works beside a running service; without one the embedded cluster is run meanwhile */
+};
+
+/* The state folder is prepared and root given up already. Loads (or makes) the root key, starts the embedded cluster or
+ * finds the running one. From the main thread. On false `error` says what to do, and nothing runs. */
+bool database_open(const struct config *config, enum database_use use, struct arena *arena,
+                   struct database *ret_database, char *error, size_t error_size);
+
+void database_close(struct database *database);
+
+/* Migrates, compares the root key, and makes the account and its root access key at the first start. */
+bool database_prepare(const struct database *database, const struct db_environment *environment,
+                      const struct config *config, char *error, size_t error_size);
+
+/* STATE/root-access-key.json: an identity_publish whose argument is the configuration. */
+bool database_publish_root_key(const struct access_key *key, const char *account_id, void *argument);

@@ -1,0 +1,83 @@
+#include "api/describe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/route.h"
+#include "model/json_out.h"
+#include "model/limit.h"
+#include "model/operation.h"
+#include "model/organization.h"
+#include "model/region.h"
+#include "model/user.h"
+
+#define MAX_TABLES 64
+
+/* Tables of answers; those of bodies and queries are found in the routes. */
+static const struct field_table *const answers[] = {
+    &organization_table, &transition_table, &operation_table, &user_table,
+    &alias_table,        &limit_table,      &region_table,
+};
+
+static void describe_route(const struct route *route, struct buffer *out)
+{
+    static const char *const lanes[] = {"fast", "slow", "hash", "inline"};
+    static const char *const modes[] = {"create", "update"};
+
+    out_begin_object(out);
+    out_member(out, "method", method_name(route->method));
+    out_member(out, "path", route->path);
+    out_member(out, "operation", route->operation);
+    out_member(out, "action", route->action != NULL ? route->action : "public");
+    out_member(out, "lane", lanes[route->lane]);
+    out_member_integer(out, "success", route->status);
+    if (route->body != NULL) {
+        out_member(out, "body", route->body->name);
+        out_member(out, "body_mode", modes[route->body_mode]);
+        out_member_boolean(out, "body_optional", route->body_optional);
+    }
+    if (route->query != NULL)
+        out_member(out, "query", route->query->name);
+    out_end_object(out);
+}
+
+static size_t add_table(const struct field_table **tables, size_t count, const struct field_table *table)
+{
+    if (table == NULL || count == MAX_TABLES)
+        return count;
+    for (size_t i = 0; i < count; i++)
+        if (tables[i] == table)
+            return count;
+    tables[count] = table;
+    return count + 1;
+}
+
+void describe_api(void)
+{
+    struct arena *arena = arena_new();
+    struct buffer out = {.arena = arena};
+    const struct field_table *tables[MAX_TABLES];
+    size_t count = 0;
+
+    out_begin_object(&out);
+    out_name(&out, "routes");
+    out_begin_array(&out);
+    for (size_t i = 0; i < route_count; i++) {
+        describe_route(&routes[i], &out);
+        count = add_table(tables, count, routes[i].body);
+        count = add_table(tables, count, routes[i].query);
+    }
+    out_end_array(&out);
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+        count = add_table(tables, count, answers[i]);
+    out_name(&out, "tables");
+    out_begin_object(&out);
+    for (size_t i = 0; i < count; i++) {
+        out_name(&out, tables[i]->name);
+        field_describe(tables[i], &out);
+    }
+    out_end_object(&out);
+    out_end_object(&out);
+    puts(buffer_string(&out));
+    arena_free(arena);
+}

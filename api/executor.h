@@ -1,0 +1,19 @@
+/* Threads that run requests: a lane is a bounded queue and its threads, each of which owns a database connection. */
+#pragma once
+
+#include "api/request.h"
+
+struct executor;
+
+/* Called on a thread of the executor when the answer of a request is made. */
+typedef void executor_done(struct request *request, void *argument);
+
+/* Starts the threads. NULL when one cannot be had. */
+struct executor *executor_start(const struct db_environment *environment, unsigned fast_threads,
+                                executor_done *done, void *argument);
+
+/* Queues a request in its lane. False when the lane is full: the caller answers CODE_OVERLOADED. */
+bool executor_submit(struct executor *executor, struct request *request);
+
+/* Ends the threads; the queues must be empty. Accepts NULL. */
+void executor_stop(struct executor *executor);

@@ -1,0 +1,256 @@
+/* postreeve: options, wiring, start and stop. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "api/admin.h"
+#include "api/app.h"
+#include "api/database.h"
+#include "api/privileges.h"
+#include "api/server.h"
+#include "db/notifier.h"
+#include "db/private_file.h"
+#include "model/json_out.h"
+#include "model/log.h"
+#include "workers/loop.h"
+
+/* What a running service consists of, in the order in which it is started. */
+struct service {
+    struct arena *arena;
+    struct config config;
+    int listen_fd;
+    uint16_t port;
+    struct database database;
+    struct app app;
+    struct worker_pool *workers;
+    struct server *server;
+    const char *description; /* STATE/service.json */
+    char error[512];
+};
+
+/* Only the main thread hears signals; it waits for them. */
+static sigset_t block_signals(void)
+{
+    sigset_t heard;
+    sigemptyset(&heard);
+    sigaddset(&heard, SIGTERM);
+    sigaddset(&heard, SIGINT);
+    sigaddset(&heard, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &heard, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return heard;
+}
+
+/* One descriptor a connection, and some for all else. */
+static void raise_descriptor_limit(const struct config *config)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)config->connection_limit + 1000;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    if (geteuid() == 0 && limit.rlim_max < wanted)
+        limit.rlim_max = wanted;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+        LOG(LOG_WARNING, "the descriptor limit is low", LOG_NUMBER("limit", (int64_t)limit.rlim_cur),
+            LOG_NUMBER("wanted", (int64_t)wanted));
+}
+
+/* Randomness for pauses and for jansson's hashing must be had before there are threads. */
+static void seed(void)
+{
+    unsigned value[2] = {0};
+    if (getrandom(value, sizeof(value), 0) == (ssize_t)sizeof(value)) {
+        srandom(value[0]);
+        json_object_seed(value[1]);
+    }
+}
+
+static bool open_state(struct service *service)
+{
+    struct config *config = &service->config;
+    char *error = service->error;
+    size_t size = sizeof(service->error);
+
+    if (!privileges_prepare_state_dir(config->state_dir, config->user, error, size))
+        return false;
+    service->listen_fd = server_listen(config->listen, &service->port, error, size);
+    if (service->listen_fd < 0)
+        return false;
+    raise_descriptor_limit(config);
+    return privileges_drop(config->user, error, size) &&
+           database_open(config, DATABASE_SERVE, service->arena, &service->database, error, size);
+}
+
+static bool start(struct service *service)
+{
+    struct app *app = &service->app;
+    char *error = service->error;
+    size_t size = sizeof(service->error);
+
+    app->config = &service->config;
+    app->secret_key = &service->database.secret_key;
+    app->environment = (struct db_environment){.conninfo = service->database.conninfo,
+                                               .settings = &service->config.settings};
+    if (!database_prepare(&service->database, &app->environment, &service->config, error, size))
+        return false;
+    app->router = router_new();
+    app->environment.notifier = notifier_new(service->database.conninfo);
+    app->auth_cache = auth_cache_new(app->environment.notifier);
+    if (!notifier_start(app->environment.notifier)) {
+        snprintf(error, size, "cannot start a thread: %m");
+        return false;
+    }
+    service->workers = worker_pool_start(&app->environment, (unsigned)service->config.job_threads);
+    if (service->workers == NULL) {
+        snprintf(error, size, "cannot start a thread: %m");
+        return false;
+    }
+    service->server = server_start(app, service->listen_fd, error, size);
+    return service->server != NULL;
+}
+
+static const char *url_of(const struct service *service)
+{
+    const char *listen = service->config.listen;
+    return arena_printf(service->arena, "http://%.*s:%u", (int)(strrchr(listen, ':') - listen), listen,
+                        service->port);
+}
+
+static bool announce(struct service *service)
+{
+    struct buffer json = {.arena = service->arena};
+    const char *url = url_of(service);
+    out_begin_object(&json);
+    out_member(&json, "url", url);
+    out_member_integer(&json, "pid", getpid());
+    out_member(&json, "version", POSTREEVE_VERSION);
+    out_end_object(&json);
+    buffer_byte(&json, '\n');
+    service->description = arena_printf(service->arena, "%s/service.json", service->config.state_dir);
+    if (!file_write_private(service->description, json.data, json.length, service->error,
+                            sizeof(service->error)))
+        return false;
+    sd_notifyf(0, "READY=1\nSTATUS=Serving on %s", url);
+    LOG(LOG_INFO, "ready", LOG_TEXT("url", url), LOG_TEXT("version", POSTREEVE_VERSION));
+    return true;
+}
+
+/* A server that died is started again; requests answer 503 meanwhile. */
+static void watch_database(struct service *service)
+{
+    struct embedded *embedded = service->database.embedded;
+    if (embedded == NULL || !embedded_reap(embedded))
+        return;
+    LOG(LOG_WARNING, "the embedded database ended", LOG_TEXT("how", embedded_exit_text(embedded)));
+    if (embedded_restart(embedded, service->error, sizeof(service->error)))
+        LOG(LOG_WARNING, "the embedded database runs again");
+    else
+        LOG(LOG_ERROR, "the embedded database does not start", LOG_TEXT("why", service->error));
+}
+
+static void run_until_signal(struct service *service, const sigset_t *heard)
+{
+    const struct timespec tick = {.tv_sec = 1};
+    for (;;) {
+        int signal_number = sigtimedwait(heard, NULL, &tick);
+        if (signal_number == SIGTERM || signal_number == SIGINT) {
+            LOG(LOG_INFO, "ending", LOG_TEXT("signal", strsignal(signal_number)));
+            return;
+        }
+        watch_database(service);
+    }
+}
+
+static void stop(struct service *service)
+{
+    struct app *app = &service->app;
+    app->draining = true;
+    sd_notify(0, "STOPPING=1");
+    if (service->description != NULL)
+        unlink(service->description);
+    server_stop(service->server);
+    worker_pool_stop(service->workers);
+    auth_cache_free(app->auth_cache);
+    notifier_free(app->environment.notifier);
+    router_free(app->router);
+    database_close(&service->database);
+}
+
+static int serve_main(int argc, char **argv)
+{
+    struct service service = {.arena = arena_new(), .listen_fd = -1, .database.lock_fd = -1};
+    int status = 1;
+
+    if (!config_read(service.arena, argc, argv, NULL, &service.config, service.error,
+                     sizeof(service.error))) {
+        fprintf(stderr, "postreeve: %s\n", service.error);
+        arena_free(service.arena);
+        return 2;
+    }
+    sigset_t heard = block_signals();
+    seed();
+    if (open_state(&service) && start(&service) && announce(&service)) {
+        run_until_signal(&service, &heard);
+        status = 0;
+    } else {
+        fprintf(stderr, "postreeve: %s\n", service.error);
+    }
+    stop(&service);
+    if (service.server == NULL && service.listen_fd >= 0)
+        close(service.listen_fd);
+    if (status == 0)
+        LOG(LOG_INFO, "ended");
+    arena_free(service.arena);
+    return status;
+}
+
+static int help_main(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    printf("postreeve: the control plane of organizations' email\n\n"
+           "  serve                      serves HTTP and does the background work\n"
+           "  migrate                    brings the database up to date\n");
+    admin_print_help();
+    printf(
+        "  version                    prints the version\n"
+        "  help                       prints this\n\n"
+        "Settings: a flag, POSTREEVE_NAME in the environment, or `name = value` in the file that --config names.\n\n");
+    config_print_help();
+    return 0;
+}
+
+static int version_main(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("postreeve " POSTREEVE_VERSION);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {
+        {"serve", serve_main},     {"migrate", migrate_main}, {"admin", admin_main},
+        {"version", version_main}, {"help", help_main},       {"--help", help_main},
+    };
+    for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 2, argv + 2);
+    fprintf(stderr,
+            "usage: postreeve serve|migrate|admin|version|help [--setting VALUE]…; see `postreeve help`\n");
+    return 2;
+}

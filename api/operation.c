@@ -1,0 +1,26 @@
+#include "api/operation.h"
+
+#include "db/operation.h"
+
+enum code list_operations(struct request *request)
+{
+    struct operation_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct buffer body = request_buffer(request);
+    const char *next_token;
+
+    enum code code = request_query(request, &query);
+    if (code == CODE_OK && query.page.include_total && request->lane != LANE_SLOW)
+        return request_move(request, LANE_SLOW);
+    if (code == CODE_OK)
+        code = operation_list(request->db, request->principal.account_id, &query, &request->problem, &body,
+                              &next_token);
+    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+}
+
+enum code describe_operation(struct request *request)
+{
+    struct buffer body = request_buffer(request);
+    operation_queue(request->db, request->principal.account_id, request->arguments[0]);
+    enum code code = operation_collect(request->db, &request->problem, &body);
+    return code == CODE_OK ? response_json(request, 200, &body) : code;
+}

@@ -1,0 +1,83 @@
+#include "api/problem.h"
+
+#include "model/json_out.h"
+
+static const struct {
+    int status;
+    int retry_after;
+    const char *detail; /* when nobody said more */
+} rows[CODE_COUNT] = {
+    [CODE_BAD_REQUEST] = {400, 0, "Correct the request."},
+    [CODE_MALFORMED_JSON] = {400, 0, "Correct the body."},
+    [CODE_VALIDATION_FAILED] = {400, 0, "Correct what `errors` lists."},
+    [CODE_INVALID_PAGE_TOKEN] = {400, 0, "Start again without the token."},
+    [CODE_CONFIRMATION_MISMATCH] = {400, 0, "Repeat the name as `confirm`."},
+    [CODE_UNAUTHENTICATED] = {401, 0, "Send an access key."},
+    [CODE_ACCESS_DENIED] = {403, 0, "Ask for a policy that allows it."},
+    [CODE_ROUTE_NOT_FOUND] = {404, 0, "See /openapi.yaml for the paths there are."},
+    [CODE_ORGANIZATION_NOT_FOUND] = {404, 0, "No organization has this id, or it is not yours to know."},
+    [CODE_USER_NOT_FOUND] = {404, 0, "No user of this organization has this id."},
+    [CODE_OPERATION_NOT_FOUND] = {404, 0, "No operation has this id."},
+    [CODE_METHOD_NOT_ALLOWED] = {405, 0, "See the Allow header for the methods of this path."},
+    [CODE_NAME_TAKEN] = {409, 0, "Choose another name."},
+    [CODE_ALIAS_TAKEN] = {409, 0, "Choose another alias."},
+    [CODE_EMAIL_ADDRESS_IN_USE] = {409, 0, "Choose another address."},
+    [CODE_RESERVED_NAME] = {409, 0, "Choose another name."},
+    [CODE_ORGANIZATION_STATE] = {409, 0, "Wait until the organization's state allows it."},
+    [CODE_ENTITY_STATE] = {409, 0, "The entity's state does not allow it."},
+    [CODE_ORGANIZATION_IN_USE] = {409, 0, "Disable its users first."},
+    [CODE_PRIMARY_ADDRESS] = {409, 0, "Make another address the primary one first."},
+    [CODE_MAIL_DOMAIN_NOT_FOUND] = {409, 0, "Register the domain first."},
+    [CODE_MAIL_DOMAIN_STATE] = {409, 0, "Verify the domain first."},
+    [CODE_LIMIT_EXCEEDED] = {409, 0, "Remove something, or ask the operator for a higher limit."},
+    [CODE_PAYLOAD_TOO_LARGE] = {413, 0, "A body has at most 1 MiB."},
+    [CODE_UNSUPPORTED_MEDIA_TYPE] = {415, 0, "Send the body as application/json."},
+    [CODE_INTERNAL_ERROR] = {500, 0, "The operator finds more in the log under this request id."},
+    [CODE_OVERLOADED] = {503, 1, "Try again in a moment."},
+    [CODE_NOT_READY] = {503, 1, "Try again in a moment."},
+    [CODE_DATABASE_UNAVAILABLE] = {503, 1, "Nothing was changed; try again in a moment."},
+    [CODE_OUTCOME_UNKNOWN] =
+        {503, 1, "The connection to the database was lost at the commit; look before you retry."},
+};
+
+int problem_status(enum code code)
+{
+    return rows[code].status;
+}
+
+int problem_retry_after(enum code code)
+{
+    return rows[code].retry_after;
+}
+
+static void write_faults(const struct problem *problem, struct buffer *out)
+{
+    out_name(out, "errors");
+    out_begin_array(out);
+    for (const struct fault *fault = problem->first_fault; fault != NULL; fault = fault->next) {
+        out_begin_object(out);
+        out_member(out, "pointer", fault->pointer);
+        out_member(out, "parameter", fault->parameter);
+        out_member(out, "code", fault->code);
+        out_member(out, "detail", fault->detail);
+        out_end_object(out);
+    }
+    out_end_array(out);
+}
+
+void problem_write(const struct problem *problem, enum code code, const char *request_id, struct buffer *out)
+{
+    const char *detail =
+        problem->code == code && problem->detail != NULL ? problem->detail : rows[code].detail;
+
+    out_begin_object(out);
+    out_member(out, "type", arena_printf(out->arena, "/problems/%s", code_name(code)));
+    out_member(out, "title", code_title(code));
+    out_member_integer(out, "status", rows[code].status);
+    out_member(out, "detail", detail);
+    out_member(out, "instance", request_id);
+    out_member(out, "code", code_name(code));
+    if (code == CODE_VALIDATION_FAILED && problem->first_fault != NULL)
+        write_faults(problem, out);
+    out_end_object(out);
+}

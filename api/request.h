@@ -1,0 +1,87 @@
+/* A request on its way through the service, and its answer. */
+#pragma once
+
+#include "api/route.h"
+#include "db/conn.h"
+#include "db/tx.h"
+#include "model/field.h"
+#include "model/policy.h"
+
+struct app;
+
+#define REQUEST_MAX_HEADERS 6
+
+struct header {
+    const char *name;
+    const char *value;
+};
+
+struct response {
+    int status;
+    const char *content_type; /* NULL without a body */
+    const char *body;
+    size_t length;
+    struct header headers[REQUEST_MAX_HEADERS];
+    size_t header_count;
+};
+
+struct request {
+    struct app *app;
+    struct arena *arena; /* all of the request and its answer */
+    struct problem problem;
+
+    /* From the transport. */
+    const char *method_name;
+    const char *path;  /* raw, without the query */
+    const char *query; /* raw, "" without one */
+    const char *authorization;
+    const char *content_type;
+    const char *content_encoding;
+    const char *request_id;
+    struct buffer body;
+
+    const struct route *route;
+    const char *arguments[ROUTE_MAX_ARGUMENTS]; /* decoded path segments, in order */
+    enum lane lane;
+    struct db *db; /* of the executor's thread; NULL in LANE_INLINE */
+    struct principal principal;
+    const char *actor;
+
+    struct response response;
+
+    struct request *next; /* in the queue that it is in */
+    void *transport;      /* the server's */
+};
+
+/* Finds the route for method and path. On false the answer is made. */
+bool request_find_route(struct request *request);
+
+/* Authenticates, authorizes and runs the handler; the answer is made, unless the request is to go on in another lane
+ * (false, request.lane says which). `db` is the calling thread's connection. */
+bool request_run(struct request *request, struct db *db);
+
+/* Makes the answer of a code other than CODE_OK (api/problem.c). */
+void request_refuse(struct request *request, enum code code);
+
+/* --- for handlers --- */
+
+/* The body by the route's table, over the defaults in `target`. */
+enum code request_body(struct request *request, void *target, uint64_t *ret_set);
+/* The query string by the route's table, over the defaults in `target`. */
+enum code request_query(struct request *request, void *target);
+
+/* What changes are made with. */
+struct change request_change(struct request *request);
+
+/* Asks to be run again in that lane; nothing may have been done yet. */
+enum code request_move(struct request *request, enum lane lane);
+
+struct buffer request_buffer(struct request *request);
+
+enum code response_json(struct request *request, int status, struct buffer *body);
+enum code response_empty(struct request *request, int status);
+void response_header(struct request *request, const char *name, const char *value);
+/* 200 with a page, and a Link to the next one. */
+enum code response_page(struct request *request, struct buffer *body, const char *next_token);
+/* 202 with an operation. */
+enum code response_operation(struct request *request, struct buffer *body, const char *operation_id);

@@ -1,0 +1,63 @@
+/* The routes: one table (api/routes.c), and the matching of method and path against it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "model/code.h"
+#include "model/field.h"
+
+#define ROUTE_MAX_ARGUMENTS 3
+
+struct request;
+
+enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_COUNT };
+
+/* Where a handler runs. */
+enum lane {
+    LANE_FAST,   /* one short statement or transaction */
+    LANE_SLOW,   /* counts and searches over everything */
+    LANE_HASH,   /* password hashing */
+    LANE_INLINE, /* on the loop's thread: no database, no waiting */
+    LANE_COUNT,
+};
+
+/* Handlers decode, call one db_… function and answer. CODE_OK: the response is made. */
+typedef enum code route_handler(struct request *request);
+
+struct route {
+    enum method method;
+    const char *path; /* template: /v1/organizations/{organization_id} */
+    const char *operation;
+    const char *action; /* NULL: open to everybody (OPEN_ROUTE) */
+    enum lane lane;
+    int status; /* of a success */
+    route_handler *handler;
+    const struct field_table *body;
+    enum field_mode body_mode;
+    bool body_optional;
+    const struct field_table *query;
+};
+
+/* THE table. */
+extern const struct route routes[];
+extern const size_t route_count;
+
+struct router;
+
+/* A tree of path segments, made once from the table. */
+struct router *router_new(void);
+void router_free(struct router *router);
+
+enum router_result { ROUTER_FOUND, ROUTER_NO_PATH, ROUTER_NO_METHOD, ROUTER_BAD_PATH };
+
+/* `path` is raw: it is split, then each segment is decoded. For ROUTER_NO_METHOD ret_allow lists the methods. */
+enum router_result router_match(const struct router *router, struct arena *arena, const char *method,
+                                const char *path, const struct route **ret_route,
+                                const char *ret_arguments[static ROUTE_MAX_ARGUMENTS],
+                                const char **ret_allow);
+
+/* The name of the argument at a position of the route's path; NULL when it has fewer. */
+const char *route_argument_name(const struct route *route, unsigned position, size_t *ret_length);
+
+const char *method_name(enum method method);

@@ -1,0 +1,75 @@
+#include "api/service.h"
+
+#include "api/app.h"
+#include "db/embedded_files.h"
+#include "db/limit.h"
+#include "db/notifier.h"
+#include "model/json_out.h"
+#include "model/region.h"
+
+static enum code one_member(struct request *request, const char *name, const char *value)
+{
+    struct buffer body = request_buffer(request);
+    out_begin_object(&body);
+    out_member(&body, name, value);
+    out_end_object(&body);
+    return response_json(request, 200, &body);
+}
+
+enum code get_health(struct request *request)
+{
+    return one_member(request, "status", "ok");
+}
+
+/* The notifier's connection tells whether the database answers: no request need wait to find out. */
+enum code get_readiness(struct request *request)
+{
+    const struct app *app = request->app;
+    if (app->draining)
+        return problem_set(&request->problem, CODE_NOT_READY, "The service is about to end.");
+    if (notifier_identity_generation(app->environment.notifier) == 0)
+        return problem_set(&request->problem, CODE_NOT_READY, "The database does not answer.");
+    return one_member(request, "status", "ready");
+}
+
+enum code get_version(struct request *request)
+{
+    struct buffer body = request_buffer(request);
+    out_begin_object(&body);
+    out_member(&body, "name", "postreeve");
+    out_member(&body, "version", POSTREEVE_VERSION);
+    out_end_object(&body);
+    return response_json(request, 200, &body);
+}
+
+enum code get_openapi(struct request *request)
+{
+    request->response = (struct response){
+        .status = 200,
+        .content_type = "application/yaml",
+        .body = embedded_openapi.data,
+        .length = embedded_openapi.length,
+    };
+    return CODE_OK;
+}
+
+enum code list_regions(struct request *request)
+{
+    const struct settings *settings = request->app->environment.settings;
+    struct buffer body = request_buffer(request);
+    out_begin_object(&body);
+    out_name(&body, "items");
+    out_begin_array(&body);
+    for (unsigned i = 0; i < SETTINGS_MAX_REGIONS && settings->regions[i] != NULL; i++)
+        region_write(settings, settings->regions[i], &body);
+    out_end_array(&body);
+    out_end_object(&body);
+    return response_json(request, 200, &body);
+}
+
+enum code list_limits(struct request *request)
+{
+    struct buffer body = request_buffer(request);
+    enum code code = limit_list(request->db, request->principal.account_id, &request->problem, &body);
+    return code == CODE_OK ? response_json(request, 200, &body) : code;
+}

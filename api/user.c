@@ -1,0 +1,216 @@
+#include "api/user.h"
+
+#include <string.h>
+
+#include "db/user.h"
+#include "model/email.h"
+#include "model/password.h"
+
+static struct user_key key_of(const struct request *request)
+{
+    return (struct user_key){request->arguments[0], request->arguments[1]};
+}
+
+static enum code user_or(struct request *request, enum code code, struct buffer *body)
+{
+    return code == CODE_OK ? response_json(request, 200, body) : code;
+}
+
+/* What a table cannot say. */
+static enum code check_new_user(struct request *request, struct user *user)
+{
+    if (user->type == NULL)
+        user->type = "USER";
+    if (strcmp(user->type, "USER") != 0)
+        problem_add_member(&request->problem, "type", "invalid_value",
+                           "Only users of type USER are created; the others come from a directory.");
+    if (user->email != NULL && user->password == NULL)
+        problem_add_member(&request->problem, "password", "required",
+                           "An address comes with a password; or leave both out and enable the user later.");
+    return request->problem.first_fault == NULL ? CODE_OK : CODE_VALIDATION_FAILED;
+}
+
+enum code create_user(struct request *request)
+{
+    struct user user = {.quota_mb = USER_QUOTA_DEFAULT_MB};
+    struct change change = request_change(request);
+    struct buffer body = request_buffer(request);
+    const char *hash = NULL;
+    const char *user_id;
+    uint64_t set;
+
+    enum code code = request_body(request, &user, &set);
+    if (code == CODE_OK)
+        code = check_new_user(request, &user);
+    if (code != CODE_OK)
+        return code;
+    if (user.password != NULL) {
+        if (request->lane != LANE_HASH)
+            return request_move(request, LANE_HASH);
+        hash = password_hash(request->arena, user.password);
+        if (hash == NULL)
+            return CODE_INTERNAL_ERROR;
+    }
+    code = user_create(request->db, &change, request->arguments[0], &user, hash, &body, &user_id);
+    if (code != CODE_OK)
+        return code;
+    response_header(
+        request, "Location",
+        arena_printf(request->arena, "/v1/organizations/%s/users/%s", request->arguments[0], user_id));
+    return response_json(request, 201, &body);
+}
+
+enum code list_users(struct request *request)
+{
+    struct user_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct buffer body = request_buffer(request);
+    const char *next_token;
+
+    enum code code = request_query(request, &query);
+    if (code == CODE_OK && (query.page.include_total || query.q != NULL) && request->lane != LANE_SLOW)
+        return request_move(request, LANE_SLOW);
+    if (code == CODE_OK)
+        code = user_list(request->db, request->principal.account_id, request->arguments[0], &query,
+                         &request->problem, &body, &next_token);
+    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+}
+
+enum code describe_user(struct request *request)
+{
+    struct user_key key = key_of(request);
+    struct buffer body = request_buffer(request);
+    enum code code =
+        user_describe(request->db, request->principal.account_id, &key, &request->problem, &body);
+    return user_or(request, code, &body);
+}
+
+enum code update_user(struct request *request)
+{
+    struct user patch = {0};
+    struct user_key key = key_of(request);
+    struct change change = request_change(request);
+    struct buffer body = request_buffer(request);
+    uint64_t set;
+
+    enum code code = request_body(request, &patch, &set);
+    if (code == CODE_OK)
+        code = user_update(request->db, &change, &key, &patch, set, &body);
+    return user_or(request, code, &body);
+}
+
+enum code delete_user(struct request *request)
+{
+    struct user_key key = key_of(request);
+    struct change change = request_change(request);
+    enum code code = user_delete(request->db, &change, &key);
+    return code == CODE_OK ? response_empty(request, 204) : code;
+}
+
+enum code register_to_workmail(struct request *request)
+{
+    struct user_email wanted = {0};
+    struct user_key key = key_of(request);
+    struct change change = request_change(request);
+    struct buffer body = request_buffer(request);
+    enum code code = CODE_OK;
+    uint64_t set;
+
+    if (request->body.length > 0)
+        code = request_body(request, &wanted, &set);
+    if (code == CODE_OK)
+        code = user_enable(request->db, &change, &key, wanted.email, &body);
+    return user_or(request, code, &body);
+}
+
+enum code deregister_from_workmail(struct request *request)
+{
+    struct user_key key = key_of(request);
+    struct change change = request_change(request);
+    struct buffer body = request_buffer(request);
+    enum code code = user_disable(request->db, &change, &key, &body);
+    return user_or(request, code, &body);
+}
+
+/* The lane costs a core for a while: who cannot change the password does not get there. */
+enum code reset_password(struct request *request)
+{
+    struct user_password wanted = {0};
+    struct user_key key = key_of(request);
+    struct change change = request_change(request);
+    uint64_t set;
+
+    enum code code = request_body(request, &wanted, &set);
+    if (code == CODE_OK && request->lane != LANE_HASH) {
+        code =
+            user_check_password_change(request->db, request->principal.account_id, &key, &request->problem);
+        return code == CODE_OK ? request_move(request, LANE_HASH) : code;
+    }
+    if (code != CODE_OK)
+        return code;
+    const char *hash = password_hash(request->arena, wanted.password);
+    if (hash == NULL)
+        return CODE_INTERNAL_ERROR;
+    code = user_set_password(request->db, &change, &key, hash);
+    return code == CODE_OK ? response_empty(request, 204) : code;
+}
+
+/* --- addresses --- */
+
+enum code list_aliases(struct request *request)
+{
+    struct alias_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct user_key key = key_of(request);
+    struct buffer body = request_buffer(request);
+    const char *next_token;
+
+    enum code code = request_query(request, &query);
+    if (code == CODE_OK)
+        code = user_list_aliases(request->db, request->principal.account_id, &key, &query, &request->problem,
+                                 &body, &next_token);
+    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+}
+
+enum code create_alias(struct request *request)
+{
+    struct user_email wanted = {0};
+    struct user_key key = key_of(request);
+    struct change change = request_change(request);
+    struct buffer body = request_buffer(request);
+    bool created;
+    uint64_t set;
+
+    enum code code = request_body(request, &wanted, &set);
+    if (code == CODE_OK)
+        code = user_add_alias(request->db, &change, &key, wanted.email, &body, &created);
+    return code == CODE_OK ? response_json(request, created ? 201 : 200, &body) : code;
+}
+
+enum code delete_alias(struct request *request)
+{
+    struct user_key key = key_of(request);
+    struct change change = request_change(request);
+    struct email email;
+    const char *detail = "Give the whole address.";
+
+    if (strchr(request->arguments[2], '@') == NULL ||
+        !email_parse(request->arena, request->arguments[2], NULL, &email, &detail)) {
+        problem_add_parameter(&request->problem, "email", "invalid_format", "%s", detail);
+        return CODE_VALIDATION_FAILED;
+    }
+    enum code code = user_remove_alias(request->db, &change, &key, email.address);
+    return code == CODE_OK ? response_empty(request, 204) : code;
+}
+
+enum code update_primary_email_address(struct request *request)
+{
+    struct user_email wanted = {0};
+    struct user_key key = key_of(request);
+    struct change change = request_change(request);
+    struct buffer body = request_buffer(request);
+    uint64_t set;
+
+    enum code code = request_body(request, &wanted, &set);
+    if (code == CODE_OK)
+        code = user_set_primary_email(request->db, &change, &key, wanted.email, &body);
+    return user_or(request, code, &body);
+}

@@ -1,0 +1,78 @@
+/* One connection to PostgreSQL, owned by one thread. Statements are queued and go out together, so that what belongs
+ * together costs one round trip; each is prepared on the connection at its first use. */
+#pragma once
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+
+#include "model/code.h"
+#include "model/problem.h"
+#include "model/settings.h"
+
+struct notifier;
+
+/* A constant SQL text. Its address is its identity: keep it for the life of the process. */
+struct statement {
+    const char *sql;
+    int parameters;
+};
+
+/* What all connections of a process share. */
+struct db_environment {
+    const char *conninfo; /* libpq connection string or URI */
+    const struct settings *settings;
+    struct notifier *notifier; /* told of enqueued jobs; NULL in commands */
+};
+
+struct db;
+
+/* Does not connect yet. The environment outlives it. */
+struct db *db_new(const struct db_environment *environment, int statement_timeout_ms);
+void db_free(struct db *db);
+
+/* Makes sure that there is a connection; false when there is none to be had now. Fails fast for a short while after
+ * a failure, so that a dead server does not hold up every request. Call it between requests only. */
+bool db_connect(struct db *db);
+
+const struct settings *db_settings(const struct db *db);
+
+/* The last error, in PostgreSQL's words, for the log. Empty when there was none. */
+const char *db_error(const struct db *db);
+
+/* Queues a statement with text parameters (NULL = SQL null), which are copied. Errors show at db_collect. */
+void db_queue_parameters(struct db *db, const struct statement *statement, const char *const *parameters,
+                         int count);
+#define DB_QUEUE(db, statement, ...)                                       \
+    db_queue_parameters(db, statement, (const char *const[]){__VA_ARGS__}, \
+                        (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)))
+
+/* The result of the next queued statement, in order; the first call sends what is queued. On success the caller
+ * clears ret_result (NULL: not wanted). A violated constraint answers the code of db/constraint.c and fills the
+ * problem. After an error the remaining results are gone. */
+enum code db_collect(struct db *db, struct problem *problem, PGresult **ret_result);
+
+/* Sends what is queued, and reads and drops all results: the first error. */
+enum code db_finish(struct db *db, struct problem *problem);
+
+/* One statement: DB_QUEUE and db_collect. */
+#define DB_RUN(db, problem, ret_result, statement, ...) \
+    (DB_QUEUE(db, statement, __VA_ARGS__), db_collect(db, problem, ret_result))
+
+/* After a request: no result is left and no transaction is open. False (and the connection is thrown away) when one
+ * was. */
+bool db_is_clean(struct db *db);
+
+/* --- for db/tx.c and db/notifier.c --- */
+
+/* Queued and collected without the caller seeing it. */
+void db_queue_silently(struct db *db, const struct statement *statement);
+bool db_is_lost(const struct db *db);
+void db_disconnect(struct db *db);
+struct notifier *db_notifier(const struct db *db);
+/* Remembers that the present transaction enqueued a job; tells and forgets. */
+void db_note_job(struct db *db);
+bool db_take_job_note(struct db *db);
+
+/* __attribute__((cleanup)) for results. */
+void db_clear_result(PGresult **result);
+#define DB_RESULT __attribute__((cleanup(db_clear_result))) PGresult *

@@ -1,0 +1,25 @@
+#include "db/constraint.h"
+
+#include <string.h>
+
+static const struct {
+    const char *constraint;
+    enum code code;
+    const char *detail;
+} rows[] = {
+    {"entity_name_key", CODE_NAME_TAKEN,
+     "Another user, group or resource of this organization has this name; choose another."},
+    {"organization_alias_pkey", CODE_ALIAS_TAKEN,
+     "This alias was given to an organization, maybe one that is deleted; choose another."},
+    {"address_registry_pkey", CODE_EMAIL_ADDRESS_IN_USE,
+     "This address belongs to another user, group or resource, or is kept for one that was disabled or deleted."},
+    {"iam_user_name_key", CODE_NAME_TAKEN, "Another identity of this account has this name; choose another."},
+};
+
+enum code constraint_code(const char *constraint, struct problem *problem)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strcmp(rows[i].constraint, constraint) == 0)
+            return problem_set(problem, rows[i].code, "%s", rows[i].detail);
+    return CODE_INTERNAL_ERROR;
+}

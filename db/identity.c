@@ -1,0 +1,287 @@
+#include "db/identity.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "db/notifier.h"
+#include "db/row.h"
+#include "model/id.h"
+#include "model/secret.h"
+
+#define SEALED_SIZE (1 + 12 + ACCESS_KEY_SECRET_LENGTH + 16)
+
+/* Inside the transaction, unlike the jobs' hint: a revocation must not be lost. */
+static void queue_identity_notice(struct db *db)
+{
+    static const struct statement notice = {"SELECT pg_notify('" NOTIFIER_IDENTITY_CHANNEL "', '')", 0};
+    db_queue_parameters(db, &notice, NULL, 0);
+}
+
+/* --- secrets --- */
+
+static bool new_access_key(struct access_key *key)
+{
+    memcpy(key->access_key_id, "PRAK", 4);
+    return secret_random_text(key->access_key_id + 4, ACCESS_KEY_ID_LENGTH - 4,
+                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") &&
+           secret_random_text(key->secret_access_key, ACCESS_KEY_SECRET_LENGTH, SECRET_ALPHANUMERIC);
+}
+
+/* Sealed under the id as associated data: a value that is copied to another row does not open. */
+static const char *seal(struct arena *arena, const struct secret_key *key,
+                        const struct access_key *access_key)
+{
+    unsigned char sealed[SEALED_SIZE];
+    if (!secret_seal(key->bytes, access_key->access_key_id, ACCESS_KEY_ID_LENGTH,
+                     access_key->secret_access_key, ACCESS_KEY_SECRET_LENGTH, sealed, sizeof(sealed)))
+        return NULL;
+    char *hex = arena_alloc(arena, 2 + 2 * sizeof(sealed) + 1);
+    memcpy(hex, "\\x", 2);
+    for (size_t i = 0; i < sizeof(sealed); i++)
+        snprintf(hex + 2 + 2 * i, 3, "%02x", sealed[i]);
+    return hex;
+}
+
+static bool open_sealed(const struct secret_key *key, const char *access_key_id, const char *column,
+                        char secret[static ACCESS_KEY_SECRET_LENGTH + 1])
+{
+    size_t size;
+    size_t opened = 0;
+    unsigned char *sealed = PQunescapeBytea((const unsigned char *)column, &size);
+    bool good = sealed != NULL && size == SEALED_SIZE &&
+                secret_open(key->bytes, access_key_id, strlen(access_key_id), sealed, size,
+                            (unsigned char *)secret, ACCESS_KEY_SECRET_LENGTH, &opened) &&
+                opened == ACCESS_KEY_SECRET_LENGTH;
+    secret[ACCESS_KEY_SECRET_LENGTH] = '\0';
+    PQfreemem(sealed);
+    return good;
+}
+
+/* --- authentication --- */
+
+enum code identity_find_key(struct db *db, const struct secret_key *key, const char *access_key_id,
+                            struct problem *problem, struct principal *ret_principal,
+                            char ret_secret[static ACCESS_KEY_SECRET_LENGTH + 1])
+{
+    static const struct statement find = {
+        "SELECT k.account_id, k.iam_user_id, k.sealed_secret, p.policy_name"
+        " FROM access_key k JOIN account a ON a.account_id = k.account_id"
+        " LEFT JOIN iam_user_policy p ON p.account_id = k.account_id AND p.iam_user_id = k.iam_user_id"
+        " WHERE k.access_key_id = $1 AND k.status = 'ACTIVE' AND a.status = 'ACTIVE'",
+        1};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, problem, &result, &find, access_key_id);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(result) == 0)
+        return CODE_UNAUTHENTICATED;
+    if (!open_sealed(key, access_key_id, PQgetvalue(result, 0, 2), ret_secret))
+        return CODE_INTERNAL_ERROR;
+
+    struct principal principal = {.kind = PQgetisnull(result, 0, 1) ? PRINCIPAL_ROOT : PRINCIPAL_IAM_USER};
+    snprintf(principal.account_id, sizeof(principal.account_id), "%s", PQgetvalue(result, 0, 0));
+    snprintf(principal.access_key_id, sizeof(principal.access_key_id), "%s", access_key_id);
+    snprintf(principal.iam_user_id, sizeof(principal.iam_user_id), "%s", PQgetvalue(result, 0, 1));
+    size_t attached = 0;
+    for (int row = 0; row < PQntuples(result) && attached < POLICY_MAX_ATTACHED; row++) {
+        const struct policy *policy = policy_managed(PQgetvalue(result, row, 3));
+        if (policy != NULL)
+            principal.policies[attached++] = policy;
+    }
+    *ret_principal = principal;
+    return CODE_OK;
+}
+
+/* --- making and changing --- */
+
+struct making {
+    const struct secret_key *key;
+    struct access_key access_key;
+    identity_publish *publish;
+    void *argument;
+    const char *name;
+    const char *const *policies;
+    const char *iam_user_id;
+    bool done;
+};
+
+static enum code queue_access_key(struct db *db, struct change *change, const struct making *making,
+                                  const char *account_id)
+{
+    static const struct statement insert = {
+        "INSERT INTO access_key (access_key_id, account_id, iam_user_id, sealed_secret) VALUES ($1, $2, $3, $4)",
+        4};
+    const char *sealed = seal(change->arena, making->key, &making->access_key);
+    if (sealed == NULL)
+        return CODE_INTERNAL_ERROR;
+    DB_QUEUE(db, &insert, making->access_key.access_key_id, account_id, making->iam_user_id, sealed);
+    return CODE_OK;
+}
+
+static enum code publish(const struct making *making, const char *account_id)
+{
+    return making->publish(&making->access_key, account_id, making->argument) ? CODE_OK : CODE_INTERNAL_ERROR;
+}
+
+static enum code bootstrap_body(struct db *db, struct change *change, void *argument)
+{
+    /* Two services that start at once: the second waits, and finds the account. */
+    static const struct statement lock = {"LOCK TABLE account IN SHARE ROW EXCLUSIVE MODE", 0};
+    static const struct statement count = {"SELECT count(*) FROM account", 0};
+    static const struct statement insert = {"INSERT INTO account (account_id, name) VALUES ($1, 'Postreeve')",
+                                            1};
+    struct making *making = argument;
+    DB_RESULT result = NULL;
+    char account_id[13];
+
+    db_queue_parameters(db, &lock, NULL, 0);
+    db_queue_parameters(db, &count, NULL, 0);
+    enum code code = db_collect(db, change->problem, NULL);
+    if (code == CODE_OK)
+        code = db_collect(db, change->problem, &result);
+    if (code != CODE_OK)
+        return code;
+    making->done = strcmp(PQgetvalue(result, 0, 0), "0") == 0;
+    if (!making->done)
+        return CODE_OK;
+    if (!secret_random_text(account_id, sizeof(account_id) - 1, "123456789") ||
+        !new_access_key(&making->access_key))
+        return CODE_INTERNAL_ERROR;
+    DB_QUEUE(db, &insert, account_id);
+    code = queue_access_key(db, change, making, account_id);
+    if (code == CODE_OK)
+        code = db_finish(db, change->problem);
+    if (code == CODE_OK)
+        code = publish(making, account_id);
+    return code;
+}
+
+enum code identity_bootstrap(struct db *db, struct change *change, const struct secret_key *key,
+                             identity_publish *publish_key, void *argument, bool *ret_created)
+{
+    struct making making = {.key = key, .publish = publish_key, .argument = argument};
+    enum code code = tx_run(db, change, bootstrap_body, &making);
+    if (code == CODE_OK)
+        *ret_created = making.done;
+    secret_wipe(&making.access_key, sizeof(making.access_key));
+    return code;
+}
+
+static enum code reset_body(struct db *db, struct change *change, void *argument)
+{
+    static const struct statement remove = {
+        "DELETE FROM access_key WHERE account_id = $1 AND iam_user_id IS NULL", 1};
+    struct making *making = argument;
+    if (!new_access_key(&making->access_key))
+        return CODE_INTERNAL_ERROR;
+    DB_QUEUE(db, &remove, change->account_id);
+    enum code code = queue_access_key(db, change, making, change->account_id);
+    queue_identity_notice(db);
+    if (code == CODE_OK)
+        code = db_finish(db, change->problem);
+    if (code == CODE_OK)
+        code = publish(making, change->account_id);
+    return code;
+}
+
+enum code identity_reset_root_key(struct db *db, struct change *change, const struct secret_key *key,
+                                  identity_publish *publish_key, void *argument)
+{
+    struct making making = {.key = key, .publish = publish_key, .argument = argument};
+    enum code code = tx_run(db, change, reset_body, &making);
+    secret_wipe(&making.access_key, sizeof(making.access_key));
+    return code;
+}
+
+static enum code create_user_body(struct db *db, struct change *change, void *argument)
+{
+    static const struct statement insert = {
+        "INSERT INTO iam_user (account_id, iam_user_id, name) VALUES ($1, $2, $3)", 3};
+    static const struct statement attach = {
+        "INSERT INTO iam_user_policy (account_id, iam_user_id, policy_name) VALUES ($1, $2, $3)"
+        " ON CONFLICT DO NOTHING",
+        3};
+    struct making *making = argument;
+    if (!new_access_key(&making->access_key))
+        return CODE_INTERNAL_ERROR;
+    DB_QUEUE(db, &insert, change->account_id, making->iam_user_id, making->name);
+    for (const char *const *policy = making->policies; *policy != NULL; policy++)
+        DB_QUEUE(db, &attach, change->account_id, making->iam_user_id, *policy);
+    return queue_access_key(db, change, making, change->account_id);
+}
+
+enum code identity_create_user(struct db *db, struct change *change, const struct secret_key *key,
+                               const char *name, const char *const *policies, const char **ret_iam_user_id,
+                               struct access_key *ret_key)
+{
+    struct making making = {
+        .key = key, .name = name, .policies = policies, .iam_user_id = id_new_uuid(change->arena)};
+    enum code code = tx_run(db, change, create_user_body, &making);
+    if (code == CODE_OK) {
+        *ret_iam_user_id = making.iam_user_id;
+        *ret_key = making.access_key;
+    }
+    secret_wipe(&making.access_key, sizeof(making.access_key));
+    return code;
+}
+
+struct disabling {
+    const char *access_key_id;
+    bool known;
+};
+
+static enum code disable_body(struct db *db, struct change *change, void *argument)
+{
+    static const struct statement disable = {
+        "UPDATE access_key SET status = 'DISABLED' WHERE access_key_id = $1", 1};
+    struct disabling *disabling = argument;
+    DB_RESULT result = NULL;
+    DB_QUEUE(db, &disable, disabling->access_key_id);
+    queue_identity_notice(db);
+    enum code code = db_collect(db, change->problem, &result);
+    if (code == CODE_OK)
+        disabling->known = strcmp(PQcmdTuples(result), "1") == 0;
+    return code;
+}
+
+enum code identity_disable_key(struct db *db, struct change *change, const char *access_key_id,
+                               bool *ret_known)
+{
+    struct disabling disabling = {.access_key_id = access_key_id};
+    enum code code = tx_run(db, change, disable_body, &disabling);
+    if (code == CODE_OK)
+        *ret_known = disabling.known;
+    return code;
+}
+
+enum code identity_only_account(struct db *db, struct problem *problem, struct arena *arena,
+                                const char **ret_account_id)
+{
+    static const struct statement list = {"SELECT account_id FROM account ORDER BY account_id LIMIT 2", 0};
+    DB_RESULT result = NULL;
+    db_queue_parameters(db, &list, NULL, 0);
+    enum code code = db_collect(db, problem, &result);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(result) != 1)
+        return problem_set(problem, CODE_BAD_REQUEST,
+                           PQntuples(result) == 0 ? "There is no account yet: start the service once."
+                                                  : "There are several accounts: say which with --account.");
+    *ret_account_id = row_text(arena, result, 0, "account_id");
+    return CODE_OK;
+}
+
+enum code identity_check_root_key(struct db *db, struct problem *problem, const char *fingerprint,
+                                  bool *ret_same)
+{
+    static const struct statement remember = {
+        "INSERT INTO installation (root_key_fingerprint) VALUES ($1) ON CONFLICT (only_row) DO NOTHING", 1};
+    static const struct statement compare = {"SELECT root_key_fingerprint = $1 FROM installation", 1};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, problem, NULL, &remember, fingerprint);
+    if (code == CODE_OK)
+        code = DB_RUN(db, problem, &result, &compare, fingerprint);
+    if (code == CODE_OK)
+        *ret_same = PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
+    return code;
+}

@@ -1,0 +1,52 @@
+/* Identities and their access keys. */
+#pragma once
+
+#include "db/conn.h"
+#include "db/tx.h"
+#include "model/policy.h"
+
+/* The key under which secrets at rest are sealed, derived from the service's root key. */
+struct secret_key {
+    unsigned char bytes[32];
+};
+
+#define ACCESS_KEY_ID_LENGTH     20
+#define ACCESS_KEY_SECRET_LENGTH 40
+
+/* A new access key; the secret is shown once. */
+struct access_key {
+    char access_key_id[ACCESS_KEY_ID_LENGTH + 1];
+    char secret_access_key[ACCESS_KEY_SECRET_LENGTH + 1];
+};
+
+/* Reads an enabled access key: who it is of, and its secret. CODE_UNAUTHENTICATED when there is none. */
+enum code identity_find_key(struct db *db, const struct secret_key *key, const char *access_key_id,
+                            struct problem *problem, struct principal *ret_principal,
+                            char ret_secret[static ACCESS_KEY_SECRET_LENGTH + 1]);
+
+/* The first start of an installation: makes the account and its root access key, unless there is an account already.
+ * `publish` writes the key down before the COMMIT, so that a committed key is never unknown; false rolls back. */
+typedef bool identity_publish(const struct access_key *key, const char *account_id, void *argument);
+enum code identity_bootstrap(struct db *db, struct change *change, const struct secret_key *key,
+                             identity_publish *publish, void *argument, bool *ret_created);
+
+/* A new root access key instead of all that the account's root has. */
+enum code identity_reset_root_key(struct db *db, struct change *change, const struct secret_key *key,
+                                  identity_publish *publish, void *argument);
+
+/* An IAM user with managed policies (names, NULL after the last) and one access key. */
+enum code identity_create_user(struct db *db, struct change *change, const struct secret_key *key,
+                               const char *name, const char *const *policies, const char **ret_iam_user_id,
+                               struct access_key *ret_key);
+
+/* Takes effect at once in every process. */
+enum code identity_disable_key(struct db *db, struct change *change, const char *access_key_id,
+                               bool *ret_known);
+
+/* The only account of the installation. CODE_BAD_REQUEST, with a detail, when there are none or several. */
+enum code identity_only_account(struct db *db, struct problem *problem, struct arena *arena,
+                                const char **ret_account_id);
+
+/* Remembers the fingerprint of the root key at first, and tells whether it still is the same. */
+enum code identity_check_root_key(struct db *db, struct problem *problem, const char *fingerprint,
+                                  bool *ret_same);

@@ -1,0 +1,108 @@
+#include "db/job.h"
+
+#include <stdlib.h>
+
+#include "db/row.h"
+
+/* A killed worker's job waits this long for the next one; a step takes milliseconds, and renews it. */
+#define LEASE_MS "5000"
+
+void job_enqueue(struct db *db, struct arena *arena, const struct job_request *request)
+{
+    static const struct statement insert = {
+        "INSERT INTO job (kind, organization_id, entity_id, operation_id, document, run_at)"
+        " VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6::bigint))",
+        6};
+    DB_QUEUE(db, &insert, request->kind, request->organization_id, request->entity_id, request->operation_id,
+             request->document, row_integer(arena, request->delay_s));
+    if (request->delay_s == 0)
+        db_note_job(db);
+}
+
+enum code job_claim(struct db *db, struct arena *arena, struct problem *problem, struct job **ret_job)
+{
+    static const struct statement claim = {
+        "UPDATE job j SET state = 'RUNNING', claims = claims + 1,"
+        " run_at = clock_timestamp() + interval '" LEASE_MS " ms'"
+        " FROM (SELECT job_id FROM job WHERE state IN ('PENDING', 'RUNNING') AND run_at <= clock_timestamp()"
+        "       ORDER BY run_at FOR UPDATE SKIP LOCKED LIMIT 1) due"
+        " WHERE j.job_id = due.job_id"
+        " RETURNING j.job_id, j.claims, j.kind, j.organization_id, j.entity_id, j.operation_id, j.document, j.step,"
+        " j.failures, (SELECT o.account_id FROM organization o WHERE o.organization_id = j.organization_id)",
+        0};
+    DB_RESULT result = NULL;
+    db_queue_parameters(db, &claim, NULL, 0);
+    enum code code = db_collect(db, problem, &result);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(result) == 0) {
+        *ret_job = NULL;
+        return CODE_OK;
+    }
+    struct job *job = arena_alloc(arena, sizeof(*job));
+    *job = (struct job){
+        .job_id = row_text(arena, result, 0, "job_id"),
+        .claims = row_text(arena, result, 0, "claims"),
+        .kind = row_text(arena, result, 0, "kind"),
+        .account_id = row_text(arena, result, 0, "account_id"),
+        .organization_id = row_text(arena, result, 0, "organization_id"),
+        .entity_id = row_text(arena, result, 0, "entity_id"),
+        .operation_id = row_text(arena, result, 0, "operation_id"),
+        .document = row_text(arena, result, 0, "document"),
+        .step = (int)strtol(PQgetvalue(result, 0, PQfnumber(result, "step")), NULL, 10),
+        .failures = (int)strtol(PQgetvalue(result, 0, PQfnumber(result, "failures")), NULL, 10),
+    };
+    *ret_job = job;
+    return CODE_OK;
+}
+
+enum code job_fence(struct db *db, const struct job *job, struct problem *problem, bool *ret_held)
+{
+    static const struct statement fence = {
+        "SELECT 1 FROM job WHERE job_id = $1 AND claims = $2 AND state = 'RUNNING' FOR UPDATE", 2};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, problem, &result, &fence, job->job_id, job->claims);
+    if (code == CODE_OK)
+        *ret_held = PQntuples(result) == 1;
+    return code;
+}
+
+void job_advance(struct db *db, struct arena *arena, const struct job *job, int step)
+{
+    static const struct statement advance = {
+        "UPDATE job SET step = $2, failures = 0, run_at = clock_timestamp() + interval '" LEASE_MS " ms'"
+        " WHERE job_id = $1",
+        2};
+    DB_QUEUE(db, &advance, job->job_id, row_integer(arena, step));
+}
+
+void job_finish(struct db *db, const struct job *job, const char *state, const char *error)
+{
+    static const struct statement finish = {
+        "UPDATE job SET state = $2, last_error = coalesce($3, last_error), finished_at = clock_timestamp()"
+        " WHERE job_id = $1",
+        3};
+    DB_QUEUE(db, &finish, job->job_id, state, error);
+}
+
+void job_postpone(struct db *db, struct arena *arena, const struct job *job, int64_t delay_ms,
+                  const char *error)
+{
+    static const struct statement postpone = {
+        "UPDATE job SET state = 'PENDING', failures = failures + 1, last_error = $3,"
+        " run_at = clock_timestamp() + make_interval(secs => $2::bigint / 1000.0) WHERE job_id = $1",
+        3};
+    DB_QUEUE(db, &postpone, job->job_id, row_integer(arena, delay_ms), error);
+}
+
+void job_cancel_for_organization(struct db *db, const char *organization_id)
+{
+    static const struct statement cancel = {
+        "WITH canceled AS (UPDATE job SET state = 'CANCELED', finished_at = clock_timestamp()"
+        "  WHERE organization_id = $1 AND state IN ('PENDING', 'RUNNING') RETURNING operation_id)"
+        " UPDATE operation o SET status = 'CANCELED', finished_at = clock_timestamp(),"
+        "  error = 'The organization is being deleted.'"
+        " FROM canceled WHERE o.operation_id = canceled.operation_id",
+        1};
+    DB_QUEUE(db, &cancel, organization_id);
+}

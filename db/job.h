@@ -1,0 +1,47 @@
+/* The job queue: work is enqueued in the transaction of the change that it follows, claimed with a lease, and written
+ * under a fence, so that each step's effects happen once. */
+#pragma once
+
+#include "db/tx.h"
+#include "model/buffer.h"
+
+struct job {
+    const char *job_id;
+    const char *claims; /* the fence */
+    const char *kind;
+    const char *account_id; /* NULL without an organization */
+    const char *organization_id;
+    const char *entity_id;
+    const char *operation_id;
+    const char *document;
+    int step;
+    int failures;
+};
+
+/* Within a transaction. kind and organization_id are needed, the others may be NULL; delay_s is when it may run. */
+struct job_request {
+    const char *kind;
+    const char *organization_id;
+    const char *entity_id;
+    const char *operation_id;
+    const char *document;
+    int64_t delay_s;
+};
+void job_enqueue(struct db *db, struct arena *arena, const struct job_request *request);
+
+/* Claims the job that is due longest, for a lease of a few seconds. *ret_job is NULL when none is due. */
+enum code job_claim(struct db *db, struct arena *arena, struct problem *problem, struct job **ret_job);
+
+/* Within a transaction: locks the job and makes sure that this claim still holds it. False: another worker has it. */
+enum code job_fence(struct db *db, const struct job *job, struct problem *problem, bool *ret_held);
+
+/* Within a transaction, under the fence: the next step comes, and the lease begins anew. */
+void job_advance(struct db *db, struct arena *arena, const struct job *job, int step);
+/* … or it is over: SUCCEEDED, FAILED or CANCELED. */
+void job_finish(struct db *db, const struct job *job, const char *state, const char *error);
+/* … or it is tried again later. */
+void job_postpone(struct db *db, struct arena *arena, const struct job *job, int64_t delay_ms,
+                  const char *error);
+
+/* Within a transaction: what still waits for an organization is not to be done; operations of it end CANCELED. */
+void job_cancel_for_organization(struct db *db, const char *organization_id);

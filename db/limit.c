@@ -1,0 +1,95 @@
+#include "db/limit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/row.h"
+#include "model/json_out.h"
+
+void limit_queue_organizations(struct db *db, const char *account_id, const char *region)
+{
+    static const struct statement lock = {"SELECT FROM account WHERE account_id = $1 FOR NO KEY UPDATE", 1};
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM organization WHERE account_id = $1 AND region = $3 AND setup = 'QUICK'"
+        "  AND state NOT IN ('FAILED', 'DELETED')) AS used",
+        3};
+    DB_QUEUE(db, &lock, account_id);
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_QUICK_SETUP_ORGANIZATIONS].code, region);
+}
+
+void limit_queue_aliases(struct db *db, const char *account_id, const char *organization_id,
+                         const char *entity_id)
+{
+    /* The user's row is the lock; asked for in its place, so that limit_collect need not know. */
+    static const struct statement lock = {
+        "SELECT FROM entity WHERE organization_id = $1 AND entity_id = $2 FOR NO KEY UPDATE", 2};
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM email_address WHERE organization_id = $3 AND entity_id = $4 AND NOT is_primary)"
+        " AS used",
+        4};
+    DB_QUEUE(db, &lock, organization_id, entity_id);
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_ALIASES_PER_USER].code, organization_id, entity_id);
+}
+
+enum code limit_collect(struct db *db, enum limit limit, struct problem *problem)
+{
+    DB_RESULT result = NULL;
+    enum code code = db_collect(db, problem, NULL);
+    if (code == CODE_OK)
+        code = db_collect(db, problem, &result);
+    if (code != CODE_OK)
+        return code;
+    const struct limit_row *row = &limit_rows[limit];
+    const char *set = PQgetisnull(result, 0, 0) ? NULL : PQgetvalue(result, 0, 0);
+    int64_t value = set != NULL ? strtoll(set, NULL, 10) : row->value;
+    if (strtoll(PQgetvalue(result, 0, 1), NULL, 10) >= value)
+        return problem_set(problem, CODE_LIMIT_EXCEEDED,
+                           "%s: %lld for each %s. The operator can raise it (limit %s).", row->error,
+                           (long long)value, row->scope, row->code);
+    return CODE_OK;
+}
+
+enum code limit_list(struct db *db, const char *account_id, struct problem *problem, struct buffer *out)
+{
+    static const struct statement list = {"SELECT code, value FROM account_limit WHERE account_id = $1", 1};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, problem, &result, &list, account_id);
+    if (code != CODE_OK)
+        return code;
+
+    out_begin_object(out);
+    out_name(out, "items");
+    out_begin_array(out);
+    for (unsigned i = 0; i < LIMIT_COUNT; i++) {
+        int64_t value = limit_rows[i].value;
+        for (int row = 0; row < PQntuples(result); row++)
+            if (strcmp(PQgetvalue(result, row, 0), limit_rows[i].code) == 0)
+                value = strtoll(PQgetvalue(result, row, 1), NULL, 10);
+        out_begin_object(out);
+        out_member(out, "code", limit_rows[i].code);
+        out_member_integer(out, "value", value);
+        out_member_integer(out, "default", limit_rows[i].value);
+        out_member(out, "scope", limit_rows[i].scope);
+        out_end_object(out);
+    }
+    out_end_array(out);
+    out_end_object(out);
+    return CODE_OK;
+}
+
+enum code limit_set(struct db *db, const char *account_id, const char *code, int64_t value,
+                    struct problem *problem, bool *ret_known)
+{
+    static const struct statement set = {
+        "INSERT INTO account_limit (account_id, code, value) SELECT account_id, $2, $3 FROM account"
+        " WHERE account_id = $1 ON CONFLICT (account_id, code) DO UPDATE SET value = excluded.value",
+        3};
+    DB_RESULT result = NULL;
+    enum code status =
+        DB_RUN(db, problem, &result, &set, account_id, code, row_integer(problem->arena, value));
+    if (status == CODE_OK)
+        *ret_known = strcmp(PQcmdTuples(result), "1") == 0;
+    return status;
+}

@@ -1,0 +1,345 @@
+#include "db/list.h"
+
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "db/row.h"
+#include "model/json_out.h"
+
+#define MAX_PARAMETERS (8 + LIST_MAX_FILTERS + LIST_MAX_KEYS + 2)
+#define SEPARATOR      "\x1f" /* no text of ours holds control characters */
+
+struct key {
+    const char *expression;
+    const char *type;
+    bool descending;
+};
+
+/* Which of a list's statements: what distinguishes their texts. */
+struct variant {
+    unsigned filters; /* bit per filter */
+    struct key keys[LIST_MAX_KEYS + 1];
+    int key_count;
+    bool after; /* starts behind a page token */
+    bool count; /* counts instead */
+};
+
+/* --- order --- */
+
+static enum code bad_order(const struct list_spec *spec, struct problem *problem)
+{
+    struct buffer names = {.arena = problem->arena};
+    for (size_t i = 0; i < LIST_MAX_ORDERS && spec->orders[i].name != NULL; i++)
+        buffer_printf(&names, "%s%s", i > 0 ? ", " : "", spec->orders[i].name);
+    problem_add_parameter(problem, "order_by", "invalid_value",
+                          "At most %d different ones of: %s; with - before it a column descends.",
+                          LIST_MAX_KEYS, buffer_string(&names));
+    return CODE_VALIDATION_FAILED;
+}
+
+static enum code read_order(const struct list_spec *spec, const char *text, struct problem *problem,
+                            struct variant *variant)
+{
+    const struct list_order *used[LIST_MAX_KEYS] = {NULL};
+    int count = 0;
+    if (text == NULL)
+        text = spec->default_order;
+    for (;;) {
+        size_t length = strcspn(text, ",");
+        bool descending = text[0] == '-';
+        const char *name = text + descending;
+        size_t name_length = length - descending;
+        const struct list_order *order = NULL;
+        for (size_t i = 0; i < LIST_MAX_ORDERS && spec->orders[i].name != NULL; i++)
+            if (strlen(spec->orders[i].name) == name_length &&
+                strncmp(spec->orders[i].name, name, name_length) == 0)
+                order = &spec->orders[i];
+        if (order == NULL || count == LIST_MAX_KEYS || (count > 0 && used[0] == order))
+            return bad_order(spec, problem);
+        used[count] = order;
+        variant->keys[count++] = (struct key){order->expression, order->type, descending};
+        if (text[length] == '\0')
+            break;
+        text += length + 1;
+    }
+    /* The id makes the order total; it runs the way of the column before it, which one index can serve. */
+    variant->keys[count] = (struct key){spec->id, spec->id_type, variant->keys[count - 1].descending};
+    variant->key_count = count + 1;
+    return CODE_OK;
+}
+
+/* --- statement texts --- */
+
+/* Appends a fragment whose `$?` becomes the next parameter. */
+static void add_fragment(struct buffer *sql, const char *fragment, int *parameters)
+{
+    const char *mark;
+    while ((mark = strstr(fragment, "$?")) != NULL) {
+        buffer_append(sql, fragment, (size_t)(mark - fragment));
+        buffer_printf(sql, "$%d", ++*parameters);
+        fragment = mark + 2;
+    }
+    buffer_text(sql, fragment);
+}
+
+/* Rows behind the last one of the page before: a row comparison where all columns run one way (an index serves it),
+ * else the same written out. */
+static void add_position(struct buffer *sql, const struct variant *variant, int *parameters)
+{
+    int first = *parameters + 1;
+    bool one_way = true;
+    for (int i = 1; i < variant->key_count; i++)
+        one_way = one_way && variant->keys[i].descending == variant->keys[0].descending;
+    *parameters += variant->key_count;
+
+    buffer_text(sql, " AND (");
+    if (one_way) {
+        for (int i = 0; i < variant->key_count; i++)
+            buffer_printf(sql, "%s%s", i > 0 ? ", " : "", variant->keys[i].expression);
+        buffer_printf(sql, ") %s (", variant->keys[0].descending ? "<" : ">");
+        for (int i = 0; i < variant->key_count; i++)
+            buffer_printf(sql, "%s$%d::%s", i > 0 ? ", " : "", first + i, variant->keys[i].type);
+    } else {
+        for (int i = 0; i < variant->key_count; i++) {
+            buffer_text(sql, i > 0 ? " OR (" : "(");
+            for (int j = 0; j <= i; j++) {
+                const struct key *key = &variant->keys[j];
+                buffer_printf(sql, "%s%s %s $%d::%s", j > 0 ? " AND " : "", key->expression,
+                              j < i             ? "="
+                              : key->descending ? "<"
+                                                : ">",
+                              first + j, key->type);
+            }
+            buffer_text(sql, ")");
+        }
+    }
+    buffer_text(sql, ")");
+}
+
+static const char *build(struct arena *arena, const struct list_spec *spec, const struct variant *variant,
+                         int *ret_parameters)
+{
+    struct buffer sql = {.arena = arena};
+    int parameters = spec->fixed;
+
+    buffer_text(&sql, "SELECT ");
+    if (variant->count) {
+        buffer_text(&sql, "count(*)");
+    } else {
+        buffer_text(&sql, spec->columns);
+        for (int i = 0; i < variant->key_count; i++)
+            buffer_printf(&sql, ", (%s)::text", variant->keys[i].expression);
+    }
+    buffer_printf(&sql, " %s", spec->from);
+    for (unsigned i = 0; i < LIST_MAX_FILTERS; i++)
+        if ((variant->filters & (1U << i)) != 0)
+            add_fragment(&sql, spec->filters[i], &parameters);
+    if (!variant->count) {
+        if (variant->after)
+            add_position(&sql, variant, &parameters);
+        for (int i = 0; i < variant->key_count; i++)
+            buffer_printf(&sql, "%s%s%s", i > 0 ? ", " : " ORDER BY ", variant->keys[i].expression,
+                          variant->keys[i].descending ? " DESC" : "");
+        buffer_printf(&sql, " LIMIT $%d::bigint", ++parameters);
+    }
+    *ret_parameters = parameters;
+    return buffer_string(&sql);
+}
+
+/* Statements are made once a process and never freed: connections know them by address. Their number is bounded by the
+ * filters and orders of the lists. */
+struct built {
+    struct statement statement;
+    struct built *next;
+};
+static struct built *all_built[256];
+static pthread_mutex_t built_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static const struct statement *find_statement(struct arena *arena, const struct list_spec *spec,
+                                              const struct variant *variant)
+{
+    int parameters;
+    const char *sql = build(arena, spec, variant, &parameters);
+    size_t hash = 5381;
+    for (const char *at = sql; *at != '\0'; at++)
+        hash = hash * 33 + (unsigned char)*at;
+
+    pthread_mutex_lock(&built_mutex);
+    struct built **bucket = &all_built[hash % (sizeof(all_built) / sizeof(all_built[0]))];
+    struct built *built = *bucket;
+    while (built != NULL && strcmp(built->statement.sql, sql) != 0)
+        built = built->next;
+    if (built == NULL) {
+        struct arena *forever = arena_new();
+        built = arena_alloc(forever, sizeof(*built));
+        built->statement = (struct statement){arena_string(forever, sql), parameters};
+        built->next = *bucket;
+        *bucket = built;
+    }
+    pthread_mutex_unlock(&built_mutex);
+    return &built->statement;
+}
+
+/* --- page tokens: base64url of binding, sort values and id --- */
+
+/* A token fits only the list, filters and order that it came from. */
+static const char *bind(struct arena *arena, const struct list_spec *spec, const struct list_query *query,
+                        const char *const *fixed)
+{
+    struct buffer text = {.arena = arena};
+    buffer_printf(&text, "%s%s%s", spec->table->name, SEPARATOR,
+                  query->order_by != NULL ? query->order_by : "");
+    for (int i = 0; i < spec->fixed; i++)
+        buffer_printf(&text, "%s%s", SEPARATOR, fixed[i] != NULL ? fixed[i] : "");
+    for (int i = 0; i < LIST_MAX_FILTERS; i++)
+        buffer_printf(&text, "%s%s", SEPARATOR, query->filters[i] != NULL ? query->filters[i] : "\x1e");
+
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    unsigned length = 0;
+    EVP_Digest(text.data, text.length, digest, &length, EVP_sha256(), NULL);
+    struct buffer hex = {.arena = arena};
+    for (int i = 0; i < 8; i++)
+        buffer_printf(&hex, "%02x", digest[i]);
+    return buffer_string(&hex);
+}
+
+static const char *make_token(struct arena *arena, const struct list_pending *pending, const PGresult *result,
+                              int row)
+{
+    struct buffer text = {.arena = arena};
+    buffer_text(&text, pending->binding);
+    int first = row_columns(pending->spec->table);
+    for (int i = 0; i < pending->keys; i++) {
+        buffer_text(&text, SEPARATOR);
+        buffer_append(&text, PQgetvalue(result, row, first + i), (size_t)PQgetlength(result, row, first + i));
+    }
+    char *token = arena_alloc(arena, text.length * 4 / 3 + 8);
+    EVP_EncodeBlock((unsigned char *)token, (const unsigned char *)text.data, (int)text.length);
+    for (char *at = token; *at != '\0'; at++) {
+        if (*at == '+')
+            *at = '-';
+        else if (*at == '/')
+            *at = '_';
+        else if (*at == '=')
+            *at = '\0';
+    }
+    return token;
+}
+
+static enum code bad_token(struct problem *problem)
+{
+    return problem_set(problem, CODE_INVALID_PAGE_TOKEN,
+                       "The token is of another list, filter or order, or was cut; start again without it.");
+}
+
+static enum code read_token(struct arena *arena, const char *token, const char *binding, int keys,
+                            struct problem *problem, const char **ret_values)
+{
+    size_t length = strlen(token);
+    char *base64 = arena_alloc(arena, length + 4);
+    memcpy(base64, token, length);
+    for (size_t i = 0; i < length; i++)
+        base64[i] = token[i] == '-' ? '+' : token[i] == '_' ? '/' : token[i];
+    while (length % 4 != 0)
+        base64[length++] = '=';
+    char *text = arena_alloc(arena, length + 1);
+    if (length == 0 ||
+        EVP_DecodeBlock((unsigned char *)text, (const unsigned char *)base64, (int)length) < 0 ||
+        strncmp(text, binding, strlen(binding)) != 0)
+        return bad_token(problem);
+
+    char *at = text + strlen(binding);
+    for (int i = 0; i < keys; i++) {
+        if (*at != SEPARATOR[0])
+            return bad_token(problem);
+        *at++ = '\0';
+        ret_values[i] = at;
+        at += strcspn(at, SEPARATOR);
+    }
+    return *at == '\0' ? CODE_OK : bad_token(problem);
+}
+
+/* --- running --- */
+
+enum code list_queue(struct db *db, const struct list_spec *spec, const struct list_query *query,
+                     const char *const *fixed, struct arena *arena, struct problem *problem,
+                     struct list_pending *ret_pending)
+{
+    struct variant variant = {.after = query->page_token != NULL};
+    const char *parameters[MAX_PARAMETERS];
+    int count = 0;
+
+    enum code code = read_order(spec, query->order_by, problem, &variant);
+    if (code != CODE_OK)
+        return code;
+    struct list_pending pending = {
+        .spec = spec,
+        .query = query,
+        .keys = variant.key_count,
+        .page_size = query->page_size > LIST_PAGE_MAX ? LIST_PAGE_MAX : query->page_size,
+        .binding = bind(arena, spec, query, fixed),
+    };
+
+    for (int i = 0; i < spec->fixed; i++)
+        parameters[count++] = fixed[i];
+    for (unsigned i = 0; i < LIST_MAX_FILTERS; i++) {
+        if (query->filters[i] != NULL) {
+            variant.filters |= 1U << i;
+            parameters[count++] = query->filters[i];
+        }
+    }
+    int counting = count;
+    if (variant.after) {
+        code = read_token(arena, query->page_token, pending.binding, variant.key_count, problem,
+                          parameters + count);
+        if (code != CODE_OK)
+            return code;
+        count += variant.key_count;
+    }
+    /* One row more than the page tells whether there is another. */
+    parameters[count++] = row_integer(arena, pending.page_size + 1);
+    db_queue_parameters(db, find_statement(arena, spec, &variant), parameters, count);
+    if (query->include_total) {
+        variant.count = true;
+        db_queue_parameters(db, find_statement(arena, spec, &variant), parameters, counting);
+    }
+    *ret_pending = pending;
+    return CODE_OK;
+}
+
+enum code list_collect(struct db *db, const struct list_pending *pending, struct problem *problem,
+                       struct buffer *out, const char **ret_next_token)
+{
+    DB_RESULT result = NULL;
+    enum code code = db_collect(db, problem, &result);
+    if (code != CODE_OK)
+        return code;
+
+    int rows = PQntuples(result);
+    bool more = rows > pending->page_size;
+    if (more)
+        rows = (int)pending->page_size;
+    const char *token = more ? make_token(out->arena, pending, result, rows - 1) : NULL;
+
+    out_begin_object(out);
+    out_name(out, "items");
+    out_begin_array(out);
+    for (int row = 0; row < rows && code == CODE_OK; row++)
+        code = row_write(result, row, 0, pending->spec->table, out);
+    out_end_array(out);
+    out_member(out, "next_page_token", token);
+    if (code == CODE_OK && pending->query->include_total) {
+        DB_RESULT total = NULL;
+        code = db_collect(db, problem, &total);
+        if (code == CODE_OK) {
+            out_name(out, "total");
+            out_raw(out, PQgetvalue(total, 0, 0), (size_t)PQgetlength(total, 0, 0));
+        }
+    }
+    out_end_object(out);
+    if (code == CODE_OK)
+        *ret_next_token = token;
+    return code;
+}

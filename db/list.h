@@ -1,0 +1,80 @@
+/* Keyset pages. A list's optional filters and orders choose among constant fragments, so that each combination is a
+ * constant statement with a plan of its own; nothing from a request becomes SQL text. */
+#pragma once
+
+#include "db/conn.h"
+#include "model/field.h"
+
+#define LIST_MAX_FILTERS 6
+#define LIST_MAX_ORDERS  4
+#define LIST_MAX_KEYS    2 /* columns in one order_by */
+
+struct list_order {
+    const char *name;       /* as in order_by */
+    const char *expression; /* NOT NULL */
+    const char *type;       /* of the expression */
+};
+
+struct list_spec {
+    const struct field_table *table;
+    const char *columns; /* the rows of the table, in order */
+    const char *from;    /* "FROM … WHERE …" over the fixed parameters $1 … */
+    int fixed;
+    const char *filters[LIST_MAX_FILTERS]; /* " AND …", `$?` stands for its value */
+    struct list_order orders[LIST_MAX_ORDERS];
+    const char *default_order;
+    const char *id; /* unique within the list: the last sort column */
+    const char *id_type;
+};
+
+/* What a request asks of a list. */
+struct list_query {
+    int64_t page_size;
+    const char *page_token;
+    const char *order_by;
+    bool include_total;
+    const char *filters[LIST_MAX_FILTERS]; /* NULL: not filtered */
+};
+
+#define LIST_PAGE_SIZE 50
+#define LIST_PAGE_MAX  1000
+
+/* The rows that a list's query table has besides its filters; the order's only where there is a choice. */
+#define LIST_PAGE_ROWS(type)                                           \
+    {.name = "page_size",                                              \
+     .kind = FIELD_INTEGER,                                            \
+     .min = 1,                                                         \
+     .max = INT32_MAX,                                                 \
+     .offset = FIELD_OFFSET(type, page.page_size, int64_t)},           \
+        {.name = "page_token",                                         \
+         .kind = FIELD_STRING,                                         \
+         .min = 1,                                                     \
+         .max = 2048,                                                  \
+         .offset = FIELD_OFFSET(type, page.page_token, const char *)}, \
+    {                                                                  \
+        .name = "include_total", .kind = FIELD_BOOLEAN,                \
+        .offset = FIELD_OFFSET(type, page.include_total, bool)         \
+    }
+#define LIST_ORDER_ROW(type)                                            \
+    {                                                                   \
+        .name = "order_by", .kind = FIELD_STRING, .min = 1, .max = 128, \
+        .offset = FIELD_OFFSET(type, page.order_by, const char *)       \
+    }
+
+/* A list between its two halves. */
+struct list_pending {
+    const struct list_spec *spec;
+    const struct list_query *query;
+    int keys; /* sort columns, the id included */
+    int64_t page_size;
+    const char *binding; /* what a page token is bound to */
+};
+
+/* Checks the query and queues its statements. `fixed` are the fixed parameters, `arena` holds what list_collect needs. */
+enum code list_queue(struct db *db, const struct list_spec *spec, const struct list_query *query,
+                     const char *const *fixed, struct arena *arena, struct problem *problem,
+                     struct list_pending *ret_pending);
+
+/* Writes {"items":[…], …}. ret_next_token is NULL on the last page. */
+enum code list_collect(struct db *db, const struct list_pending *pending, struct problem *problem,
+                       struct buffer *out, const char **ret_next_token);

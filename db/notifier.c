@@ -1,0 +1,237 @@
+#include "db/notifier.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Under load other processes are told at most this often. */
+#define BROADCAST_EVERY_MS 100
+#define RECONNECT_MS       200
+#define IDLE_MS            1000
+/* One hint from elsewhere may stand for many jobs: wake about as many workers as a process has. */
+#define REMOTE_WAKE_UPS 4
+#define MAX_WAKE_UPS    64
+
+struct notifier {
+    const char *conninfo;
+    pthread_t thread;
+    bool has_thread;
+    int wake_fd; /* written to when there is something to broadcast, or to end */
+    atomic_bool ending;
+
+    PGconn *connection; /* of the thread */
+    atomic_bool has_news;
+    atomic_uint_fast64_t changes;
+    atomic_bool listening;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t job_arrived;
+    unsigned wake_ups;
+    bool stopped;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct notifier *notifier_new(const char *conninfo)
+{
+    struct notifier *notifier = calloc(1, sizeof(*notifier));
+    if (notifier == NULL)
+        abort();
+    notifier->conninfo = conninfo;
+    notifier->changes = 1;
+    notifier->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&notifier->mutex, NULL);
+    pthread_cond_init(&notifier->job_arrived, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return notifier;
+}
+
+/* --- local waiting --- */
+
+static void wake_workers(struct notifier *notifier, unsigned count)
+{
+    pthread_mutex_lock(&notifier->mutex);
+    notifier->wake_ups += count;
+    if (notifier->wake_ups > MAX_WAKE_UPS)
+        notifier->wake_ups = MAX_WAKE_UPS;
+    if (count == 1)
+        pthread_cond_signal(&notifier->job_arrived);
+    else
+        pthread_cond_broadcast(&notifier->job_arrived);
+    pthread_mutex_unlock(&notifier->mutex);
+}
+
+bool notifier_wait_for_job(struct notifier *notifier, int timeout_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+
+    pthread_mutex_lock(&notifier->mutex);
+    int result = 0;
+    while (notifier->wake_ups == 0 && !notifier->stopped && result != ETIMEDOUT)
+        result = pthread_cond_timedwait(&notifier->job_arrived, &notifier->mutex, &until);
+    if (notifier->wake_ups > 0)
+        notifier->wake_ups--;
+    bool stopped = notifier->stopped;
+    pthread_mutex_unlock(&notifier->mutex);
+    return !stopped;
+}
+
+void notifier_stop_waiting(struct notifier *notifier)
+{
+    pthread_mutex_lock(&notifier->mutex);
+    notifier->stopped = true;
+    pthread_cond_broadcast(&notifier->job_arrived);
+    pthread_mutex_unlock(&notifier->mutex);
+}
+
+static void wake_thread(struct notifier *notifier)
+{
+    uint64_t one = 1;
+    ssize_t written = write(notifier->wake_fd, &one, sizeof(one));
+    (void)written; /* fails only when it would overflow: the thread is awake then */
+}
+
+void notifier_job_enqueued(struct notifier *notifier)
+{
+    wake_workers(notifier, 1);
+    if (!atomic_exchange(&notifier->has_news, true))
+        wake_thread(notifier);
+}
+
+uint64_t notifier_identity_generation(const struct notifier *notifier)
+{
+    return notifier->listening ? notifier->changes : 0;
+}
+
+/* --- the thread --- */
+
+static void disconnect(struct notifier *notifier)
+{
+    notifier->listening = false;
+    notifier->changes++;
+    PQfinish(notifier->connection);
+    notifier->connection = NULL;
+}
+
+static void connect_and_listen(struct notifier *notifier)
+{
+    static const char *const keywords[] = {"dbname",           "application_name", "keepalives_idle",
+                                           "tcp_user_timeout", "connect_timeout",  NULL};
+    const char *const values[] = {notifier->conninfo, "postreeve notifier", "10", "10000", "3", NULL};
+    notifier->connection = PQconnectdbParams(keywords, values, 1);
+    PGresult *result =
+        PQexec(notifier->connection, "LISTEN postreeve_job; LISTEN " NOTIFIER_IDENTITY_CHANNEL);
+    bool listening = PQresultStatus(result) == PGRES_COMMAND_OK;
+    PQclear(result);
+    if (!listening) {
+        disconnect(notifier);
+        return;
+    }
+    /* What changed before was not heard. */
+    notifier->changes++;
+    notifier->listening = true;
+    wake_workers(notifier, REMOTE_WAKE_UPS);
+}
+
+static void hear(struct notifier *notifier)
+{
+    if (PQconsumeInput(notifier->connection) != 1) {
+        disconnect(notifier);
+        return;
+    }
+    PGnotify *notification;
+    while ((notification = PQnotifies(notifier->connection)) != NULL) {
+        if (strcmp(notification->relname, NOTIFIER_IDENTITY_CHANNEL) == 0)
+            notifier->changes++;
+        else if (notification->be_pid != PQbackendPID(notifier->connection))
+            wake_workers(notifier, REMOTE_WAKE_UPS);
+        PQfreemem(notification);
+    }
+}
+
+static void broadcast(struct notifier *notifier)
+{
+    atomic_store(&notifier->has_news, false);
+    PGresult *result = PQexec(notifier->connection, "NOTIFY postreeve_job");
+    bool sent = PQresultStatus(result) == PGRES_COMMAND_OK;
+    PQclear(result);
+    if (!sent)
+        disconnect(notifier);
+}
+
+static void *run(void *argument)
+{
+    struct notifier *notifier = argument;
+    int64_t broadcast_at = 0;
+
+    while (!notifier->ending) {
+        if (notifier->connection == NULL)
+            connect_and_listen(notifier);
+
+        int64_t now = now_ms();
+        int timeout = notifier->connection == NULL ? RECONNECT_MS : IDLE_MS;
+        if (notifier->has_news && notifier->connection != NULL)
+            timeout = broadcast_at > now ? (int)(broadcast_at - now) : 0;
+        struct pollfd fds[2] = {
+            {.fd = notifier->wake_fd, .events = POLLIN},
+            {.fd = notifier->connection != NULL ? PQsocket(notifier->connection) : -1, .events = POLLIN},
+        };
+        poll(fds, 2, timeout);
+        uint64_t count;
+        if ((fds[0].revents & POLLIN) != 0 && read(notifier->wake_fd, &count, sizeof(count)) < 0)
+            continue;
+        if (notifier->connection != NULL && notifier->has_news && now_ms() >= broadcast_at) {
+            broadcast(notifier);
+            broadcast_at = now_ms() + BROADCAST_EVERY_MS;
+        }
+        if (notifier->connection != NULL)
+            hear(notifier);
+    }
+    disconnect(notifier);
+    return NULL;
+}
+
+bool notifier_start(struct notifier *notifier)
+{
+    notifier->has_thread =
+        notifier->wake_fd >= 0 && pthread_create(&notifier->thread, NULL, run, notifier) == 0;
+    return notifier->has_thread;
+}
+
+void notifier_free(struct notifier *notifier)
+{
+    if (notifier == NULL)
+        return;
+    if (notifier->has_thread) {
+        notifier->ending = true;
+        wake_thread(notifier);
+        pthread_join(notifier->thread, NULL);
+    }
+    if (notifier->wake_fd >= 0)
+        close(notifier->wake_fd);
+    pthread_cond_destroy(&notifier->job_arrived);
+    pthread_mutex_destroy(&notifier->mutex);
+    free(notifier);
+}

@@ -1,0 +1,31 @@
+/* Hints between the threads and processes that share a database: jobs are waiting; identities changed. A hint may be
+ * lost or late: who waits for jobs polls as well, and who caches identities stops while hints cannot be heard. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct notifier;
+
+/* The connection string is kept, not copied. */
+struct notifier *notifier_new(const char *conninfo);
+
+/* Starts the thread that listens. False when there is no thread to be had. */
+bool notifier_start(struct notifier *notifier);
+
+/* Ends every wait, now and later. The thread goes on. */
+void notifier_stop_waiting(struct notifier *notifier);
+
+/* Ends the thread and frees. Nobody may wait any more. Accepts NULL. */
+void notifier_free(struct notifier *notifier);
+
+/* A job was enqueued and committed here: wakes a local worker now and other processes soon. */
+void notifier_job_enqueued(struct notifier *notifier);
+
+/* Waits until a job may be there or the time is over. False once notifier_stop_waiting was called. */
+bool notifier_wait_for_job(struct notifier *notifier, int timeout_ms);
+
+/* Changes whenever an identity, key or policy may have changed; 0 while changes cannot be heard. */
+uint64_t notifier_identity_generation(const struct notifier *notifier);
+
+#define NOTIFIER_IDENTITY_CHANNEL "postreeve_identity"

@@ -1,0 +1,475 @@
+#include "db/organization.h"
+
+#include <string.h>
+
+#include "db/job.h"
+#include "db/limit.h"
+#include "db/operation.h"
+#include "db/row.h"
+#include "model/id.h"
+#include "model/job.h"
+#include "model/operation.h"
+#include "model/text.h"
+
+/* $2 is the service domain: hosts follow the operator's setting. */
+#define COLUMNS                                                                                                \
+    "o.organization_id, o.alias, o.region, o.setup, o.directory_id, o.interoperability_enabled, o.state,"      \
+    " o.state_reason, o.default_domain, o.test_domain,"                                                        \
+    " 'arn:aws:workmail:' || o.region || ':' || o.account_id || ':organization/' || o.organization_id AS arn," \
+    " 'https://' || o.alias || '.' || $2::text || '/mail' AS \"endpoints.web\","                               \
+    " 'https://autodiscover.mail.' || o.region || '.' || $2::text || '/autodiscover/autodiscover.xml'"         \
+    " AS \"endpoints.autodiscover\","                                                                          \
+    " 'mobile.mail.' || o.region || '.' || $2::text AS \"endpoints.mobile\","                                  \
+    " 'inbound-smtp.' || o.region || '.' || $2::text AS \"endpoints.inbound_mail\","                           \
+    " o.completed_at, o.deleted_at, o.created_at, o.updated_at"
+
+/* --- reading --- */
+
+enum code organization_describe(struct db *db, const char *account_id, const char *organization_id,
+                                struct problem *problem, struct buffer *out)
+{
+    static const struct statement get = {
+        "SELECT " COLUMNS " FROM organization o WHERE o.account_id = $1 AND o.organization_id = $3", 3};
+    DB_RESULT result = NULL;
+    enum code code =
+        DB_RUN(db, problem, &result, &get, account_id, db_settings(db)->service_domain, organization_id);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(result) == 0)
+        return organization_not_found(problem);
+    return row_write(result, 0, 0, &organization_table, out);
+}
+
+static const struct field query_fields[] = {
+    LIST_PAGE_ROWS(struct organization_query),
+    LIST_ORDER_ROW(struct organization_query),
+    FIELD_STRING_ROW(struct organization_query, state, 0, 1, 16),
+    FIELD_STRING_ROW(struct organization_query, alias, 0, 1, 62),
+};
+const struct field_table organization_query_table = FIELD_TABLE("list_organizations_query", query_fields);
+
+enum code organization_list(struct db *db, const char *account_id, struct organization_query *query,
+                            struct problem *problem, struct buffer *out, const char **ret_next_token)
+{
+    static const struct list_spec list = {
+        .table = &organization_table,
+        .columns = COLUMNS,
+        .from = "FROM organization o WHERE o.account_id = $1 AND $2::text IS NOT NULL",
+        .fixed = 2,
+        .filters = {" AND o.state = $?", " AND o.alias = lower($?)"},
+        .orders = {{"alias", "o.alias", "text"}, {"created_at", "o.created_at", "timestamptz"}},
+        .default_order = "created_at",
+        .id = "o.organization_id",
+        .id_type = "text",
+    };
+    const char *const fixed[] = {account_id, db_settings(db)->service_domain};
+    struct list_pending pending;
+    query->page.filters[0] = query->state;
+    query->page.filters[1] = query->alias;
+    enum code code = list_queue(db, &list, &query->page, fixed, out->arena, problem, &pending);
+    if (code != CODE_OK)
+        return code;
+    return list_collect(db, &pending, problem, out, ret_next_token);
+}
+
+static const struct field transition_query_fields[] = {LIST_PAGE_ROWS(struct transition_query)};
+const struct field_table transition_query_table =
+    FIELD_TABLE("list_organization_transitions_query", transition_query_fields);
+
+enum code organization_list_transitions(struct db *db, const char *account_id, const char *organization_id,
+                                        struct transition_query *query, struct problem *problem,
+                                        struct buffer *out, const char **ret_next_token)
+{
+    static const struct list_spec list = {
+        .table = &transition_table,
+        .columns = "t.from_state AS \"from\", t.to_state AS \"to\", t.at, t.actor, t.reason",
+        .from = "FROM organization_transition t WHERE t.organization_id = $1",
+        .fixed = 1,
+        .orders = {{"at", "t.at", "timestamptz"}},
+        .default_order = "at",
+        .id = "t.transition_id",
+        .id_type = "bigint",
+    };
+    struct list_pending pending;
+    struct organization_row row;
+    organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
+    enum code code = list_queue(db, &list, &query->page, &organization_id, out->arena, problem, &pending);
+    if (code == CODE_OK)
+        code = organization_collect(db, out->arena, problem, &row);
+    if (code != CODE_OK)
+        return code;
+    return list_collect(db, &pending, problem, out, ret_next_token);
+}
+
+/* --- parts of transactions --- */
+
+void organization_queue(struct db *db, const char *account_id, const char *organization_id,
+                        enum organization_lock lock)
+{
+#define ROW                                                                                               \
+    "SELECT organization_id, alias, region, state, is_serving, directory_id, test_domain, default_domain" \
+    " FROM organization WHERE organization_id = $1 AND account_id = $2"
+    static const struct statement statements[] = {
+        [ORGANIZATION_READ] = {ROW, 2},
+        [ORGANIZATION_SHARE] = {ROW " FOR SHARE", 2},
+        [ORGANIZATION_UPDATE] = {ROW " FOR NO KEY UPDATE", 2},
+    };
+#undef ROW
+    DB_QUEUE(db, &statements[lock], organization_id, account_id);
+}
+
+enum code organization_collect(struct db *db, struct arena *arena, struct problem *problem,
+                               struct organization_row *ret_row)
+{
+    DB_RESULT result = NULL;
+    enum code code = db_collect(db, problem, &result);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(result) == 0)
+        return organization_not_found(problem);
+    *ret_row = (struct organization_row){
+        .organization_id = row_text(arena, result, 0, "organization_id"),
+        .alias = row_text(arena, result, 0, "alias"),
+        .region = row_text(arena, result, 0, "region"),
+        .state = row_text(arena, result, 0, "state"),
+        .is_serving = row_flag(result, 0, "is_serving"),
+        .directory_id = row_text(arena, result, 0, "directory_id"),
+        .test_domain = row_text(arena, result, 0, "test_domain"),
+        .default_domain = row_text(arena, result, 0, "default_domain"),
+    };
+    return CODE_OK;
+}
+
+enum code organization_not_found(struct problem *problem)
+{
+    return problem_set(problem, CODE_ORGANIZATION_NOT_FOUND,
+                       "No organization has this id, or it is not yours to know.");
+}
+
+enum code organization_not_serving(const char *organization_id, const char *state, struct problem *problem)
+{
+    return problem_set(problem, CODE_ORGANIZATION_STATE,
+                       "Organization %s is not active, its state is %s; this needs ACTIVE or IMPAIRED.",
+                       organization_id, state);
+}
+
+enum code organization_need_serving(const struct organization_row *row, struct problem *problem)
+{
+    return row->is_serving ? CODE_OK : organization_not_serving(row->organization_id, row->state, problem);
+}
+
+enum code organization_transition(struct db *db, struct change *change, const struct organization_row *row,
+                                  const char *to, const char *reason)
+{
+    static const struct statement update = {
+        "UPDATE organization SET state = $2, state_reason = $3, version = version + 1, updated_at = now(),"
+        " is_serving = CASE WHEN $2 IN ('ACTIVE', 'IMPAIRED') THEN true"
+        "  WHEN $2 = 'VALIDATING' THEN is_serving ELSE false END"
+        " WHERE organization_id = $1",
+        3};
+    static const struct statement insert = {
+        "INSERT INTO organization_transition (organization_id, from_state, to_state, actor, reason)"
+        " VALUES ($1, $2, $3, $4, $5)",
+        5};
+    if (!organization_may_become(row->state, to))
+        return problem_set(change->problem, CODE_ORGANIZATION_STATE,
+                           "The organization is %s and cannot become %s; it can become: %s.", row->state, to,
+                           organization_next_states(change->arena, row->state));
+    DB_QUEUE(db, &update, row->organization_id, to, reason);
+    DB_QUEUE(db, &insert, row->organization_id, row->state, to, change->actor, reason);
+    return CODE_OK;
+}
+
+/* --- creating, retrying, removing --- */
+
+struct making {
+    const struct organization *wanted;          /* organization_create */
+    const struct organization_removal *removal; /* organization_remove */
+    const char *organization_id;
+    const char *operation_id;
+    struct buffer *out;
+    size_t out_start; /* what a first attempt wrote is cut off again */
+};
+
+/* The operation and its job; the operation is answered. */
+static enum code begin_work(struct db *db, struct change *change, const struct making *making,
+                            const char *kind, const char *document)
+{
+    const char *target = arena_printf(change->arena, "/v1/organizations/%s", making->organization_id);
+    operation_insert(db, change, making->operation_id, making->organization_id, target, kind);
+    job_enqueue(db, change->arena,
+                &(struct job_request){.kind = kind,
+                                      .organization_id = making->organization_id,
+                                      .operation_id = making->operation_id,
+                                      .document = document});
+    operation_queue(db, change->account_id, making->operation_id);
+    /* What was queued before the operation has nothing to say but errors. */
+    DB_RESULT result = NULL;
+    enum code code;
+    do {
+        db_clear_result(&result);
+        code = db_collect(db, change->problem, &result);
+    } while (code == CODE_OK && PQnfields(result) == 0);
+    if (code != CODE_OK)
+        return code;
+    making->out->length = making->out_start;
+    return row_write(result, 0, 0, &operation_table, making->out);
+}
+
+static enum code create_body(struct db *db, struct change *change, void *argument)
+{
+    static const struct statement insert = {
+        "INSERT INTO organization (organization_id, account_id, alias, region, setup, test_domain, default_domain)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $6)",
+        6};
+    static const struct statement insert_alias = {
+        "INSERT INTO organization_alias (alias, organization_id) VALUES ($1, $2)", 2};
+    static const struct statement insert_transition = {
+        "INSERT INTO organization_transition (organization_id, to_state, actor) VALUES ($1, 'REQUESTED', $2)",
+        2};
+
+    const struct making *making = argument;
+    const struct organization *wanted = making->wanted;
+    limit_queue_organizations(db, change->account_id, wanted->region);
+    enum code code = limit_collect(db, LIMIT_QUICK_SETUP_ORGANIZATIONS, change->problem);
+    if (code != CODE_OK)
+        return code;
+    const char *domain = arena_printf(change->arena, "%s.%s", wanted->alias, db_settings(db)->service_domain);
+    DB_QUEUE(db, &insert, making->organization_id, change->account_id, wanted->alias, wanted->region,
+             wanted->setup, domain);
+    DB_QUEUE(db, &insert_alias, wanted->alias, making->organization_id);
+    DB_QUEUE(db, &insert_transition, making->organization_id, change->actor);
+    return begin_work(db, change, making, JOB_ORGANIZATION_SETUP, NULL);
+}
+
+enum code organization_create(struct db *db, struct change *change, const struct organization *organization,
+                              struct buffer *out, const char **ret_operation_id)
+{
+    struct organization wanted = *organization;
+    wanted.alias = text_lower(change->arena, organization->alias);
+    struct making making = {
+        .wanted = &wanted,
+        .organization_id = id_new_organization(change->arena),
+        .operation_id = id_new_uuid(change->arena),
+        .out = out,
+        .out_start = out->length,
+    };
+    enum code code = tx_run(db, change, create_body, &making);
+    if (code == CODE_OK)
+        *ret_operation_id = making.operation_id;
+    return code;
+}
+
+static enum code retry_body(struct db *db, struct change *change, void *argument)
+{
+    const struct making *making = argument;
+    struct organization_row row;
+
+    /* The region decides which limit counts; the state is looked at again under the lock. */
+    organization_queue(db, change->account_id, making->organization_id, ORGANIZATION_READ);
+    enum code code = organization_collect(db, change->arena, change->problem, &row);
+    if (code != CODE_OK)
+        return code;
+    limit_queue_organizations(db, change->account_id, row.region);
+    organization_queue(db, change->account_id, making->organization_id, ORGANIZATION_UPDATE);
+    enum code limit = limit_collect(db, LIMIT_QUICK_SETUP_ORGANIZATIONS, change->problem);
+    if (limit != CODE_OK && limit != CODE_LIMIT_EXCEEDED)
+        return limit;
+    code = organization_collect(db, change->arena, change->problem, &row);
+    if (code == CODE_OK)
+        code = organization_transition(db, change, &row, "REQUESTED", NULL);
+    if (code == CODE_OK)
+        code = limit;
+    if (code != CODE_OK)
+        return code;
+    return begin_work(db, change, making, JOB_ORGANIZATION_SETUP, NULL);
+}
+
+enum code organization_retry(struct db *db, struct change *change, const char *organization_id,
+                             struct buffer *out, const char **ret_operation_id)
+{
+    struct making making = {
+        .organization_id = organization_id,
+        .operation_id = id_new_uuid(change->arena),
+        .out = out,
+        .out_start = out->length,
+    };
+    enum code code = tx_run(db, change, retry_body, &making);
+    if (code == CODE_OK)
+        *ret_operation_id = making.operation_id;
+    return code;
+}
+
+static enum code remove_body(struct db *db, struct change *change, void *argument)
+{
+    static const struct statement count_enabled = {
+        "SELECT count(*) FROM entity WHERE organization_id = $1 AND kind = 'USER' AND state = 'ENABLED'", 1};
+
+    const struct making *making = argument;
+    const struct organization_removal *removal = making->removal;
+    struct organization_row row;
+    DB_RESULT enabled = NULL;
+
+    organization_queue(db, change->account_id, making->organization_id, ORGANIZATION_UPDATE);
+    enum code code = organization_collect(db, change->arena, change->problem, &row);
+    if (code != CODE_OK)
+        return code;
+    if (strcmp(text_lower(change->arena, removal->confirm), row.alias) != 0)
+        return problem_set(change->problem, CODE_CONFIRMATION_MISMATCH,
+                           "Repeat the organization's alias as `confirm`: this cannot be undone.");
+    /* Under the lock: nobody enables a user meanwhile. */
+    code = DB_RUN(db, change->problem, &enabled, &count_enabled, row.organization_id);
+    if (code != CODE_OK)
+        return code;
+    code = organization_transition(db, change, &row, "DELETING", NULL);
+    if (code != CODE_OK)
+        return code;
+    if (!removal->force && strcmp(PQgetvalue(enabled, 0, 0), "0") != 0)
+        return problem_set(change->problem, CODE_ORGANIZATION_IN_USE,
+                           "%s enabled user(s) would lose their mailboxes; disable them, or say force=true.",
+                           PQgetvalue(enabled, 0, 0));
+    job_cancel_for_organization(db, row.organization_id);
+    return begin_work(db, change, making, JOB_ORGANIZATION_REMOVAL,
+                      removal->delete_directory ? "{\"delete_directory\":true}"
+                                                : "{\"delete_directory\":false}");
+}
+
+enum code organization_remove(struct db *db, struct change *change, const char *organization_id,
+                              const struct organization_removal *removal, struct buffer *out,
+                              const char **ret_operation_id)
+{
+    struct making making = {
+        .removal = removal,
+        .organization_id = organization_id,
+        .operation_id = id_new_uuid(change->arena),
+        .out = out,
+        .out_start = out->length,
+    };
+    enum code code = tx_run(db, change, remove_body, &making);
+    if (code == CODE_OK)
+        *ret_operation_id = making.operation_id;
+    return code;
+}
+
+/* --- steps of the workflows --- */
+
+void organization_make_directory(struct db *db, struct change *change, const struct organization_row *row)
+{
+    static const struct statement insert = {
+        "INSERT INTO directory (directory_id, account_id, type, name, region, organization_id)"
+        " VALUES ($1, $2, 'WORKMAIL', $3, $4, $5) ON CONFLICT (organization_id) DO NOTHING",
+        5};
+    static const struct statement attach = {
+        "UPDATE organization o SET directory_id = d.directory_id, version = o.version + 1, updated_at = now()"
+        " FROM directory d WHERE o.organization_id = $1 AND d.organization_id = $1",
+        1};
+    /* One directory more than once in a blue moon: 40 bits. The primary key refuses it, and the step runs again. */
+    DB_QUEUE(db, &insert, id_new_directory(change->arena), change->account_id, row->alias, row->region,
+             row->organization_id);
+    DB_QUEUE(db, &attach, row->organization_id);
+}
+
+enum code organization_make_test_domain(struct db *db, struct change *change,
+                                        const struct organization_row *row)
+{
+    static const struct statement claim = {
+        "INSERT INTO verified_domain (domain, organization_id) VALUES ($1, $2) ON CONFLICT (domain) DO NOTHING",
+        2};
+    static const struct statement owner = {
+        "SELECT organization_id = $2 FROM verified_domain WHERE domain = $1", 2};
+    static const struct statement insert = {
+        "INSERT INTO mail_domain (organization_id, domain, is_test_domain, ownership_status, verified_at)"
+        " VALUES ($1, $2, true, 'VERIFIED', now()) ON CONFLICT (organization_id, domain) DO NOTHING",
+        2};
+    DB_RESULT result = NULL;
+    DB_QUEUE(db, &claim, row->test_domain, row->organization_id);
+    DB_QUEUE(db, &owner, row->test_domain, row->organization_id);
+    DB_QUEUE(db, &insert, row->organization_id, row->test_domain);
+    enum code code = db_collect(db, change->problem, NULL);
+    if (code == CODE_OK)
+        code = db_collect(db, change->problem, &result);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(result) != 1 || PQgetvalue(result, 0, 0)[0] != 't')
+        return problem_set(change->problem, CODE_MAIL_DOMAIN_STATE,
+                           "The test domain %s belongs to another organization.", row->test_domain);
+    return db_collect(db, change->problem, NULL);
+}
+
+void organization_make_defaults(struct db *db, const struct organization_row *row)
+{
+    static const struct statement insert = {
+        "INSERT INTO mobile_policy (organization_id) VALUES ($1) ON CONFLICT (organization_id) DO NOTHING",
+        1};
+    DB_QUEUE(db, &insert, row->organization_id);
+}
+
+void organization_mark_completed(struct db *db, const struct organization_row *row)
+{
+    static const struct statement update = {
+        "UPDATE organization SET completed_at = now() WHERE organization_id = $1", 1};
+    DB_QUEUE(db, &update, row->organization_id);
+}
+
+enum code organization_remove_entities(struct db *db, struct change *change,
+                                       const struct organization_row *row, bool keep_directory,
+                                       bool *ret_more)
+{
+    static const struct statement remove = {
+        "WITH batch AS (SELECT entity_id FROM entity WHERE organization_id = $1 LIMIT 1000),"
+        " kept AS (INSERT INTO directory_entry (directory_id, id, kind, document)"
+        "  SELECT $2, e.entity_id, e.kind, json_build_object('name', e.name, 'display_name', e.display_name,"
+        "   'hidden_from_address_list', e.hidden_from_address_list,"
+        "   'detail', to_jsonb(d) - 'organization_id' - 'entity_id')"
+        "  FROM batch b JOIN entity e ON e.organization_id = $1 AND e.entity_id = b.entity_id"
+        "  LEFT JOIN user_detail d ON d.organization_id = $1 AND d.entity_id = b.entity_id"
+        "  WHERE $3::boolean AND e.state <> 'DELETED'),"
+        " released AS (DELETE FROM address_registry r USING batch b, email_address a"
+        "  WHERE a.organization_id = $1 AND a.entity_id = b.entity_id AND r.email = a.email),"
+        " removed AS (DELETE FROM entity e USING batch b"
+        "  WHERE e.organization_id = $1 AND e.entity_id = b.entity_id)"
+        " SELECT count(*) = 1000 FROM batch",
+        3};
+    DB_RESULT result = NULL;
+    bool keep = keep_directory && row->directory_id != NULL;
+    enum code code = DB_RUN(db, change->problem, &result, &remove, row->organization_id, row->directory_id,
+                            row_boolean(keep));
+    if (code == CODE_OK)
+        *ret_more = PQgetvalue(result, 0, 0)[0] == 't';
+    return code;
+}
+
+void organization_remove_settings(struct db *db, const struct organization_row *row)
+{
+    static const struct statement remove[] = {
+        {"DELETE FROM mobile_policy WHERE organization_id = $1", 1},
+        {"DELETE FROM mail_domain WHERE organization_id = $1", 1},
+        {"DELETE FROM verified_domain WHERE organization_id = $1", 1},
+    };
+    for (size_t i = 0; i < sizeof(remove) / sizeof(remove[0]); i++)
+        DB_QUEUE(db, &remove[i], row->organization_id);
+}
+
+void organization_release_directory(struct db *db, const struct organization_row *row, bool keep_directory)
+{
+    static const struct statement keep = {
+        "UPDATE directory SET organization_id = NULL, version = version + 1, updated_at = now()"
+        " WHERE organization_id = $1",
+        1};
+    static const struct statement detach = {
+        "UPDATE organization SET directory_id = NULL WHERE organization_id = $1", 1};
+    static const struct statement remove = {"DELETE FROM directory WHERE organization_id = $1", 1};
+    if (keep_directory) {
+        DB_QUEUE(db, &keep, row->organization_id);
+    } else {
+        DB_QUEUE(db, &detach, row->organization_id);
+        DB_QUEUE(db, &remove, row->organization_id);
+    }
+}
+
+void organization_mark_deleted(struct db *db, const struct organization_row *row)
+{
+    static const struct statement update = {
+        "UPDATE organization SET deleted_at = now() WHERE organization_id = $1", 1};
+    DB_QUEUE(db, &update, row->organization_id);
+}

@@ -1,0 +1,91 @@
+/* Organizations in the database. Ids in paths are checked by the caller (id_is_organization). */
+#pragma once
+
+#include "db/list.h"
+#include "db/tx.h"
+#include "model/organization.h"
+
+/* --- requests --- */
+
+/* Each of these three writes the operation that was made as JSON. */
+enum code organization_create(struct db *db, struct change *change, const struct organization *organization,
+                              struct buffer *out, const char **ret_operation_id);
+enum code organization_retry(struct db *db, struct change *change, const char *organization_id,
+                             struct buffer *out, const char **ret_operation_id);
+enum code organization_remove(struct db *db, struct change *change, const char *organization_id,
+                              const struct organization_removal *removal, struct buffer *out,
+                              const char **ret_operation_id);
+
+enum code organization_describe(struct db *db, const char *account_id, const char *organization_id,
+                                struct problem *problem, struct buffer *out);
+
+struct organization_query {
+    struct list_query page;
+    const char *state;
+    const char *alias;
+};
+extern const struct field_table organization_query_table;
+enum code organization_list(struct db *db, const char *account_id, struct organization_query *query,
+                            struct problem *problem, struct buffer *out, const char **ret_next_token);
+
+struct transition_query {
+    struct list_query page;
+};
+extern const struct field_table transition_query_table;
+enum code organization_list_transitions(struct db *db, const char *account_id, const char *organization_id,
+                                        struct transition_query *query, struct problem *problem,
+                                        struct buffer *out, const char **ret_next_token);
+
+/* --- parts of other transactions --- */
+
+/* What a change in an organization looks at first. */
+struct organization_row {
+    const char *organization_id;
+    const char *alias;
+    const char *region;
+    const char *state;
+    bool is_serving;
+    const char *directory_id;
+    const char *test_domain;
+    const char *default_domain;
+};
+
+enum organization_lock {
+    ORGANIZATION_READ,   /* no lock: for reads */
+    ORGANIZATION_SHARE,  /* its state stays as it is */
+    ORGANIZATION_UPDATE, /* it will be changed */
+};
+
+/* Queues the row, locked; organization_collect reads it: CODE_ORGANIZATION_NOT_FOUND when it is not there or of another
+ * account. The first lock of a transaction: organization, then entities by id, then jobs. */
+void organization_queue(struct db *db, const char *account_id, const char *organization_id,
+                        enum organization_lock lock);
+enum code organization_collect(struct db *db, struct arena *arena, struct problem *problem,
+                               struct organization_row *ret_row);
+
+/* CODE_ORGANIZATION_STATE unless its users can be worked with. */
+enum code organization_need_serving(const struct organization_row *row, struct problem *problem);
+
+/* The same problems for who found out otherwise. */
+enum code organization_not_found(struct problem *problem);
+enum code organization_not_serving(const char *organization_id, const char *state, struct problem *problem);
+
+/* Queues a transition of a row that is locked for update. CODE_ORGANIZATION_STATE when the state machine has none. */
+enum code organization_transition(struct db *db, struct change *change, const struct organization_row *row,
+                                  const char *to, const char *reason);
+
+/* --- steps of the workflows, queued in the worker's transaction --- */
+
+void organization_make_directory(struct db *db, struct change *change, const struct organization_row *row);
+/* Collects: CODE_MAIL_DOMAIN_STATE when another organization has the domain. */
+enum code organization_make_test_domain(struct db *db, struct change *change,
+                                        const struct organization_row *row);
+void organization_make_defaults(struct db *db, const struct organization_row *row);
+void organization_mark_completed(struct db *db, const struct organization_row *row);
+/* Removes up to a thousand entities, keeping entries for a directory that stays; collects whether there are more. */
+enum code organization_remove_entities(struct db *db, struct change *change,
+                                       const struct organization_row *row, bool keep_directory,
+                                       bool *ret_more);
+void organization_remove_settings(struct db *db, const struct organization_row *row);
+void organization_release_directory(struct db *db, const struct organization_row *row, bool keep_directory);
+void organization_mark_deleted(struct db *db, const struct organization_row *row);

@@ -1,0 +1,51 @@
+/* What an operation can answer. The names are the `code` member of problem documents;
+ * api/problem.c alone knows their HTTP statuses. */
+#pragma once
+
+/* X(constant, name, title) */
+#define CODE_LIST(X)                                                                            \
+    X(CODE_BAD_REQUEST, "bad_request", "The request is malformed")                              \
+    X(CODE_MALFORMED_JSON, "malformed_json", "The body is not valid JSON")                      \
+    X(CODE_VALIDATION_FAILED, "validation_failed", "The request has invalid members")           \
+    X(CODE_INVALID_PAGE_TOKEN, "invalid_page_token", "The page token does not fit this list")   \
+    X(CODE_CONFIRMATION_MISMATCH, "confirmation_mismatch", "The confirmation does not match")   \
+    X(CODE_UNAUTHENTICATED, "unauthenticated", "The credential is missing or not valid")        \
+    X(CODE_ACCESS_DENIED, "access_denied", "The policies of this identity do not allow it")     \
+    X(CODE_ROUTE_NOT_FOUND, "route_not_found", "There is no such path")                         \
+    X(CODE_ORGANIZATION_NOT_FOUND, "organization_not_found", "There is no such organization")   \
+    X(CODE_USER_NOT_FOUND, "user_not_found", "There is no such user")                           \
+    X(CODE_OPERATION_NOT_FOUND, "operation_not_found", "There is no such operation")            \
+    X(CODE_METHOD_NOT_ALLOWED, "method_not_allowed", "The path does not have this method")      \
+    X(CODE_NAME_TAKEN, "name_taken", "The name is taken")                                       \
+    X(CODE_ALIAS_TAKEN, "alias_taken", "The alias is taken")                                    \
+    X(CODE_EMAIL_ADDRESS_IN_USE, "email_address_in_use", "The email address is in use")         \
+    X(CODE_RESERVED_NAME, "reserved_name", "The name is reserved")                              \
+    X(CODE_ORGANIZATION_STATE, "organization_state", "The organization's state forbids it")     \
+    X(CODE_ENTITY_STATE, "entity_state", "The entity's state forbids it")                       \
+    X(CODE_ORGANIZATION_IN_USE, "organization_in_use", "The organization has enabled users")    \
+    X(CODE_PRIMARY_ADDRESS, "primary_address", "The primary address cannot be removed")         \
+    X(CODE_MAIL_DOMAIN_NOT_FOUND, "mail_domain_not_found", "The mail domain is not registered") \
+    X(CODE_MAIL_DOMAIN_STATE, "mail_domain_state", "The mail domain is not verified")           \
+    X(CODE_LIMIT_EXCEEDED, "limit_exceeded", "A limit is reached")                              \
+    X(CODE_PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large")                     \
+    X(CODE_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body's type is not accepted") \
+    X(CODE_INTERNAL_ERROR, "internal_error", "The service failed")                              \
+    X(CODE_OVERLOADED, "overloaded", "The service is busy")                                     \
+    X(CODE_NOT_READY, "not_ready", "The service is not ready")                                  \
+    X(CODE_DATABASE_UNAVAILABLE, "database_unavailable", "The database does not answer")        \
+    X(CODE_OUTCOME_UNKNOWN, "outcome_unknown", "Whether the change was made is not known")
+
+enum code {
+    CODE_OK,
+#define CODE_CONSTANT(constant, name, title) constant,
+    CODE_LIST(CODE_CONSTANT)
+#undef CODE_CONSTANT
+        CODE_COUNT,
+    /* Never leave the service: */
+    CODE_RETRY = CODE_COUNT, /* the transaction met another one; tx_run runs it again */
+    CODE_MOVE_LANE,          /* the handler wants to run in request.lane, and has done nothing yet */
+};
+
+/* The name, and a title in a few plain words. Not for CODE_OK. */
+const char *code_name(enum code code);
+const char *code_title(enum code code);

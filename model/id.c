@@ -1,0 +1,57 @@
+#include "model/id.h"
+
+#include <string.h>
+#include <uuid/uuid.h>
+
+#define HEX_DIGITS "0123456789abcdef"
+
+const char *id_new_uuid(struct arena *arena)
+{
+    uuid_t uuid;
+    uuid_generate_random(uuid);
+    char *text = arena_alloc(arena, UUID_STR_LEN);
+    uuid_unparse_lower(uuid, text);
+    return text;
+}
+
+static const char *prefixed_hex(struct arena *arena, char prefix, unsigned bytes)
+{
+    uuid_t uuid;
+    uuid_generate_random(uuid);
+    char *text = arena_alloc(arena, 2 + 2 * (size_t)bytes + 1);
+    text[0] = prefix;
+    text[1] = '-';
+    for (unsigned i = 0; i < bytes; i++) {
+        /* From the end: the front holds the version's fixed bits. A 16 byte id keeps those too. */
+        unsigned char byte = uuid[sizeof(uuid) - 1 - i];
+        text[2 + 2 * i] = HEX_DIGITS[byte >> 4];
+        text[3 + 2 * i] = HEX_DIGITS[byte & 15];
+    }
+    return text;
+}
+
+const char *id_new_organization(struct arena *arena)
+{
+    return prefixed_hex(arena, 'm', 16);
+}
+
+const char *id_new_directory(struct arena *arena)
+{
+    return prefixed_hex(arena, 'd', 5);
+}
+
+bool id_is_uuid(const char *text)
+{
+    static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    if (strlen(text) != sizeof(shape) - 1)
+        return false;
+    for (unsigned i = 0; i < sizeof(shape) - 1; i++)
+        if (shape[i] == '-' ? text[i] != '-' : strchr(HEX_DIGITS, text[i]) == NULL)
+            return false;
+    return true;
+}
+
+bool id_is_organization(const char *text)
+{
+    return strncmp(text, "m-", 2) == 0 && strlen(text) == 34 && strspn(text + 2, HEX_DIGITS) == 32;
+}

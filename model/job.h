@@ -1,0 +1,16 @@
+/* The kinds of background work and their steps; workers/kinds.c has the functions. */
+#pragma once
+
+#include <stddef.h>
+
+#define JOB_ORGANIZATION_SETUP   "organization_setup"
+#define JOB_ORGANIZATION_REMOVAL "organization_removal"
+#define JOB_USER_PURGE           "user_purge"
+
+struct job_kind {
+    const char *name;
+    const char *const *steps; /* NULL after the last */
+};
+
+/* The kind of that name; NULL when there is none. */
+const struct job_kind *job_kind_find(const char *name);

@@ -1,0 +1,27 @@
+#include "model/limit.h"
+
+#include <string.h>
+
+const struct limit_row limit_rows[LIMIT_COUNT] = {
+    [LIMIT_QUICK_SETUP_ORGANIZATIONS] =
+        {"quick_setup_organizations", 2, "account and region",
+         "You have reached the maximum number of organizations you can create"},
+    [LIMIT_ALIASES_PER_USER] = {"aliases_per_user", 100, "user",
+                                "You have reached the maximum number of aliases of a user"},
+};
+
+static const struct field limit_fields[] = {
+    FIELD_READ_ONLY_ROW("code", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("value", FIELD_INTEGER),
+    FIELD_READ_ONLY_ROW("default", FIELD_INTEGER),
+    FIELD_READ_ONLY_ROW("scope", FIELD_STRING),
+};
+const struct field_table limit_table = FIELD_TABLE("limit", limit_fields);
+
+const struct limit_row *limit_find(const char *code)
+{
+    for (unsigned i = 0; i < LIMIT_COUNT; i++)
+        if (strcmp(limit_rows[i].code, code) == 0)
+            return &limit_rows[i];
+    return NULL;
+}

@@ -1,0 +1,20 @@
+/* Limits: one row each; the operator may set another value per account (behaviour: "Limits"). */
+#pragma once
+
+#include <stdint.h>
+
+#include "model/field.h"
+
+enum limit { LIMIT_QUICK_SETUP_ORGANIZATIONS, LIMIT_ALIASES_PER_USER, LIMIT_COUNT };
+
+struct limit_row {
+    const char *code;
+    int64_t value;     /* default */
+    const char *scope; /* what it counts in */
+    const char *error; /* what who reaches it is told */
+};
+extern const struct limit_row limit_rows[LIMIT_COUNT];
+extern const struct field_table limit_table;
+
+/* The row of a code; NULL when there is none. */
+const struct limit_row *limit_find(const char *code);

@@ -1,0 +1,16 @@
+#include "model/operation.h"
+
+static const char *const statuses[] = {"PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", NULL};
+
+static const struct field operation_fields[] = {
+    FIELD_READ_ONLY_ROW("operation_id", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("operation", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("target", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("organization_id", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("status", FIELD_ENUM, .values = statuses),
+    FIELD_READ_ONLY_ROW("steps", FIELD_JSON),
+    FIELD_READ_ONLY_ROW("error", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("created_at", FIELD_TIME),
+    FIELD_READ_ONLY_ROW("finished_at", FIELD_TIME),
+};
+const struct field_table operation_table = FIELD_TABLE("operation", operation_fields);

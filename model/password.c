@@ -1,0 +1,111 @@
+#include "model/password.h"
+
+#include <argon2.h>
+#include <openssl/evp.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "model/secret.h"
+
+/* OWASP's minimum for Argon2id; common mail servers verify such strings within their memory limits. */
+#define TIME_COST  2
+#define MEMORY_KIB 19456
+#define SALT_SIZE  16
+#define HASH_SIZE  32
+
+bool password_check(const char *password, const char **ret_detail)
+{
+    bool upper = false, lower = false, digit = false, special = false, supplement = false;
+    for (const unsigned char *at = (const unsigned char *)password; *at != '\0'; at++) {
+        if (*at >= 'A' && *at <= 'Z')
+            upper = true;
+        else if (*at >= 'a' && *at <= 'z')
+            lower = true;
+        else if (*at >= '0' && *at <= '9')
+            digit = true;
+        else if (*at >= 0x20 && *at < 0x7F)
+            special = true;
+        else if ((*at == 0xC2 && at[1] >= 0xA0) || *at == 0xC3) {
+            supplement = true;
+            at++;
+        } else {
+            *ret_detail = "Only characters of Basic Latin and Latin-1 Supplement are allowed.";
+            return false;
+        }
+    }
+    if (upper + lower + digit + special + supplement < 3) {
+        *ret_detail =
+            "Use at least three of: upper case, lower case, digits, special characters, Latin-1 letters.";
+        return false;
+    }
+    return true;
+}
+
+/* One block a thread, mapped once: memory of the allocator would stay with each thread's heap and grow it. */
+static _Thread_local uint8_t *thread_block;
+#define BLOCK_SIZE ((size_t)MEMORY_KIB * 1024)
+
+static int block_borrow(uint8_t **ret_memory, size_t size)
+{
+    if (size > BLOCK_SIZE)
+        return ARGON2_MEMORY_ALLOCATION_ERROR;
+    if (thread_block == NULL) {
+        void *block = mmap(NULL, BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (block == MAP_FAILED)
+            return ARGON2_MEMORY_ALLOCATION_ERROR;
+        thread_block = block;
+    }
+    *ret_memory = thread_block;
+    return ARGON2_OK;
+}
+
+static void block_return(uint8_t *memory, size_t size)
+{
+    (void)memory;
+    (void)size;
+}
+
+static bool derive(const char *password, const uint8_t *salt, uint8_t *hash)
+{
+    argon2_context context = {
+        .out = hash,
+        .outlen = HASH_SIZE,
+        .pwd = (uint8_t *)(uintptr_t)password, /* not written to: no clear flag */
+        .pwdlen = (uint32_t)strlen(password),
+        .salt = (uint8_t *)(uintptr_t)salt,
+        .saltlen = SALT_SIZE,
+        .t_cost = TIME_COST,
+        .m_cost = MEMORY_KIB,
+        .lanes = 1,
+        .threads = 1,
+        .version = ARGON2_VERSION_13,
+        .allocate_cbk = block_borrow,
+        .free_cbk = block_return,
+        .flags = ARGON2_DEFAULT_FLAGS,
+    };
+    return argon2id_ctx(&context) == ARGON2_OK;
+}
+
+/* PHC strings use base64 without padding. */
+static void base64(const uint8_t *data, size_t size, char *out)
+{
+    int length = EVP_EncodeBlock((unsigned char *)out, data, (int)size);
+    while (length > 0 && out[length - 1] == '=')
+        length--;
+    out[length] = '\0';
+}
+
+const char *password_hash(struct arena *arena, const char *password)
+{
+    uint8_t salt[SALT_SIZE], hash[HASH_SIZE];
+    char salt_text[32], hash_text[64];
+
+    if (!secret_random(salt, sizeof(salt)) || !derive(password, salt, hash))
+        return NULL;
+    base64(salt, sizeof(salt), salt_text);
+    base64(hash, sizeof(hash), hash_text);
+    secret_wipe(hash, sizeof(hash));
+    return arena_printf(arena, "$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", ARGON2_VERSION_13, MEMORY_KIB, TIME_COST,
+                        salt_text, hash_text);
+}

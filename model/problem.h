@@ -1,0 +1,38 @@
+/* Why a request is refused, collected where it is found out and rendered by api/problem.c (RFC 9457). */
+#pragma once
+
+#include <stddef.h>
+
+#include "model/arena.h"
+#include "model/code.h"
+
+/* One wrong part of a request; all of them are reported at once. */
+struct fault {
+    const char *pointer;   /* JSON pointer into the body (RFC 6901), or NULL */
+    const char *parameter; /* name of a query or path parameter, or NULL */
+    const char *code;
+    const char *detail;
+    struct fault *next;
+};
+
+struct problem {
+    struct arena *arena;
+    enum code code;
+    const char *detail; /* says what to do next */
+    struct fault *first_fault, *last_fault;
+    unsigned fault_count;
+};
+
+/* Sets code and detail, returns the code. */
+enum code problem_set(struct problem *problem, enum code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Each adds a fault and makes the code CODE_VALIDATION_FAILED. `name` is a top-level member or a parameter.
+ * Only the first hundred are kept. */
+void problem_add_member(struct problem *problem, const char *name, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void problem_add_parameter(struct problem *problem, const char *name, const char *code, const char *format,
+                           ...) __attribute__((format(printf, 4, 5)));
+
+/* Empty again, as after a transaction that is run once more. */
+void problem_clear(struct problem *problem);

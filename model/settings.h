@@ -1,0 +1,17 @@
+/* What the operator decided about the service as a whole; api/config.c fills it. Read only once the service runs. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTINGS_MAX_REGIONS 16
+
+struct settings {
+    const char *service_domain;                /* parent of all test mail domains and service hosts */
+    const char *region;                        /* of an organization whose creator names none */
+    const char *regions[SETTINGS_MAX_REGIONS]; /* NULL after the last */
+    int64_t mailbox_retention_s;               /* how long a disabled user's mailbox and addresses are kept */
+};
+
+/* Whether it is one of the regions. */
+bool settings_has_region(const struct settings *settings, const char *region);

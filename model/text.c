@@ -1,0 +1,128 @@
+#include "model/text.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/buffer.h"
+
+/* Length of the well-formed sequence at `s`, 0 when there is none. */
+static size_t sequence(const unsigned char *s, size_t left)
+{
+    unsigned char lead = s[0];
+    if (lead < 0x80)
+        return lead == 0 ? 0 : 1;
+    size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || left < length)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    /* Overlong forms, surrogates, and what lies above U+10FFFF. */
+    if ((lead == 0xE0 && s[1] < 0xA0) || (lead == 0xED && s[1] > 0x9F) || (lead == 0xF0 && s[1] < 0x90) ||
+        (lead == 0xF4 && s[1] > 0x8F))
+        return 0;
+    return length;
+}
+
+bool text_is_utf8(const char *text, size_t length)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    while (length > 0) {
+        size_t taken = sequence(s, length);
+        if (taken == 0)
+            return false;
+        s += taken;
+        length -= taken;
+    }
+    return true;
+}
+
+size_t text_characters(const char *text)
+{
+    size_t count = 0;
+    for (; *text != '\0'; text++)
+        count += ((unsigned char)*text & 0xC0) != 0x80;
+    return count;
+}
+
+bool text_has_control(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7F)
+            return true;
+    return false;
+}
+
+char *text_lower(struct arena *arena, const char *text)
+{
+    char *copy = arena_string(arena, text);
+    for (char *at = copy; *at != '\0'; at++)
+        if (*at >= 'A' && *at <= 'Z')
+            *at = (char)(*at + ('a' - 'A'));
+    return copy;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool text_percent_decode(struct arena *arena, const char *text, size_t length, bool plus_is_space,
+                         const char **ret_text)
+{
+    char *decoded = arena_alloc(arena, length + 1);
+    size_t used = 0;
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        if (c == '%') {
+            int high = length - i > 2 ? hex_digit(text[i + 1]) : -1;
+            int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+            if (low < 0)
+                return false;
+            c = (char)(high * 16 + low);
+            i += 2;
+        } else if (c == '+' && plus_is_space) {
+            c = ' ';
+        }
+        decoded[used++] = c;
+    }
+    if (!text_is_utf8(decoded, used))
+        return false;
+    *ret_text = decoded;
+    return true;
+}
+
+const char *text_percent_encode(struct arena *arena, const char *text)
+{
+    struct buffer out = {.arena = arena};
+    for (; *text != '\0'; text++) {
+        char c = *text;
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            strchr("-._~", c) != NULL)
+            buffer_byte(&out, c);
+        else
+            buffer_printf(&out, "%%%02X", (unsigned)(unsigned char)c);
+    }
+    return buffer_string(&out);
+}
+
+bool text_to_integer(const char *text, long long *ret_value)
+{
+    const char *digits = text[0] == '-' ? text + 1 : text;
+    if (*digits == '\0' || strspn(digits, "0123456789") != strlen(digits))
+        return false;
+    errno = 0;
+    long long value = strtoll(text, NULL, 10);
+    if (errno != 0)
+        return false;
+    *ret_value = value;
+    return true;
+}

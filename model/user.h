@@ -1,0 +1,43 @@
+/* Users: directory entries that may have a mailbox (behaviour: "Users"). */
+#pragma once
+
+#include "model/field.h"
+
+struct user {
+    const char *name;
+    const char *type;
+    const char *first_name;
+    const char *last_name;
+    const char *display_name;
+    const char *initials;
+    const char *email;
+    const char *password;
+    bool hidden_from_address_list;
+    const char *street;
+    const char *city;
+    const char *zip_code;
+    const char *country;
+    const char *telephone;
+    const char *job_title;
+    const char *department;
+    const char *company;
+    const char *office;
+    int64_t quota_mb;
+};
+
+#define USER_QUOTA_DEFAULT_MB 51200
+
+extern const struct field_table user_table;
+extern const struct field_table alias_table;
+
+/* Bodies of the operations on one user. */
+struct user_email {
+    const char *email;
+};
+extern const struct field_table enable_user_table; /* email may be left out */
+extern const struct field_table primary_email_table;
+
+struct user_password {
+    const char *password;
+};
+extern const struct field_table reset_password_table;

@@ -1,0 +1,139 @@
+"""Many callers at once: one wins where only one can, and nothing is lost."""
+import collections
+import concurrent.futures
+import random
+import threading
+
+import pytest
+
+from checks import check_consistency
+from organization import create_organization, unique
+
+
+def all_at_once(count, call):
+    """Runs call(number) in that many threads, released together; how often each answer came."""
+    gate = threading.Barrier(count)
+
+    def run(number):
+        gate.wait(30)
+        return call(number)
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        answers = list(pool.map(run, range(count)))
+    return collections.Counter((answer.status, answer.body["code"] if answer.status >= 400 else None)
+                               for answer in answers)
+
+
+def test_one_of_200_creations_of_the_same_name_succeeds(service, api, org):
+    outcomes = all_at_once(200, lambda number: api.request("POST", org.users, {
+        "name": "Ann" if number % 2 else "ann", "display_name": f"Ann {number}"}))
+    assert outcomes == {(201, None): 1, (409, "name_taken"): 199}
+    assert service.sql("SELECT count(*) FROM entity WHERE organization_id = %s", org.id) == [(1,)]
+
+
+def test_50_enablings_of_one_user_make_one_mailbox(service, api, org):
+    user = org.create_user("ann")
+    outcomes = all_at_once(50, lambda number: api.request("POST", org.user(user, "enable")))
+    assert outcomes == {(200, None): 50}
+    assert service.sql("SELECT count(*) FROM mailbox WHERE organization_id = %s", org.id) == [(1,)]
+    assert org.aliases(user) == [f"ann@{org.domain}"]
+
+
+def test_one_of_many_organizations_of_the_same_alias_is_created(api):
+    alias = unique()
+    outcomes = all_at_once(30, lambda number: api.request("POST", "/v1/organizations",
+                                                          {"alias": alias, "setup": "QUICK"}))
+    assert outcomes == {(202, None): 1, (409, "alias_taken"): 29}
+
+
+def test_organizations_created_at_once_never_exceed_the_limit(fresh_service):
+    api = fresh_service.client()
+    outcomes = all_at_once(30, lambda number: api.request("POST", "/v1/organizations",
+                                                          {"alias": unique(), "setup": "QUICK"}))
+    assert outcomes == {(202, None): 2, (409, "limit_exceeded"): 28}
+    check_consistency(fresh_service)
+
+
+@pytest.mark.parametrize("claim", ["alias", "enable", "primary"])
+def test_one_of_many_users_gets_an_address(service, api, org, claim):
+    users = [org.create_user(f"u{number}") if claim == "enable" else org.create_enabled(f"u{number}")
+             for number in range(20)]
+    target, method, success = {"alias": ("aliases", "POST", 201), "enable": ("enable", "POST", 200),
+                               "primary": ("primary-email", "PUT", 200)}[claim]
+    outcomes = all_at_once(20, lambda number: api.request(method, org.user(users[number], target),
+                                                          {"email": "boss" if number % 2 else "BOSS"}))
+    assert outcomes == {(success, None): 1, (409, "email_address_in_use"): 19}
+    check_consistency(service)
+
+
+def test_aliases_added_at_once_never_exceed_the_limit(api, org):
+    user = org.create_enabled("ann")
+    for number in range(90):
+        api.post(org.user(user, "aliases"), json={"email": f"a{number}"})
+    outcomes = all_at_once(30, lambda number: api.request("POST", org.user(user, "aliases"), {"email": f"b{number}"}))
+    assert outcomes == {(201, None): 10, (409, "limit_exceeded"): 20}
+
+
+def version(service, user):
+    return service.sql("SELECT version FROM entity WHERE entity_id = %s", user["user_id"])[0][0]
+
+
+def test_no_update_is_lost(service, api, org):
+    user = org.create_user()
+    before = version(service, user)
+    members = ["first_name", "last_name", "city", "office", "company"]
+    outcomes = all_at_once(100, lambda number: api.request("PATCH", org.user(user), {
+        members[number % 5]: f"value {number}"}))
+    assert outcomes == {(200, None): 100}
+    assert version(service, user) - before == 100
+    after = org.describe_user(user)
+    assert all(int(after[member].split()[1]) % 5 == place for place, member in enumerate(members))
+
+
+def test_two_users_that_want_each_others_address_both_get_an_answer(api, org):
+    one, two = org.create_enabled("one"), org.create_enabled("two")
+    for _ in range(10):
+        outcomes = all_at_once(2, lambda number: api.request(
+            "PUT", org.user((one, two)[number], "primary-email"), {"email": ("two", "one")[number]}))
+        assert outcomes == {(409, "email_address_in_use"): 2}
+
+
+def test_deletion_of_an_organization_under_way_leaves_no_user_behind(service, api):
+    organization = create_organization(api)
+    users = [organization.create_user() for _ in range(5)]
+
+    def act(number):
+        if number == 10:
+            return organization.delete(force="true")
+        if number % 2:
+            return api.request("POST", organization.users, {"name": unique("u"), "display_name": "x"})
+        return api.request("POST", organization.user(users[number % 5], "enable"))
+    outcomes = all_at_once(30, act)
+    assert set(outcomes) <= {(202, None), (201, None), (200, None), (409, "organization_state")}
+    organization.wait_state("DELETED")
+    check_consistency(service)
+    assert service.sql("SELECT count(*) FROM entity WHERE organization_id = %s", organization.id) == [(0,)]
+
+
+def test_any_mixture_of_changes_keeps_everything_consistent(service, api, org):
+    users = [org.create_user(f"u{number}") for number in range(8)]
+
+    def act(number):
+        choice = random.Random(number)
+        user, address = choice.choice(users), {"email": f"shared{choice.randrange(6)}"}
+        return choice.choice([
+            lambda: api.request("POST", org.user(user, "enable"), address),
+            lambda: api.request("POST", org.user(user, "disable")),
+            lambda: api.request("POST", org.user(user, "aliases"), address),
+            lambda: api.request("DELETE", org.user(user, "aliases", f"{address['email']}@{org.domain}")),
+            lambda: api.request("PUT", org.user(user, "primary-email"), address),
+            lambda: api.request("PATCH", org.user(user), {"city": f"c{choice.randrange(8)}"}),
+            lambda: api.request("GET", org.users, params={"q": "shared"}),
+        ])()
+
+    def act_often(number):
+        for turn in range(20):
+            answer = act(number * 1000 + turn)
+            assert answer.status in (200, 201, 204, 409), answer
+        return answer
+    all_at_once(24, act_often)
+    check_consistency(service)

@@ -1,0 +1,93 @@
+"""What must hold after every test: nothing leaked, nothing left open, nothing contradictory."""
+import os
+import time
+
+from service import wait_until
+
+# Tables whose rows stay when their organization has been deleted.
+OUTLIVING = {"organization", "organization_alias", "organization_transition", "operation", "job", "verified_domain",
+             "audit_event"}
+CONTRADICTIONS = {
+    "address without its row in the registry": """
+        SELECT organization_id, entity_id, email FROM email_address
+        EXCEPT SELECT organization_id, entity_id, email FROM address_registry""",
+    "row in the registry without its address": """
+        SELECT organization_id, entity_id, email FROM address_registry
+        EXCEPT SELECT organization_id, entity_id, email FROM email_address""",
+    "enabled user without mailbox or primary address": """
+        SELECT organization_id, entity_id FROM entity e WHERE state = 'ENABLED' AND kind = 'USER' AND NOT (
+            EXISTS (SELECT FROM mailbox WHERE (organization_id, entity_id) = (e.organization_id, e.entity_id))
+            AND EXISTS (SELECT FROM email_address
+                        WHERE (organization_id, entity_id) = (e.organization_id, e.entity_id) AND is_primary))""",
+    "mailbox that nobody will ever purge": """
+        SELECT organization_id, entity_id FROM mailbox JOIN entity USING (organization_id, entity_id)
+        WHERE state <> 'ENABLED' AND purge_at IS NULL""",
+    "alias of no organization, or organization without its alias": """
+        SELECT alias, organization_id FROM organization FULL JOIN organization_alias USING (alias, organization_id)
+        WHERE organization.account_id IS NULL OR organization_alias.created_at IS NULL""",
+    "organization that is not in the state of its last transition": """
+        SELECT organization_id, state, to_state FROM organization o, LATERAL (
+            SELECT to_state FROM organization_transition t WHERE t.organization_id = o.organization_id
+            ORDER BY transition_id DESC LIMIT 1) last WHERE to_state <> state""",
+    "transition that does not follow the one before": """
+        SELECT * FROM (SELECT organization_id, from_state, lag(to_state) OVER (
+            PARTITION BY organization_id ORDER BY transition_id) AS before FROM organization_transition) steps
+        WHERE from_state IS DISTINCT FROM before""",
+}
+
+
+def descriptors(service):
+    return len(os.listdir(f"/proc/{service.process.pid}/fd"))
+
+
+def settled_descriptors(service, limit, seconds=5):
+    """The number of open descriptors once it is within the limit, or after a while."""
+    deadline = time.monotonic() + seconds
+    while (count := descriptors(service)) > limit and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return count
+
+
+def busy_backends(service):
+    return service.sql("""SELECT pid, state, application_name, query FROM pg_stat_activity
+                          WHERE datname = current_database() AND pid <> pg_backend_pid()
+                            AND backend_type = 'client backend'
+                            AND state IN ('active', 'idle in transaction', 'idle in transaction (aborted)')""")
+
+
+def check_no_open_transaction(service, seconds=5):
+    seen = []
+
+    def quiet():
+        seen[:] = busy_backends(service)
+        return not seen
+    try:
+        wait_until(quiet, seconds)
+    except AssertionError:
+        raise AssertionError(f"backends still busy: {seen}") from None
+
+
+def error_lines(service, offset=0):
+    return [event for event in service.events(offset) if event.get("level") == "error"]
+
+
+def check_consistency(service):
+    """No orphan rows, registries that agree with what they register, no work left undone."""
+    for (table,) in service.sql("""SELECT table_name FROM information_schema.columns JOIN information_schema.tables
+                                   USING (table_schema, table_name) WHERE table_schema = 'public'
+                                   AND table_type = 'BASE TABLE' AND column_name = 'organization_id'"""):
+        if table not in OUTLIVING:
+            orphans = service.sql(f"""SELECT to_jsonb(t) FROM {table} t WHERE organization_id IS NOT NULL
+                                      AND NOT EXISTS (SELECT FROM organization o WHERE
+                                      o.organization_id = t.organization_id AND o.state <> 'DELETED')""")
+            assert not orphans, f"{table} has orphan rows: {orphans[:3]}"
+    for what, query in CONTRADICTIONS.items():
+        assert not (found := service.sql(query)), f"{what}: {found[:3]}"
+    check_no_job_left(service)
+
+
+def check_no_job_left(service, seconds=20):
+    """All jobs that are due have come to their end."""
+    wait_until(lambda: not service.sql("""SELECT * FROM job WHERE state = 'RUNNING'
+                                          OR (state = 'PENDING' AND run_at <= now())"""),
+               seconds, what="the end of all jobs due")

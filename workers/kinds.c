@@ -1,0 +1,17 @@
+#include <string.h>
+
+#include "workers/workflow.h"
+
+static const struct workflow *const workflows[] = {
+    &organization_setup_workflow,
+    &organization_removal_workflow,
+    &user_purge_workflow,
+};
+
+const struct workflow *workflow_find(const char *kind)
+{
+    for (size_t i = 0; i < sizeof(workflows) / sizeof(workflows[0]); i++)
+        if (strcmp(workflows[i]->kind, kind) == 0)
+            return workflows[i];
+    return NULL;
+}

@@ -1,0 +1,252 @@
+#include "workers/loop.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "db/notifier.h"
+#include "db/operation.h"
+#include "model/fault_point.h"
+#include "model/job.h"
+#include "model/log.h"
+#include "workers/workflow.h"
+
+#define POLL_MS              1000 /* hints may be lost */
+#define NO_DATABASE_MS       200
+#define MAX_FAILURES         5 /* of one step, where a workflow may fail */
+#define MAX_DELAY_MS         60000
+#define STATEMENT_TIMEOUT_MS 20000
+
+struct worker_pool {
+    const struct db_environment *environment;
+    unsigned count;
+    pthread_t *threads;
+    atomic_bool stopping;
+};
+
+/* One attempt at one step. */
+struct attempt {
+    const struct workflow *workflow;
+    const char *const *step_names;
+    const struct job *job;
+    int step;
+    bool again;
+    bool over;       /* nothing is left to do for this claim */
+    enum code code;  /* why it failed */
+    const char *why; /* the same in words */
+};
+
+/* --- steps --- */
+
+/* The first locks of every step. Sets attempt->over when this claim has nothing to do any more. */
+static enum code enter(struct db *db, struct change *change, struct attempt *attempt,
+                       struct organization_row *organization)
+{
+    const struct workflow *workflow = attempt->workflow;
+    bool held = false;
+
+    organization_queue(db, change->account_id, attempt->job->organization_id, ORGANIZATION_UPDATE);
+    enum code code = organization_collect(db, change->arena, change->problem, organization);
+    if (code == CODE_OK)
+        code = job_fence(db, attempt->job, change->problem, &held);
+    if (code != CODE_OK)
+        return code;
+    attempt->over = !held;
+    if (!held)
+        return CODE_OK;
+
+    if (workflow->enter_from != NULL && strcmp(organization->state, workflow->enter_from) == 0) {
+        code = organization_transition(db, change, organization, workflow->state, NULL);
+        organization->state = workflow->state;
+        return code;
+    }
+    bool fits = workflow->state != NULL ? strcmp(organization->state, workflow->state) == 0
+                                        : strcmp(organization->state, "DELETING") != 0 &&
+                                              strcmp(organization->state, "DELETED") != 0;
+    if (!fits) {
+        const char *reason = arena_printf(change->arena, "The organization is %s.", organization->state);
+        job_finish(db, attempt->job, "CANCELED", reason);
+        operation_cancel(db, attempt->job->operation_id, reason);
+        attempt->over = true;
+    }
+    return CODE_OK;
+}
+
+static enum code step_body(struct db *db, struct change *change, void *argument)
+{
+    struct attempt *attempt = argument;
+    const struct job *job = attempt->job;
+    struct organization_row organization = {0};
+
+    attempt->again = attempt->over = false;
+    enum code code = enter(db, change, attempt, &organization);
+    if (code != CODE_OK || attempt->over)
+        return code;
+    struct step step = {.db = db, .change = change, .job = job, .organization = &organization};
+    code = attempt->workflow->steps[attempt->step](&step);
+    if (code != CODE_OK)
+        return code;
+
+    attempt->again = step.again;
+    bool last = !step.again && attempt->step_names[attempt->step + 1] == NULL;
+    if (!step.again)
+        operation_update(db, change->arena, job->operation_id, attempt->step, "SUCCEEDED", NULL,
+                         last ? "SUCCEEDED" : "RUNNING");
+    if (last)
+        job_finish(db, job, "SUCCEEDED", NULL);
+    else
+        job_advance(db, change->arena, job, attempt->step + !step.again);
+    attempt->over = last;
+    code = db_finish(db, change->problem);
+    FAULT_POINT("%s.%s.before_commit", job->kind, attempt->step_names[attempt->step]);
+    return code;
+}
+
+/* --- failures --- */
+
+static bool may_pass(enum code code)
+{
+    return code == CODE_INTERNAL_ERROR || code == CODE_OVERLOADED || code == CODE_BAD_REQUEST;
+}
+
+/* 100 ms, doubled with each failure, and up to as much again by chance. */
+static int64_t delay_ms(int failures)
+{
+    int64_t delay = failures > 9 ? MAX_DELAY_MS : (int64_t)100 << failures;
+    return delay + random() % delay;
+}
+
+static enum code failure_body(struct db *db, struct change *change, void *argument)
+{
+    struct attempt *attempt = argument;
+    const struct workflow *workflow = attempt->workflow;
+    const struct job *job = attempt->job;
+    struct organization_row organization = {0};
+
+    enum code code = enter(db, change, attempt, &organization);
+    if (code != CODE_OK || attempt->over)
+        return code;
+    bool fails =
+        workflow->failed_state != NULL && (!may_pass(attempt->code) || job->failures + 1 >= MAX_FAILURES);
+    if (!fails) {
+        operation_update(db, change->arena, job->operation_id, attempt->step, "PENDING", attempt->why,
+                         "RUNNING");
+        job_postpone(db, change->arena, job, delay_ms(job->failures), attempt->why);
+        return CODE_OK;
+    }
+    operation_update(db, change->arena, job->operation_id, attempt->step, "FAILED", attempt->why, "FAILED");
+    job_finish(db, job, "FAILED", attempt->why);
+    return organization_transition(db, change, &organization, workflow->failed_state, attempt->why);
+}
+
+static void record_failure(struct db *db, struct change *change, struct attempt *attempt, enum code code)
+{
+    attempt->code = code;
+    attempt->why = change->problem->detail != NULL ? change->problem->detail
+                                                   : arena_printf(change->arena, "%s.", code_title(code));
+    LOG(code == CODE_INTERNAL_ERROR ? LOG_ERROR : LOG_WARNING, "step failed",
+        LOG_TEXT("kind", attempt->job->kind), LOG_TEXT("step", attempt->step_names[attempt->step]),
+        LOG_TEXT("organization_id", attempt->job->organization_id), LOG_TEXT("code", code_name(code)),
+        LOG_TEXT("why", attempt->why), LOG_TEXT("database", db_error(db)));
+    problem_clear(change->problem);
+    /* Without a database nothing can be recorded: the lease ends, and another attempt follows. */
+    code = tx_run(db, change, failure_body, attempt);
+    if (code != CODE_OK)
+        LOG(LOG_WARNING, "failure not recorded", LOG_TEXT("kind", attempt->job->kind),
+            LOG_TEXT("code", code_name(code)));
+}
+
+/* --- jobs --- */
+
+static void run_job(struct worker_pool *pool, struct db *db, struct arena *arena, const struct job *job)
+{
+    const struct workflow *workflow = workflow_find(job->kind);
+    if (workflow == NULL || job->account_id == NULL) {
+        /* A newer process made it, and will do it when the lease ends. */
+        LOG(LOG_WARNING, "unknown kind of job", LOG_TEXT("kind", job->kind));
+        return;
+    }
+    FAULT_POINT("%s.claimed", job->kind);
+    struct attempt attempt = {
+        .workflow = workflow, .step_names = job_kind_find(job->kind)->steps, .job = job, .step = job->step};
+    while (!attempt.over && !pool->stopping) {
+        struct problem problem = {.arena = arena};
+        struct change change = {.arena = arena,
+                                .problem = &problem,
+                                .account_id = job->account_id,
+                                .actor = "service",
+                                .operation = job->kind};
+        enum code code = tx_run(db, &change, step_body, &attempt);
+        if (code == CODE_DATABASE_UNAVAILABLE || code == CODE_OUTCOME_UNKNOWN)
+            return;
+        if (code != CODE_OK) {
+            record_failure(db, &change, &attempt, code);
+            return;
+        }
+        FAULT_POINT("%s.%s.after_commit", job->kind, attempt.step_names[attempt.step]);
+        attempt.step += !attempt.again;
+    }
+    if (attempt.over)
+        LOG(LOG_DEBUG, "job done", LOG_TEXT("kind", job->kind),
+            LOG_TEXT("organization_id", job->organization_id));
+}
+
+/* True when there was a job. */
+static bool run_next(struct worker_pool *pool, struct db *db)
+{
+    struct arena *arena = arena_new();
+    struct problem problem = {.arena = arena};
+    struct job *job = NULL;
+    enum code code = db_connect(db) ? job_claim(db, arena, &problem, &job) : CODE_DATABASE_UNAVAILABLE;
+    if (code == CODE_OK && job != NULL)
+        run_job(pool, db, arena, job);
+    else if (code != CODE_OK && code != CODE_DATABASE_UNAVAILABLE)
+        LOG(LOG_ERROR, "claim failed", LOG_TEXT("database", db_error(db)));
+    if (!db_is_clean(db))
+        LOG(LOG_ERROR, "a job left a transaction open", LOG_TEXT("kind", job != NULL ? job->kind : ""));
+    arena_free(arena);
+    return job != NULL;
+}
+
+static void *run(void *argument)
+{
+    struct worker_pool *pool = argument;
+    struct db *db = db_new(pool->environment, STATEMENT_TIMEOUT_MS);
+    while (!pool->stopping) {
+        if (!run_next(pool, db))
+            notifier_wait_for_job(pool->environment->notifier, db_is_lost(db) ? NO_DATABASE_MS : POLL_MS);
+    }
+    db_free(db);
+    return NULL;
+}
+
+struct worker_pool *worker_pool_start(const struct db_environment *environment, unsigned threads)
+{
+    struct worker_pool *pool = calloc(1, sizeof(*pool));
+    if (pool == NULL)
+        abort();
+    pool->environment = environment;
+    pool->threads = calloc(threads, sizeof(pthread_t));
+    if (pool->threads == NULL)
+        abort();
+    for (; pool->count < threads; pool->count++) {
+        if (pthread_create(&pool->threads[pool->count], NULL, run, pool) != 0) {
+            worker_pool_stop(pool);
+            return NULL;
+        }
+    }
+    return pool;
+}
+
+void worker_pool_stop(struct worker_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    pool->stopping = true;
+    notifier_stop_waiting(pool->environment->notifier);
+    for (unsigned i = 0; i < pool->count; i++)
+        pthread_join(pool->threads[i], NULL);
+    free(pool->threads);
+    free(pool);
+}

@@ -1,0 +1,34 @@
+/* From REQUESTED to ACTIVE (guide, "Add an Organization"): directory, test mail domain, default policies. */
+#include "model/job.h"
+#include "workers/workflow.h"
+
+static enum code create_directory(struct step *step)
+{
+    organization_make_directory(step->db, step->change, step->organization);
+    return CODE_OK;
+}
+
+static enum code create_test_domain(struct step *step)
+{
+    return organization_make_test_domain(step->db, step->change, step->organization);
+}
+
+static enum code apply_defaults(struct step *step)
+{
+    organization_make_defaults(step->db, step->organization);
+    return CODE_OK;
+}
+
+static enum code activate(struct step *step)
+{
+    organization_mark_completed(step->db, step->organization);
+    return organization_transition(step->db, step->change, step->organization, "ACTIVE", NULL);
+}
+
+const struct workflow organization_setup_workflow = {
+    .kind = JOB_ORGANIZATION_SETUP,
+    .steps = (workflow_step *const[]){create_directory, create_test_domain, apply_defaults, activate},
+    .enter_from = "REQUESTED",
+    .state = "CREATING",
+    .failed_state = "FAILED",
+};

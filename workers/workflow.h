@@ -1,0 +1,35 @@
+/* A workflow: the steps of one kind of job, each one transaction that happens once. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "db/job.h"
+#include "db/organization.h"
+
+/* What a step is given: the organization's row is locked, and the job's fence holds. */
+struct step {
+    struct db *db;
+    struct change *change;
+    const struct job *job;
+    const struct organization_row *organization;
+    bool again; /* the step sets it when there is more for it to do, in the next transaction */
+};
+
+/* Writes the step's effects, each so that a step that failed half-way can run again. Any code but CODE_OK rolls back;
+ * CODE_INTERNAL_ERROR and CODE_OVERLOADED are tried again, others are final where the workflow may fail. */
+typedef enum code workflow_step(struct step *step);
+
+struct workflow {
+    const char *kind;
+    workflow_step *const *steps; /* as many as the kind has in model/job.c */
+    const char *enter_from;      /* the organization's state that the first step leaves … */
+    const char *state; /* … and the only one in which the steps run; NULL: any in which it is not deleted */
+    const char *failed_state; /* where it goes when a step fails for good; NULL: it is tried for ever */
+};
+
+extern const struct workflow organization_setup_workflow;
+extern const struct workflow organization_removal_workflow;
+extern const struct workflow user_purge_workflow;
+
+/* The workflow of a kind; NULL when this program does not know it. */
+const struct workflow *workflow_find(const char *kind);
