@@ -153,6 +153,7 @@ static bool open_database(struct command *command)
     return privileges_prepare_state_dir(config->state_dir, config->user, command->error,
                                         sizeof(command->error)) &&
            privileges_drop(config->user, command->error, sizeof(command->error)) &&
+           database_check(config, &command->database, command->error, sizeof(command->error)) &&
            database_open(config, DATABASE_COMMAND, command->arena, &command->database, command->error,
                          sizeof(command->error));
 }

@@ -67,7 +67,8 @@ static const struct setting settings[] = {
 struct reader {
     struct arena *arena;
     struct config *config;
-    const char *given[SETTING_COUNT]; /* the text, by precedence the first one found */
+    const char *given[SETTING_COUNT];  /* the text, by precedence the first one found */
+    const char *origin[SETTING_COUNT]; /* where it stands, for messages */
     char *error;
     size_t error_size;
 };
@@ -79,6 +80,18 @@ __attribute__((format(printf, 2, 3))) static bool fail(struct reader *reader, co
     vsnprintf(reader->error, reader->error_size, format, args);
     va_end(args);
     return false;
+}
+
+static int find(const char *text, size_t length);
+
+/* A value is refused: says where it stands. */
+__attribute__((format(printf, 3, 4))) static bool reject(struct reader *reader, const char *name,
+                                                         const char *format, ...)
+{
+    const char *origin = reader->origin[find(name, strlen(name))];
+    va_list args;
+    va_start(args, format);
+    return fail(reader, "%s %s", origin != NULL ? origin : name, arena_vprintf(reader->arena, format, args));
 }
 
 static bool same_name(const char *setting, const char *text, size_t length)
@@ -99,6 +112,15 @@ static int find(const char *text, size_t length)
     return -1;
 }
 
+/* The first one counts: sources are read by precedence. */
+static void give(struct reader *reader, int index, const char *value, const char *origin)
+{
+    if (reader->given[index] != NULL)
+        return;
+    reader->given[index] = value;
+    reader->origin[index] = origin;
+}
+
 static bool take_option(struct reader *reader, const struct config_option *options, const char *name,
                         size_t length, const char *value, bool *ret_taken)
 {
@@ -115,6 +137,13 @@ static bool take_option(struct reader *reader, const struct config_option *optio
         *ret_taken = true;
     }
     return true;
+}
+
+/* Of a flag the last one counts, as with other programs. */
+static void set_flag(struct reader *reader, int index, const char *value)
+{
+    reader->given[index] = NULL;
+    give(reader, index, value, arena_printf(reader->arena, "--%s", settings[index].name));
 }
 
 static bool read_flags(struct reader *reader, int argc, char **argv, const struct config_option *options,
@@ -139,23 +168,28 @@ static bool read_flags(struct reader *reader, int argc, char **argv, const struc
         if (same_name("config", name, length))
             *ret_file = value;
         else if (index >= 0)
-            reader->given[index] = value;
+            set_flag(reader, index, value);
         else
             return fail(reader, "unknown option --%.*s; see `postreeve help`", (int)length, name);
     }
     return true;
 }
 
+static const char *environment_name(struct arena *arena, const struct setting *setting)
+{
+    char *name = arena_printf(arena, "POSTREEVE_%s", setting->name);
+    for (char *at = name; *at != '\0'; at++)
+        *at = (char)(*at == '-' ? '_' : *at >= 'a' && *at <= 'z' ? *at - ('a' - 'A') : *at);
+    return name;
+}
+
 static void read_environment(struct reader *reader)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        char name[64];
-        snprintf(name, sizeof(name), "POSTREEVE_%s", settings[i].name);
-        for (char *at = name; *at != '\0'; at++)
-            *at = (char)(*at == '-' ? '_' : *at >= 'a' && *at <= 'z' ? *at - ('a' - 'A') : *at);
+        const char *name = environment_name(reader->arena, &settings[i]);
         const char *value = getenv(name);
-        if (reader->given[i] == NULL && value != NULL)
-            reader->given[i] = value;
+        if (value != NULL)
+            give(reader, (int)i, value, name);
     }
 }
 
@@ -181,8 +215,8 @@ static bool read_line(struct reader *reader, const char *path, unsigned number, 
     int index = find(name, strlen(name));
     if (index < 0)
         return fail(reader, "%s, line %u: unknown setting \"%s\"", path, number, name);
-    if (reader->given[index] == NULL)
-        reader->given[index] = arena_string(reader->arena, trim(equals + 1));
+    give(reader, index, arena_string(reader->arena, trim(equals + 1)),
+         arena_printf(reader->arena, "%s, line %u: %s", path, number, settings[index].name));
     return true;
 }
 
@@ -208,14 +242,14 @@ static bool store(struct reader *reader, const struct setting *setting, const ch
         text = setting->fallback;
     if (setting->kind == TEXT) {
         if (text != NULL && *text == '\0')
-            return fail(reader, "--%s must not be empty", setting->name);
+            return reject(reader, setting->name, "must not be empty");
         memcpy(member, &text, sizeof(text));
         return true;
     }
     long long value = 0;
     if (!text_to_integer(text, &value) || value < setting->min || value > setting->max)
-        return fail(reader, "--%s is a number from %lld to %lld, not \"%s\"", setting->name, setting->min,
-                    setting->max, text);
+        return reject(reader, setting->name, "is a number from %lld to %lld, not \"%s\"", setting->min,
+                      setting->max, text);
     int64_t number = value;
     memcpy(member, &number, sizeof(number));
     return true;
@@ -232,7 +266,7 @@ static bool choose(struct reader *reader, const char *flag, const char *text, co
             return true;
         }
     }
-    return fail(reader, "--%s cannot be \"%s\"; see `postreeve help`", flag, text);
+    return reject(reader, flag, "cannot be \"%s\"; see `postreeve help`", text);
 }
 
 static bool check_listen(struct reader *reader, const char *text)
@@ -240,7 +274,7 @@ static bool check_listen(struct reader *reader, const char *text)
     const char *colon = strrchr(text, ':');
     long long port;
     if (colon == NULL || colon == text || !text_to_integer(colon + 1, &port) || port < 0 || port > 65535)
-        return fail(reader, "--listen is HOST:PORT (an IPv6 address in brackets), not \"%s\"", text);
+        return reject(reader, "listen", "is HOST:PORT (an IPv6 address in brackets), not \"%s\"", text);
     return true;
 }
 
@@ -251,22 +285,22 @@ static bool make_settings(struct reader *reader)
     const char *detail = NULL;
 
     if (!email_domain_parse(reader->arena, config->service_domain, &made->service_domain, &detail))
-        return fail(reader, "--service-domain \"%s\": %s", config->service_domain, detail);
+        return reject(reader, "service-domain", "\"%s\": %s", config->service_domain, detail);
     unsigned count = 0;
     for (const char *at = config->regions; *at != '\0'; at += *at == ',') {
         size_t length = strcspn(at, ",");
         if (length == 0 || length > 32 || strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-") < length ||
             count == SETTINGS_MAX_REGIONS)
-            return fail(reader,
-                        "--regions is up to %d names of lower case letters, digits and hyphens, not \"%s\"",
-                        SETTINGS_MAX_REGIONS, config->regions);
+            return reject(reader, "regions",
+                          "is up to %d names of lower case letters, digits and hyphens, not \"%s\"",
+                          SETTINGS_MAX_REGIONS, config->regions);
         made->regions[count++] = arena_copy(reader->arena, at, length);
         at += length;
     }
     made->region = config->region;
     made->mailbox_retention_s = config->mailbox_retention;
     if (!settings_has_region(made, config->region))
-        return fail(reader, "--region \"%s\" is not one of --regions", config->region);
+        return reject(reader, "region", "\"%s\" is not one of --regions", config->region);
     return true;
 }
 
@@ -328,9 +362,13 @@ bool config_read(struct arena *arena, int argc, char **argv, const struct config
 
 void config_print_help(void)
 {
-    for (size_t i = 0; i < SETTING_COUNT; i++)
-        printf("  --%-20s %s%s%s%s\n", settings[i].name, settings[i].help,
-               settings[i].fallback != NULL ? " [" : "",
-               settings[i].fallback != NULL ? settings[i].fallback : "",
-               settings[i].fallback != NULL ? "]" : "");
+    struct arena *arena = arena_new();
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *setting = &settings[i];
+        printf("  --%-20s %-30s %s", setting->name, environment_name(arena, setting), setting->help);
+        if (setting->fallback != NULL)
+            printf(" [%s]", setting->fallback);
+        putchar('\n');
+    }
+    arena_free(arena);
 }

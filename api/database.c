@@ -16,8 +16,11 @@
 static bool load_keys(const struct config *config, struct database *database, char *error, size_t error_size)
 {
     uint8_t root_key[SECRET_KEY_SIZE];
-    if (!root_key_load(config->root_key_file, true, root_key, error, error_size))
+    char why[400];
+    if (!root_key_load(config->root_key_file, true, root_key, why, sizeof(why))) {
+        snprintf(error, error_size, "--root-key-file: %s", why);
         return false;
+    }
     bool good = secret_derive(root_key, "secrets at rest", database->secret_key.bytes) &&
                 secret_fingerprint(root_key, database->fingerprint);
     secret_wipe(root_key, sizeof(root_key));
@@ -51,24 +54,30 @@ static bool find_running(const struct config *config, struct arena *arena, struc
     return true;
 }
 
-bool database_open(const struct config *config, enum database_use use, struct arena *arena,
-                   struct database *ret_database, char *error, size_t error_size)
+bool database_check(const struct config *config, struct database *ret_database, char *error,
+                    size_t error_size)
 {
     struct database database = {.conninfo = config->database, .lock_fd = -1};
-    bool beside =
-        use == DATABASE_COMMAND && (config->database != NULL || find_running(config, arena, &database));
-    if (!beside) {
-        database.lock_fd = state_lock(config->state_dir, error, error_size);
-        if (database.lock_fd < 0)
-            return false;
-    }
-    if (!load_keys(config, &database, error, error_size) ||
-        (database.conninfo == NULL && !start_embedded(config, &database, error, error_size))) {
-        database_close(&database);
+    if (config->database == NULL && !embedded_check_path(config->state_dir, error, error_size))
         return false;
-    }
+    if (!load_keys(config, &database, error, error_size))
+        return false;
     *ret_database = database;
     return true;
+}
+
+bool database_open(const struct config *config, enum database_use use, struct arena *arena,
+                   struct database *database, char *error, size_t error_size)
+{
+    if (use == DATABASE_COMMAND && (config->database != NULL || find_running(config, arena, database)))
+        return true;
+    database->lock_fd = state_lock(config->state_dir, error, error_size);
+    if (database->lock_fd < 0)
+        return false;
+    if (config->database != NULL || start_embedded(config, database, error, error_size))
+        return true;
+    database_close(database);
+    return false;
 }
 
 void database_close(struct database *database)

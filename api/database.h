@@ -21,10 +21,15 @@ enum database_use {
     DATABASE_COMMAND, /* works beside a running service; without one the embedded cluster is run meanwhile */
 };
 
-/* The state folder is prepared and root given up already. Loads (or makes) the root key, starts the embedded cluster or
- * finds the running one. From the main thread. On false `error` says what to do, and nothing runs. */
+/* What is wrong with the settings shows here, before anything runs: loads (or makes) the root key, and looks at the path of
+ * the embedded cluster. The state folder is prepared and root given up already. */
+bool database_check(const struct config *config, struct database *ret_database, char *error,
+                    size_t error_size);
+
+/* After database_check: takes the state folder's lock, and starts the embedded cluster or finds the running one. From the
+ * main thread. On false `error` says what to do, and nothing runs. */
 bool database_open(const struct config *config, enum database_use use, struct arena *arena,
-                   struct database *ret_database, char *error, size_t error_size);
+                   struct database *database, char *error, size_t error_size);
 
 void database_close(struct database *database);
 

@@ -19,6 +19,15 @@ static const struct field_table *const answers[] = {
     &alias_table,        &limit_table,      &region_table,
 };
 
+static void member_or_null(struct buffer *out, const char *name, const char *text)
+{
+    out_name(out, name);
+    if (text != NULL)
+        out_string(out, text);
+    else
+        out_raw(out, "null", 4);
+}
+
 static void describe_route(const struct route *route, struct buffer *out)
 {
     static const char *const lanes[] = {"fast", "slow", "hash", "inline"};
@@ -31,13 +40,10 @@ static void describe_route(const struct route *route, struct buffer *out)
     out_member(out, "action", route->action != NULL ? route->action : "public");
     out_member(out, "lane", lanes[route->lane]);
     out_member_integer(out, "success", route->status);
-    if (route->body != NULL) {
-        out_member(out, "body", route->body->name);
-        out_member(out, "body_mode", modes[route->body_mode]);
-        out_member_boolean(out, "body_optional", route->body_optional);
-    }
-    if (route->query != NULL)
-        out_member(out, "query", route->query->name);
+    member_or_null(out, "body", route->body != NULL ? route->body->name : NULL);
+    member_or_null(out, "body_mode", route->body != NULL ? modes[route->body_mode] : NULL);
+    out_member_boolean(out, "body_optional", route->body_optional);
+    member_or_null(out, "query", route->query != NULL ? route->query->name : NULL);
     out_end_object(out);
 }
 

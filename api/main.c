@@ -88,7 +88,7 @@ static bool open_state(struct service *service)
         return false;
     raise_descriptor_limit(config);
     return privileges_drop(config->user, error, size) &&
-           database_open(config, DATABASE_SERVE, service->arena, &service->database, error, size);
+           database_check(config, &service->database, error, size);
 }
 
 static bool start(struct service *service)
@@ -97,6 +97,8 @@ static bool start(struct service *service)
     char *error = service->error;
     size_t size = sizeof(service->error);
 
+    if (!database_open(&service->config, DATABASE_SERVE, service->arena, &service->database, error, size))
+        return false;
     app->config = &service->config;
     app->secret_key = &service->database.secret_key;
     app->environment = (struct db_environment){.conninfo = service->database.conninfo,
@@ -199,12 +201,15 @@ static int serve_main(int argc, char **argv)
     }
     sigset_t heard = block_signals();
     seed();
-    if (open_state(&service) && start(&service) && announce(&service)) {
-        run_until_signal(&service, &heard);
+    /* Settings that cannot be used answer 2, like those that cannot be read. */
+    if (!open_state(&service))
+        status = 2;
+    else if (start(&service) && announce(&service))
         status = 0;
-    } else {
+    if (status == 0)
+        run_until_signal(&service, &heard);
+    else
         fprintf(stderr, "postreeve: %s\n", service.error);
-    }
     stop(&service);
     if (service.server == NULL && service.listen_fd >= 0)
         close(service.listen_fd);

@@ -5,6 +5,7 @@
 
 #include "api/app.h"
 #include "api/problem.h"
+#include "model/fault_point.h"
 #include "model/id.h"
 #include "model/log.h"
 #include "model/text.h"
@@ -235,6 +236,8 @@ static enum code run(struct request *request)
         code = request_query(request, NULL);
     if (code == CODE_OK)
         code = request->route->handler(request);
+    if (code == CODE_OK && request->route->method != METHOD_GET)
+        FAULT_POINT("request.after_commit");
     return code;
 }
 

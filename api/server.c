@@ -246,7 +246,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (answer->content_type != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
-    if (strncmp(request->path, "/v1/", 4) == 0)
+    if (strncmp(request->path, "/v1", 3) == 0)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     for (size_t i = 0; i < answer->header_count; i++)
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);

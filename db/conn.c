@@ -401,7 +401,11 @@ bool db_is_clean(struct db *db)
 {
     if (db_is_lost(db))
         return true;
-    bool clean = db->head == db->tail && PQtransactionStatus(db->connection) == PQTRANS_IDLE;
+    if (db->head != db->tail) {
+        struct problem unwanted = {.arena = NULL};
+        abandon(db, &unwanted);
+    }
+    bool clean = PQtransactionStatus(db->connection) == PQTRANS_IDLE;
     if (!clean)
         db_disconnect(db);
     return clean;

@@ -58,8 +58,8 @@ enum code db_finish(struct db *db, struct problem *problem);
 #define DB_RUN(db, problem, ret_result, statement, ...) \
     (DB_QUEUE(db, statement, __VA_ARGS__), db_collect(db, problem, ret_result))
 
-/* After a request: no result is left and no transaction is open. False (and the connection is thrown away) when one
- * was. */
+/* After a request: drops results that it left, and makes sure that no transaction is open. False (and the connection is
+ * thrown away) when one was. */
 bool db_is_clean(struct db *db);
 
 /* --- for db/tx.c and db/notifier.c --- */

@@ -1065,6 +1065,12 @@ void embedded_conninfo_for(const char *state_dir, char *out, size_t out_size)
     }
 }
 
+bool embedded_check_path(const char *state_dir, char *error, size_t error_size)
+{
+    __attribute__((cleanup(text_free))) char *run = text_format("%s/postgresql/run", state_dir);
+    return run != NULL && run_path_check(run, error, error_size);
+}
+
 bool embedded_answers(const char *conninfo)
 {
     return PQping(conninfo) == PQPING_OK;

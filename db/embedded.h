@@ -36,6 +36,9 @@ const char *embedded_conninfo(const struct embedded *server);
  * stand there (embedded_start says why). */
 void embedded_conninfo_for(const char *state_dir, char *out, size_t out_size);
 
+/* Whether the cluster's socket can stand in this state folder at all: its path has few bytes and plain characters. */
+bool embedded_check_path(const char *state_dir, char *error, size_t error_size);
+
 /* Whether a server answers at such a string. */
 bool embedded_answers(const char *conninfo);
 

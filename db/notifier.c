@@ -215,6 +215,7 @@ static void *run(void *argument)
 
 bool notifier_start(struct notifier *notifier)
 {
+    connect_and_listen(notifier); /* so that who starts us is ready when we return */
     notifier->has_thread =
         notifier->wake_fd >= 0 && pthread_create(&notifier->thread, NULL, run, notifier) == 0;
     return notifier->has_thread;

@@ -10,7 +10,7 @@ struct notifier;
 /* The connection string is kept, not copied. */
 struct notifier *notifier_new(const char *conninfo);
 
-/* Starts the thread that listens. False when there is no thread to be had. */
+/* Connects and starts the thread that listens. False when there is no thread to be had. */
 bool notifier_start(struct notifier *notifier);
 
 /* Ends every wait, now and later. The thread goes on. */

@@ -43,7 +43,7 @@ enum code organization_describe(struct db *db, const char *account_id, const cha
 static const struct field query_fields[] = {
     LIST_PAGE_ROWS(struct organization_query),
     LIST_ORDER_ROW(struct organization_query),
-    FIELD_STRING_ROW(struct organization_query, state, 0, 1, 16),
+    FIELD_ENUM_ROW(struct organization_query, state, 0, organization_states),
     FIELD_STRING_ROW(struct organization_query, alias, 0, 1, 62),
 };
 const struct field_table organization_query_table = FIELD_TABLE("list_organizations_query", query_fields);

@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "db/notifier.h"
-#include "model/fault_point.h"
 
 #define MAX_ATTEMPTS 6
 
@@ -75,10 +74,7 @@ enum code tx_run(struct db *db, struct change *change, tx_body *body, void *argu
             return problem_set(change->problem, CODE_OVERLOADED, "Too many changes meet here; try again.");
         pause_before_retry(tries);
     }
-    if (code == CODE_OK) {
-        FAULT_POINT("request.after_commit");
-        if (db_take_job_note(db) && db_notifier(db) != NULL)
-            notifier_job_enqueued(db_notifier(db));
-    }
+    if (code == CODE_OK && db_take_job_note(db) && db_notifier(db) != NULL)
+        notifier_job_enqueued(db_notifier(db));
     return code;
 }

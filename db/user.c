@@ -279,7 +279,7 @@ static int queue_enable(struct db *db, struct change *change, const struct organ
                         const struct user_key *key, const char *name, const char *email)
 {
     static const struct statement enable = {
-        "UPDATE entity SET state = 'ENABLED', enabled_at = now(), purge_at = NULL"
+        "UPDATE entity SET state = 'ENABLED', enabled_at = now(), disabled_at = NULL, purge_at = NULL"
         " WHERE organization_id = $1 AND entity_id = $2",
         2};
     static const struct statement mailbox = {
@@ -721,12 +721,23 @@ static enum code primary_body(struct db *db, struct change *change, void *argume
     const struct user_key *key = &work->key;
     struct locked locked = {0};
     struct email email;
+    DB_RESULT before = NULL;
 
     enum code code = lock_for_address(db, change, work, &locked, &email);
+    if (code == CODE_OK)
+        code = DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->user_id,
+                      email.address);
     if (code != CODE_OK)
         return code;
-    if (locked.user.email != NULL && strcmp(locked.user.email, email.address) == 0)
+    bool is_new = PQntuples(before) == 0;
+    if (!is_new && row_flag(before, 0, "is_primary"))
         return show(db, change, key, work->out);
+    if (is_new) { /* the old primary address becomes one alias more */
+        limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
+        code = limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
+        if (code != CODE_OK)
+            return code;
+    }
     address_queue_add(db, key->organization_id, key->user_id, email.address);
     address_queue_make_primary(db, key->organization_id, key->user_id, email.address);
     return touch_and_show(db, change, key, 3, work->out);

@@ -22,8 +22,8 @@ static bool check_alias(const char *alias, const char **ret_detail)
 }
 
 static const char *const setups[] = {"QUICK", NULL};
-static const char *const states[] = {"REQUESTED", "CREATING", "ACTIVE",   "FAILED",  "VALIDATING",
-                                     "IMPAIRED",  "INACTIVE", "DELETING", "DELETED", NULL};
+const char *const organization_states[] = {"REQUESTED", "CREATING", "ACTIVE",   "FAILED",  "VALIDATING",
+                                           "IMPAIRED",  "INACTIVE", "DELETING", "DELETED", NULL};
 
 static const struct field organization_fields[] = {
     FIELD_READ_ONLY_ROW("organization_id", FIELD_STRING),
@@ -33,7 +33,7 @@ static const struct field organization_fields[] = {
     FIELD_ENUM_ROW(struct organization, setup, FIELD_REQUIRED | FIELD_CREATE_ONLY, setups),
     FIELD_READ_ONLY_ROW("directory_id", FIELD_STRING),
     FIELD_READ_ONLY_ROW("interoperability_enabled", FIELD_BOOLEAN),
-    FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = states),
+    FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = organization_states),
     FIELD_READ_ONLY_ROW("state_reason", FIELD_STRING),
     FIELD_READ_ONLY_ROW("default_domain", FIELD_STRING),
     FIELD_READ_ONLY_ROW("test_domain", FIELD_STRING),
@@ -50,8 +50,8 @@ static const struct field organization_fields[] = {
 const struct field_table organization_table = FIELD_TABLE("organization", organization_fields);
 
 static const struct field transition_fields[] = {
-    FIELD_READ_ONLY_ROW("from", FIELD_ENUM, .values = states),
-    FIELD_READ_ONLY_ROW("to", FIELD_ENUM, .values = states),
+    FIELD_READ_ONLY_ROW("from", FIELD_ENUM, .values = organization_states),
+    FIELD_READ_ONLY_ROW("to", FIELD_ENUM, .values = organization_states),
     FIELD_READ_ONLY_ROW("at", FIELD_TIME),
     FIELD_READ_ONLY_ROW("actor", FIELD_STRING),
     FIELD_READ_ONLY_ROW("reason", FIELD_STRING),

@@ -12,6 +12,7 @@ struct organization {
     const char *setup;
 };
 
+extern const char *const organization_states[]; /* NULL after the last */
 extern const struct field_table organization_table;
 extern const struct field_table transition_table;
 
