@@ -91,7 +91,9 @@ __attribute__((format(printf, 3, 4))) static bool reject(struct reader *reader, 
     const char *origin = reader->origin[find(name, strlen(name))];
     va_list args;
     va_start(args, format);
-    return fail(reader, "%s %s", origin != NULL ? origin : name, arena_vprintf(reader->arena, format, args));
+    const char *why = arena_vprintf(reader->arena, format, args);
+    va_end(args);
+    return fail(reader, "%s %s", origin != NULL ? origin : name, why);
 }
 
 static bool same_name(const char *setting, const char *text, size_t length)
@@ -320,8 +322,8 @@ static bool finish(struct reader *reader)
     static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
     static const char *const formats[] = {"text", "json", NULL};
     struct config *config = reader->config;
-    int level;
-    int format;
+    int level = 0;
+    int format = 0;
 
     if (!check_listen(reader, config->listen) || !make_settings(reader) ||
         !choose(reader, "log-level", config->log_level, levels, &level) ||

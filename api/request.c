@@ -129,8 +129,8 @@ bool request_find_route(struct request *request)
         response_header(request, "Allow", allow);
         return false;
     case ROUTER_BAD_PATH:
-        problem_set(&request->problem, CODE_BAD_REQUEST,
-                    "The path has a broken percent escape, a NUL, or is not UTF-8.");
+        problem_fill(&request->problem, CODE_BAD_REQUEST,
+                     "The path has a broken percent escape, a NUL, or is not UTF-8.");
         request_refuse(request, CODE_BAD_REQUEST);
         return false;
     case ROUTER_NO_PATH:

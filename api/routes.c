@@ -22,7 +22,7 @@
     }
 
 #define BODY(table, mode) .body = &(table), .body_mode = (mode)
-#define QUERY(table)      .query = &(table)
+#define QUERY(table)      .query = (&(table))
 #define PLAIN             .body = NULL
 
 #define ORGANIZATION "/v1/organizations/{organization_id}"

@@ -417,6 +417,13 @@ static void turn(struct server *server)
     } while (MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0);
 }
 
+static void end_idle_connections(struct server *server)
+{
+    struct connection *connection = TAILQ_FIRST(&server->phases[PHASE_IDLE]);
+    for (; connection != NULL; connection = TAILQ_NEXT(connection, link))
+        shutdown(connection->fd, SHUT_RDWR);
+}
+
 static void *run(void *argument)
 {
     struct server *server = argument;
@@ -436,9 +443,7 @@ static void *run(void *argument)
             stop_ms = now + server->app->config->drain_timeout * 1000;
             MHD_quiesce_daemon(server->daemon);
             /* Connections that wait for nothing end now; those in flight when they are answered. */
-            struct connection *connection;
-            TAILQ_FOREACH(connection, &server->phases[PHASE_IDLE], link)
-            shutdown(connection->fd, SHUT_RDWR);
+            end_idle_connections(server);
         }
         if (server->in_flight == 0 || now >= stop_ms)
             return NULL;
@@ -468,7 +473,7 @@ int server_listen(const char *address, uint16_t *ret_port, char *error, size_t e
                 bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0;
     freeaddrinfo(found);
 
-    struct sockaddr_storage bound;
+    struct sockaddr_in6 bound = {0};
     socklen_t bound_length = sizeof(bound);
     if (!good || getsockname(fd, (struct sockaddr *)&bound, &bound_length) != 0) {
         snprintf(error, error_size, "cannot listen on %s: %m", address);
@@ -476,8 +481,7 @@ int server_listen(const char *address, uint16_t *ret_port, char *error, size_t e
             close(fd);
         return -1;
     }
-    *ret_port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                  : ((struct sockaddr_in *)&bound)->sin_port);
+    *ret_port = ntohs(bound.sin6_port); /* an IPv4 address has it at the same place */
     return fd;
 }
 

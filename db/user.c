@@ -72,6 +72,9 @@ enum code user_describe(struct db *db, const char *account_id, const struct user
     return collect_view(db, problem, out);
 }
 
+static const char email_filter[] = " AND e.entity_id = (SELECT r.entity_id FROM address_registry r"
+                                   " WHERE r.email = lower($?) AND r.organization_id = $1)";
+
 static const char *const states[] = {"ENABLED", "DISABLED", "DELETED", NULL};
 static const char *const types[] = {"USER", "SYSTEM_USER", "RESOURCE", "REMOTE_USER", NULL};
 static const struct field query_fields[] = {
@@ -124,9 +127,7 @@ enum code user_list(struct db *db, const char *account_id, const char *organizat
             " WHERE e.organization_id = $1 AND e.kind = 'USER'",
         .fixed = 1,
         .filters = {" AND e.state = $?", " AND d.type = $?",
-                    " AND e.name_folded = lower($? COLLATE \"und-x-icu\")",
-                    " AND e.entity_id = (SELECT r.entity_id FROM address_registry r"
-                    " WHERE r.email = lower($?) AND r.organization_id = $1)",
+                    " AND e.name_folded = lower($? COLLATE \"und-x-icu\")", email_filter,
                     " AND e.search_text LIKE lower($? COLLATE \"und-x-icu\") COLLATE \"C\"",
                     " AND e.state <> $?"},
         .orders = {{"name", "e.name_folded", "text"},

@@ -7,14 +7,13 @@
 
 #define MAX_FAULTS 100
 
-enum code problem_set(struct problem *problem, enum code code, const char *format, ...)
+void problem_fill(struct problem *problem, enum code code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     problem->detail = arena_vprintf(problem->arena, format, args);
     va_end(args);
     problem->code = code;
-    return code;
 }
 
 /* NULL once there are enough: a hostile body must not cost more than it is. */
