@@ -8,8 +8,6 @@ enum code create_organization(struct request *request)
     const struct settings *settings = request->app->environment.settings;
     struct organization organization = {.region = settings->region};
     struct change change = request_change(request);
-    struct buffer body = request_buffer(request);
-    const char *operation_id;
     uint64_t set;
 
     enum code code = request_body(request, &organization, &set);
@@ -22,8 +20,8 @@ enum code create_organization(struct request *request)
                            "See GET /v1/regions for the regions.");
         return CODE_VALIDATION_FAILED;
     }
-    code = organization_create(request->db, &change, &organization, &body, &operation_id);
-    return code == CODE_OK ? response_operation(request, &body, operation_id) : code;
+    code = organization_create(request->db, &change, &organization);
+    return response_change(request, &change, code);
 }
 
 enum code list_organizations(struct request *request)
@@ -53,23 +51,18 @@ enum code delete_organization(struct request *request)
 {
     struct organization_removal removal = {0};
     struct change change = request_change(request);
-    struct buffer body = request_buffer(request);
-    const char *operation_id;
 
     enum code code = request_query(request, &removal);
     if (code == CODE_OK)
-        code =
-            organization_remove(request->db, &change, request->arguments[0], &removal, &body, &operation_id);
-    return code == CODE_OK ? response_operation(request, &body, operation_id) : code;
+        code = organization_remove(request->db, &change, request->arguments[0], &removal);
+    return response_change(request, &change, code);
 }
 
 enum code retry_organization(struct request *request)
 {
     struct change change = request_change(request);
-    struct buffer body = request_buffer(request);
-    const char *operation_id;
-    enum code code = organization_retry(request->db, &change, request->arguments[0], &body, &operation_id);
-    return code == CODE_OK ? response_operation(request, &body, operation_id) : code;
+    enum code code = organization_retry(request->db, &change, request->arguments[0]);
+    return response_change(request, &change, code);
 }
 
 enum code list_organization_transitions(struct request *request)

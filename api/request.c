@@ -32,16 +32,16 @@ enum code response_json(struct request *request, int status, struct buffer *body
     return CODE_OK;
 }
 
-enum code response_empty(struct request *request, int status)
+enum code response_change(struct request *request, const struct change *change, enum code code)
 {
-    request->response.status = status;
-    return CODE_OK;
-}
-
-enum code response_operation(struct request *request, struct buffer *body, const char *operation_id)
-{
-    response_header(request, "Location", arena_printf(request->arena, "/v1/operations/%s", operation_id));
-    return response_json(request, 202, body);
+    const struct answer *answer = &change->answer;
+    struct buffer body = answer->body;
+    if (code != CODE_OK)
+        return code;
+    request->response.status = answer->status != 0 ? answer->status : request->route->status;
+    if (answer->location != NULL)
+        response_header(request, "Location", answer->location);
+    return body.length > 0 ? response_json(request, request->response.status, &body) : CODE_OK;
 }
 
 /* The same request with another token. */

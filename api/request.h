@@ -79,9 +79,8 @@ enum code request_move(struct request *request, enum lane lane);
 struct buffer request_buffer(struct request *request);
 
 enum code response_json(struct request *request, int status, struct buffer *body);
-enum code response_empty(struct request *request, int status);
 void response_header(struct request *request, const char *name, const char *value);
 /* 200 with a page, and a Link to the next one. */
 enum code response_page(struct request *request, struct buffer *body, const char *next_token);
-/* 202 with an operation. */
-enum code response_operation(struct request *request, struct buffer *body, const char *operation_id);
+/* What a change answers, with the route's status; or the code of one that failed. */
+enum code response_change(struct request *request, const struct change *change, enum code code);

@@ -11,11 +11,6 @@ static struct user_key key_of(const struct request *request)
     return (struct user_key){request->arguments[0], request->arguments[1]};
 }
 
-static enum code user_or(struct request *request, enum code code, struct buffer *body)
-{
-    return code == CODE_OK ? response_json(request, 200, body) : code;
-}
-
 /* What a table cannot say. */
 static enum code check_new_user(struct request *request, struct user *user)
 {
@@ -34,9 +29,7 @@ enum code create_user(struct request *request)
 {
     struct user user = {.quota_mb = USER_QUOTA_DEFAULT_MB};
     struct change change = request_change(request);
-    struct buffer body = request_buffer(request);
     const char *hash = NULL;
-    const char *user_id;
     uint64_t set;
 
     enum code code = request_body(request, &user, &set);
@@ -51,13 +44,8 @@ enum code create_user(struct request *request)
         if (hash == NULL)
             return CODE_INTERNAL_ERROR;
     }
-    code = user_create(request->db, &change, request->arguments[0], &user, hash, &body, &user_id);
-    if (code != CODE_OK)
-        return code;
-    response_header(
-        request, "Location",
-        arena_printf(request->arena, "/v1/organizations/%s/users/%s", request->arguments[0], user_id));
-    return response_json(request, 201, &body);
+    code = user_create(request->db, &change, request->arguments[0], &user, hash);
+    return response_change(request, &change, code);
 }
 
 enum code list_users(struct request *request)
@@ -81,7 +69,7 @@ enum code describe_user(struct request *request)
     struct buffer body = request_buffer(request);
     enum code code =
         user_describe(request->db, request->principal.account_id, &key, &request->problem, &body);
-    return user_or(request, code, &body);
+    return code == CODE_OK ? response_json(request, 200, &body) : code;
 }
 
 enum code update_user(struct request *request)
@@ -89,13 +77,12 @@ enum code update_user(struct request *request)
     struct user patch = {0};
     struct user_key key = key_of(request);
     struct change change = request_change(request);
-    struct buffer body = request_buffer(request);
     uint64_t set;
 
     enum code code = request_body(request, &patch, &set);
     if (code == CODE_OK)
-        code = user_update(request->db, &change, &key, &patch, set, &body);
-    return user_or(request, code, &body);
+        code = user_update(request->db, &change, &key, &patch, set);
+    return response_change(request, &change, code);
 }
 
 enum code delete_user(struct request *request)
@@ -103,7 +90,7 @@ enum code delete_user(struct request *request)
     struct user_key key = key_of(request);
     struct change change = request_change(request);
     enum code code = user_delete(request->db, &change, &key);
-    return code == CODE_OK ? response_empty(request, 204) : code;
+    return response_change(request, &change, code);
 }
 
 enum code register_to_workmail(struct request *request)
@@ -111,24 +98,22 @@ enum code register_to_workmail(struct request *request)
     struct user_email wanted = {0};
     struct user_key key = key_of(request);
     struct change change = request_change(request);
-    struct buffer body = request_buffer(request);
     enum code code = CODE_OK;
     uint64_t set;
 
     if (request->body.length > 0)
         code = request_body(request, &wanted, &set);
     if (code == CODE_OK)
-        code = user_enable(request->db, &change, &key, wanted.email, &body);
-    return user_or(request, code, &body);
+        code = user_enable(request->db, &change, &key, wanted.email);
+    return response_change(request, &change, code);
 }
 
 enum code deregister_from_workmail(struct request *request)
 {
     struct user_key key = key_of(request);
     struct change change = request_change(request);
-    struct buffer body = request_buffer(request);
-    enum code code = user_disable(request->db, &change, &key, &body);
-    return user_or(request, code, &body);
+    enum code code = user_disable(request->db, &change, &key);
+    return response_change(request, &change, code);
 }
 
 /* The lane costs a core for a while: who cannot change the password does not get there. */
@@ -151,7 +136,7 @@ enum code reset_password(struct request *request)
     if (hash == NULL)
         return CODE_INTERNAL_ERROR;
     code = user_set_password(request->db, &change, &key, hash);
-    return code == CODE_OK ? response_empty(request, 204) : code;
+    return response_change(request, &change, code);
 }
 
 /* --- addresses --- */
@@ -175,14 +160,12 @@ enum code create_alias(struct request *request)
     struct user_email wanted = {0};
     struct user_key key = key_of(request);
     struct change change = request_change(request);
-    struct buffer body = request_buffer(request);
-    bool created;
     uint64_t set;
 
     enum code code = request_body(request, &wanted, &set);
     if (code == CODE_OK)
-        code = user_add_alias(request->db, &change, &key, wanted.email, &body, &created);
-    return code == CODE_OK ? response_json(request, created ? 201 : 200, &body) : code;
+        code = user_add_alias(request->db, &change, &key, wanted.email);
+    return response_change(request, &change, code);
 }
 
 enum code delete_alias(struct request *request)
@@ -198,7 +181,7 @@ enum code delete_alias(struct request *request)
         return CODE_VALIDATION_FAILED;
     }
     enum code code = user_remove_alias(request->db, &change, &key, email.address);
-    return code == CODE_OK ? response_empty(request, 204) : code;
+    return response_change(request, &change, code);
 }
 
 enum code update_primary_email_address(struct request *request)
@@ -206,11 +189,10 @@ enum code update_primary_email_address(struct request *request)
     struct user_email wanted = {0};
     struct user_key key = key_of(request);
     struct change change = request_change(request);
-    struct buffer body = request_buffer(request);
     uint64_t set;
 
     enum code code = request_body(request, &wanted, &set);
     if (code == CODE_OK)
-        code = user_set_primary_email(request->db, &change, &key, wanted.email, &body);
-    return user_or(request, code, &body);
+        code = user_set_primary_email(request->db, &change, &key, wanted.email);
+    return response_change(request, &change, code);
 }

@@ -196,25 +196,36 @@ static const char *bind(struct arena *arena, const struct list_spec *spec, const
     for (int i = 0; i < LIST_MAX_FILTERS; i++)
         buffer_printf(&text, "%s%s", SEPARATOR, query->filters[i] != NULL ? query->filters[i] : "\x1e");
 
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    unsigned length = 0;
-    EVP_Digest(text.data, text.length, digest, &length, EVP_sha256(), NULL);
+    return buffer_string(&text);
+}
+
+/* Of what a token is bound to and of what it holds: one that was cut or altered does not fit either. */
+static const char *seal(struct arena *arena, const char *binding, const char *values)
+{
+    struct buffer text = {.arena = arena};
     struct buffer hex = {.arena = arena};
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    buffer_printf(&text, "%s%s", binding, values);
+    EVP_Digest(text.data, text.length, digest, NULL, EVP_sha256(), NULL);
     for (int i = 0; i < 8; i++)
         buffer_printf(&hex, "%02x", digest[i]);
     return buffer_string(&hex);
 }
+#define SEAL_LENGTH 16
 
 static const char *make_token(struct arena *arena, const struct list_pending *pending, const PGresult *result,
                               int row)
 {
+    struct buffer values = {.arena = arena};
     struct buffer text = {.arena = arena};
-    buffer_text(&text, pending->binding);
     int first = row_columns(pending->spec->table);
     for (int i = 0; i < pending->keys; i++) {
-        buffer_text(&text, SEPARATOR);
-        buffer_append(&text, PQgetvalue(result, row, first + i), (size_t)PQgetlength(result, row, first + i));
+        buffer_text(&values, SEPARATOR);
+        buffer_append(&values, PQgetvalue(result, row, first + i),
+                      (size_t)PQgetlength(result, row, first + i));
     }
+    buffer_text(&text, seal(arena, pending->binding, buffer_string(&values)));
+    buffer_append(&text, values.data, values.length);
     char *token = arena_alloc(arena, text.length * 4 / 3 + 8);
     EVP_EncodeBlock((unsigned char *)token, (const unsigned char *)text.data, (int)text.length);
     for (char *at = token; *at != '\0'; at++) {
@@ -238,19 +249,21 @@ static enum code read_token(struct arena *arena, const char *token, const char *
                             struct problem *problem, const char **ret_values)
 {
     size_t length = strlen(token);
-    char *base64 = arena_alloc(arena, length + 4);
-    memcpy(base64, token, length);
+    size_t padding = (4 - length % 4) % 4;
+    char *base64 = arena_alloc(arena, length + padding + 1);
     for (size_t i = 0; i < length; i++)
         base64[i] = token[i] == '-' ? '+' : token[i] == '_' ? '/' : token[i];
-    while (length % 4 != 0)
-        base64[length++] = '=';
-    char *text = arena_alloc(arena, length + 1);
-    if (length == 0 ||
-        EVP_DecodeBlock((unsigned char *)text, (const unsigned char *)base64, (int)length) < 0 ||
-        strncmp(text, binding, strlen(binding)) != 0)
+    memset(base64 + length, '=', padding);
+    char *text = arena_alloc(arena, length + padding + 1);
+    int decoded =
+        strchr(token, '=') == NULL && padding < 3
+            ? EVP_DecodeBlock((unsigned char *)text, (const unsigned char *)base64, (int)(length + padding))
+            : -1;
+    if (decoded < 0 || (size_t)decoded - padding != strlen(text) || strlen(text) < SEAL_LENGTH ||
+        strncmp(text, seal(arena, binding, text + SEAL_LENGTH), SEAL_LENGTH) != 0)
         return bad_token(problem);
 
-    char *at = text + strlen(binding);
+    char *at = text + SEAL_LENGTH;
     for (int i = 0; i < keys; i++) {
         if (*at != SEPARATOR[0])
             return bad_token(problem);
@@ -314,6 +327,9 @@ enum code list_collect(struct db *db, const struct list_pending *pending, struct
 {
     DB_RESULT result = NULL;
     enum code code = db_collect(db, problem, &result);
+    /* The token's values are the only ones that no table has checked. */
+    if (code == CODE_BAD_REQUEST && pending->query->page_token != NULL)
+        return bad_token(problem);
     if (code != CODE_OK)
         return code;
 

@@ -187,8 +187,6 @@ struct making {
     const struct organization_removal *removal; /* organization_remove */
     const char *organization_id;
     const char *operation_id;
-    struct buffer *out;
-    size_t out_start; /* what a first attempt wrote is cut off again */
 };
 
 /* The operation and its job; the operation is answered. */
@@ -212,8 +210,8 @@ static enum code begin_work(struct db *db, struct change *change, const struct m
     } while (code == CODE_OK && PQnfields(result) == 0);
     if (code != CODE_OK)
         return code;
-    making->out->length = making->out_start;
-    return row_write(result, 0, 0, &operation_table, making->out);
+    change->answer.location = arena_printf(change->arena, "/v1/operations/%s", making->operation_id);
+    return row_write(result, 0, 0, &operation_table, &change->answer.body);
 }
 
 static enum code create_body(struct db *db, struct change *change, void *argument)
@@ -242,8 +240,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     return begin_work(db, change, making, JOB_ORGANIZATION_SETUP, NULL);
 }
 
-enum code organization_create(struct db *db, struct change *change, const struct organization *organization,
-                              struct buffer *out, const char **ret_operation_id)
+enum code organization_create(struct db *db, struct change *change, const struct organization *organization)
 {
     struct organization wanted = *organization;
     wanted.alias = text_lower(change->arena, organization->alias);
@@ -251,13 +248,8 @@ enum code organization_create(struct db *db, struct change *change, const struct
         .wanted = &wanted,
         .organization_id = id_new_organization(change->arena),
         .operation_id = id_new_uuid(change->arena),
-        .out = out,
-        .out_start = out->length,
     };
-    enum code code = tx_run(db, change, create_body, &making);
-    if (code == CODE_OK)
-        *ret_operation_id = making.operation_id;
-    return code;
+    return tx_run(db, change, create_body, &making);
 }
 
 static enum code retry_body(struct db *db, struct change *change, void *argument)
@@ -285,19 +277,13 @@ static enum code retry_body(struct db *db, struct change *change, void *argument
     return begin_work(db, change, making, JOB_ORGANIZATION_SETUP, NULL);
 }
 
-enum code organization_retry(struct db *db, struct change *change, const char *organization_id,
-                             struct buffer *out, const char **ret_operation_id)
+enum code organization_retry(struct db *db, struct change *change, const char *organization_id)
 {
     struct making making = {
         .organization_id = organization_id,
         .operation_id = id_new_uuid(change->arena),
-        .out = out,
-        .out_start = out->length,
     };
-    enum code code = tx_run(db, change, retry_body, &making);
-    if (code == CODE_OK)
-        *ret_operation_id = making.operation_id;
-    return code;
+    return tx_run(db, change, retry_body, &making);
 }
 
 static enum code remove_body(struct db *db, struct change *change, void *argument)
@@ -335,20 +321,14 @@ static enum code remove_body(struct db *db, struct change *change, void *argumen
 }
 
 enum code organization_remove(struct db *db, struct change *change, const char *organization_id,
-                              const struct organization_removal *removal, struct buffer *out,
-                              const char **ret_operation_id)
+                              const struct organization_removal *removal)
 {
     struct making making = {
         .removal = removal,
         .organization_id = organization_id,
         .operation_id = id_new_uuid(change->arena),
-        .out = out,
-        .out_start = out->length,
     };
-    enum code code = tx_run(db, change, remove_body, &making);
-    if (code == CODE_OK)
-        *ret_operation_id = making.operation_id;
-    return code;
+    return tx_run(db, change, remove_body, &making);
 }
 
 /* --- steps of the workflows --- */

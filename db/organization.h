@@ -7,14 +7,11 @@
 
 /* --- requests --- */
 
-/* Each of these three writes the operation that was made as JSON. */
-enum code organization_create(struct db *db, struct change *change, const struct organization *organization,
-                              struct buffer *out, const char **ret_operation_id);
-enum code organization_retry(struct db *db, struct change *change, const char *organization_id,
-                             struct buffer *out, const char **ret_operation_id);
+/* Each of these three answers the operation that was made. */
+enum code organization_create(struct db *db, struct change *change, const struct organization *organization);
+enum code organization_retry(struct db *db, struct change *change, const char *organization_id);
 enum code organization_remove(struct db *db, struct change *change, const char *organization_id,
-                              const struct organization_removal *removal, struct buffer *out,
-                              const char **ret_operation_id);
+                              const struct organization_removal *removal);
 
 enum code organization_describe(struct db *db, const char *account_id, const char *organization_id,
                                 struct problem *problem, struct buffer *out);

@@ -41,6 +41,7 @@ static void roll_back(struct db *db, struct problem *problem)
 
 static enum code attempt(struct db *db, struct change *change, tx_body *body, void *argument)
 {
+    change->answer = (struct answer){.body.arena = change->arena};
     db_queue_silently(db, &begin);
     enum code code = body(db, change, argument);
     if (code == CODE_OK)

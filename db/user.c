@@ -241,8 +241,7 @@ static void queue_touch(struct db *db, const struct user_key *key)
 }
 
 /* Collects what changed nothing that is shown, up to the view, and writes it. */
-static enum code touch_and_show(struct db *db, struct change *change, const struct user_key *key, int pending,
-                                struct buffer *out)
+static enum code touch_and_show(struct db *db, struct change *change, const struct user_key *key, int pending)
 {
     queue_touch(db, key);
     queue_view(db, change->account_id, key);
@@ -251,15 +250,13 @@ static enum code touch_and_show(struct db *db, struct change *change, const stru
         if (code != CODE_OK)
             return code;
     }
-    out->length = 0;
-    return collect_view(db, change->problem, out);
+    return collect_view(db, change->problem, &change->answer.body);
 }
 
-static enum code show(struct db *db, struct change *change, const struct user_key *key, struct buffer *out)
+static enum code show(struct db *db, struct change *change, const struct user_key *key)
 {
-    out->length = 0;
     queue_view(db, change->account_id, key);
-    return collect_view(db, change->problem, out);
+    return collect_view(db, change->problem, &change->answer.body);
 }
 
 /* What the bodies of the transactions below are given. */
@@ -269,8 +266,6 @@ struct work {
     uint64_t set;
     const char *email;
     const char *password_hash;
-    struct buffer *out;
-    bool created;
 };
 
 /* --- mailbox and enabling --- */
@@ -338,8 +333,7 @@ static enum code create_entry(struct db *db, struct change *change, struct work 
         code = db_collect(db, change->problem, NULL);
     if (code != CODE_OK)
         return code;
-    work->out->length = 0;
-    return collect_view(db, change->problem, work->out);
+    return collect_view(db, change->problem, &change->answer.body);
 }
 
 static enum code create_with_mailbox(struct db *db, struct change *change, struct work *work)
@@ -356,19 +350,20 @@ static enum code create_with_mailbox(struct db *db, struct change *change, struc
         return code;
     queue_insert(db, change, &work->key, work->user, work->password_hash);
     int pending = 1 + queue_enable(db, change, &organization, &work->key, work->user->name, email.address);
-    return touch_and_show(db, change, &work->key, pending, work->out);
+    return touch_and_show(db, change, &work->key, pending);
 }
 
 static enum code create_body(struct db *db, struct change *change, void *argument)
 {
     struct work *work = argument;
+    change->answer.location = arena_printf(change->arena, "/v1/organizations/%s/users/%s",
+                                           work->key.organization_id, work->key.user_id);
     return work->password_hash != NULL ? create_with_mailbox(db, change, work)
                                        : create_entry(db, change, work);
 }
 
 enum code user_create(struct db *db, struct change *change, const char *organization_id,
-                      const struct user *user, const char *password_hash, struct buffer *out,
-                      const char **ret_user_id)
+                      const struct user *user, const char *password_hash)
 {
     if (address_is_reserved(email_local_part_of_name(change->arena, user->name)))
         return problem_set(change->problem, CODE_RESERVED_NAME,
@@ -377,12 +372,8 @@ enum code user_create(struct db *db, struct change *change, const char *organiza
         .key = {organization_id, id_new_uuid(change->arena)},
         .user = user,
         .password_hash = password_hash,
-        .out = out,
     };
-    enum code code = tx_run(db, change, create_body, &work);
-    if (code == CODE_OK)
-        *ret_user_id = work.key.user_id;
-    return code;
+    return tx_run(db, change, create_body, &work);
 }
 
 /* --- changing --- */
@@ -415,13 +406,13 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
              user->initials, user->street, user->city, user->zip_code, user->country, user->telephone,
              user->job_title, user->department, user->company, user->office,
              row_integer(change->arena, user->quota_mb));
-    return touch_and_show(db, change, key, 2, work->out);
+    return touch_and_show(db, change, key, 2);
 }
 
 enum code user_update(struct db *db, struct change *change, const struct user_key *key,
-                      const struct user *patch, uint64_t set, struct buffer *out)
+                      const struct user *patch, uint64_t set)
 {
-    struct work work = {.key = *key, .user = patch, .set = set, .out = out};
+    struct work work = {.key = *key, .user = patch, .set = set};
     return tx_run(db, change, update_body, &work);
 }
 
@@ -437,19 +428,18 @@ static enum code enable_body(struct db *db, struct change *change, void *argumen
     if (code != CODE_OK)
         return code;
     if (is_state(&locked, "ENABLED"))
-        return show(db, change, &work->key, work->out);
+        return show(db, change, &work->key);
     code = address_resolve(db, change, &locked.organization,
                            work->email != NULL ? work->email : locked.user.email, locked.user.name, &email);
     if (code != CODE_OK)
         return code;
     int pending = queue_enable(db, change, &locked.organization, &work->key, locked.user.name, email.address);
-    return touch_and_show(db, change, &work->key, pending, work->out);
+    return touch_and_show(db, change, &work->key, pending);
 }
 
-enum code user_enable(struct db *db, struct change *change, const struct user_key *key, const char *email,
-                      struct buffer *out)
+enum code user_enable(struct db *db, struct change *change, const struct user_key *key, const char *email)
 {
-    struct work work = {.key = *key, .email = email, .out = out};
+    struct work work = {.key = *key, .email = email};
     return tx_run(db, change, enable_body, &work);
 }
 
@@ -478,16 +468,16 @@ static enum code disable_body(struct db *db, struct change *change, void *argume
     if (code != CODE_OK)
         return code;
     if (is_state(&locked, "DISABLED"))
-        return show(db, change, &work->key, work->out);
+        return show(db, change, &work->key);
     DB_QUEUE(db, &disable, work->key.organization_id, work->key.user_id,
              row_integer(change->arena, db_settings(db)->mailbox_retention_s));
     queue_purge(db, change, &work->key);
-    return touch_and_show(db, change, &work->key, 2, work->out);
+    return touch_and_show(db, change, &work->key, 2);
 }
 
-enum code user_disable(struct db *db, struct change *change, const struct user_key *key, struct buffer *out)
+enum code user_disable(struct db *db, struct change *change, const struct user_key *key)
 {
-    struct work work = {.key = *key, .out = out};
+    struct work work = {.key = *key};
     return tx_run(db, change, disable_body, &work);
 }
 
@@ -656,10 +646,10 @@ static enum code add_alias_body(struct db *db, struct change *change, void *argu
                       email.address);
     if (code != CODE_OK)
         return code;
-    work->out->length = 0;
-    work->created = PQntuples(before) == 0;
-    if (!work->created)
-        return row_write(before, 0, 0, &alias_table, work->out);
+    if (PQntuples(before) > 0) {
+        change->answer.status = 200;
+        return row_write(before, 0, 0, &alias_table, &change->answer.body);
+    }
 
     limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
     code = limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
@@ -673,17 +663,13 @@ static enum code add_alias_body(struct db *db, struct change *change, void *argu
         code = db_collect(db, change->problem, &after);
     if (code != CODE_OK)
         return code;
-    return row_write(after, 0, 0, &alias_table, work->out);
+    return row_write(after, 0, 0, &alias_table, &change->answer.body);
 }
 
-enum code user_add_alias(struct db *db, struct change *change, const struct user_key *key, const char *email,
-                         struct buffer *out, bool *ret_created)
+enum code user_add_alias(struct db *db, struct change *change, const struct user_key *key, const char *email)
 {
-    struct work work = {.key = *key, .email = email, .out = out};
-    enum code code = tx_run(db, change, add_alias_body, &work);
-    if (code == CODE_OK)
-        *ret_created = work.created;
-    return code;
+    struct work work = {.key = *key, .email = email};
+    return tx_run(db, change, add_alias_body, &work);
 }
 
 static enum code remove_alias_body(struct db *db, struct change *change, void *argument)
@@ -732,7 +718,7 @@ static enum code primary_body(struct db *db, struct change *change, void *argume
         return code;
     bool is_new = PQntuples(before) == 0;
     if (!is_new && row_flag(before, 0, "is_primary"))
-        return show(db, change, key, work->out);
+        return show(db, change, key);
     if (is_new) { /* the old primary address becomes one alias more */
         limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
         code = limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
@@ -741,12 +727,12 @@ static enum code primary_body(struct db *db, struct change *change, void *argume
     }
     address_queue_add(db, key->organization_id, key->user_id, email.address);
     address_queue_make_primary(db, key->organization_id, key->user_id, email.address);
-    return touch_and_show(db, change, key, 3, work->out);
+    return touch_and_show(db, change, key, 3);
 }
 
 enum code user_set_primary_email(struct db *db, struct change *change, const struct user_key *key,
-                                 const char *email, struct buffer *out)
+                                 const char *email)
 {
-    struct work work = {.key = *key, .email = email, .out = out};
+    struct work work = {.key = *key, .email = email};
     return tx_run(db, change, primary_body, &work);
 }

@@ -14,8 +14,7 @@ struct user_key {
 
 /* password_hash is NULL for a user without one, who stays DISABLED. */
 enum code user_create(struct db *db, struct change *change, const char *organization_id,
-                      const struct user *user, const char *password_hash, struct buffer *out,
-                      const char **ret_user_id);
+                      const struct user *user, const char *password_hash);
 
 enum code user_describe(struct db *db, const char *account_id, const struct user_key *key,
                         struct problem *problem, struct buffer *out);
@@ -35,12 +34,11 @@ enum code user_list(struct db *db, const char *account_id, const char *organizat
 
 /* The members of `patch` whose bit is set in `set`, by user_table. */
 enum code user_update(struct db *db, struct change *change, const struct user_key *key,
-                      const struct user *patch, uint64_t set, struct buffer *out);
+                      const struct user *patch, uint64_t set);
 
 /* email is the wanted primary address, or NULL for the one before or the default. */
-enum code user_enable(struct db *db, struct change *change, const struct user_key *key, const char *email,
-                      struct buffer *out);
-enum code user_disable(struct db *db, struct change *change, const struct user_key *key, struct buffer *out);
+enum code user_enable(struct db *db, struct change *change, const struct user_key *key, const char *email);
+enum code user_disable(struct db *db, struct change *change, const struct user_key *key);
 enum code user_delete(struct db *db, struct change *change, const struct user_key *key);
 enum code user_set_password(struct db *db, struct change *change, const struct user_key *key,
                             const char *password_hash);
@@ -63,10 +61,9 @@ enum code user_list_aliases(struct db *db, const char *account_id, const struct 
                             struct alias_query *query, struct problem *problem, struct buffer *out,
                             const char **ret_next_token);
 
-/* Writes the alias. *ret_created is false when the user had it already. */
-enum code user_add_alias(struct db *db, struct change *change, const struct user_key *key, const char *email,
-                         struct buffer *out, bool *ret_created);
+/* Answers the alias: 201, or 200 when the user had it already. */
+enum code user_add_alias(struct db *db, struct change *change, const struct user_key *key, const char *email);
 enum code user_remove_alias(struct db *db, struct change *change, const struct user_key *key,
                             const char *email);
 enum code user_set_primary_email(struct db *db, struct change *change, const struct user_key *key,
-                                 const char *email, struct buffer *out);
+                                 const char *email);
