@@ -60,6 +60,11 @@ bool database_check(const struct config *config, struct database *ret_database, 
     struct database database = {.conninfo = config->database, .lock_fd = -1};
     if (config->database == NULL && !embedded_check_path(config->state_dir, error, error_size))
         return false;
+    if (config->database == NULL && access(config->postgresql_bin_dir, X_OK) != 0) {
+        snprintf(error, error_size, "--postgresql-bin-dir: PostgreSQL is not in %s (%m); install postgresql-15",
+                 config->postgresql_bin_dir);
+        return false;
+    }
     if (!load_keys(config, &database, error, error_size))
         return false;
     *ret_database = database;

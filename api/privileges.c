@@ -11,266 +11,236 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEFAULT_STATE_DIR "/var/lib/postreeve"
+#define OTHER_FOLDER "choose another --state-dir, such as /var/lib/postreeve"
 
 struct account {
-    uid_t uid;
-    gid_t gid;
-    char name[256];
-    char home[PATH_MAX];
+    struct passwd entry;
+    char buffer[16384]; /* the strings of the entry */
 };
 
-static void fd_close(int *fd)
+static bool find_account(const char *user, struct account *account, char *error, size_t error_size)
 {
-    if (*fd >= 0) {
-        close(*fd);
-    }
-}
-
-static bool account_find(const char *user, struct account *ret_account, char *error, size_t error_size)
-{
-    struct passwd entry;
     struct passwd *found = NULL;
-    char buffer[16384];
-    int code = getpwnam_r(user, &entry, buffer, sizeof buffer, &found);
-    if (found == NULL) {
-        if (code != 0) {
-            errno = code;
-            snprintf(error, error_size, "cannot look up the user %s: %m; check /etc/nsswitch.conf", user);
-        } else {
-            snprintf(error, error_size,
-                     "the user %s does not exist; run: useradd --system --no-create-home --shell "
-                     "/usr/sbin/nologin %s",
-                     user, user);
-        }
+    int code = getpwnam_r(user, &account->entry, account->buffer, sizeof(account->buffer), &found);
+    if (found == NULL && code == 0) {
+        snprintf(
+            error, error_size,
+            "the user %s does not exist; run: useradd --system --no-create-home --shell /usr/sbin/nologin %s",
+            user, user);
         return false;
     }
-    if (found->pw_uid == 0) {
+    if (found == NULL) {
+        snprintf(error, error_size, "cannot look up the user %s: %s; check /etc/nsswitch.conf", user,
+                 strerror(code));
+        return false;
+    }
+    if (found->pw_uid == 0)
         snprintf(
             error, error_size,
             "the user %s is root, as which PostgreSQL refuses to run; name an unprivileged user with --user",
             user);
-        return false;
-    }
-    if (strlen(found->pw_name) >= sizeof ret_account->name ||
-        strlen(found->pw_dir) >= sizeof ret_account->home) {
-        snprintf(error, error_size, "the name or home folder of the user %s is too long; name another --user",
-                 user);
-        return false;
-    }
-    ret_account->uid = found->pw_uid;
-    ret_account->gid = found->pw_gid;
-    snprintf(ret_account->name, sizeof ret_account->name, "%s", found->pw_name);
-    snprintf(ret_account->home, sizeof ret_account->home, "%s", found->pw_dir);
-    return true;
+    return found->pw_uid != 0;
 }
 
-/* ---- The state folder ---- */
-
-/* An absolute path to work on: only made absolute, symbolic links in it stay. */
-static bool path_make_absolute(const char *path, char out[static PATH_MAX], char *error, size_t error_size)
+static bool become(const struct passwd *user)
 {
+    return initgroups(user->pw_name, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 &&
+           setuid(user->pw_uid) == 0;
+}
+
+/* --- the way to the state folder --- */
+
+/* Makes it absolute and takes empty parts and "." out; symbolic links stay. */
+static bool clean_path(const char *given, char path[static PATH_MAX], char *error, size_t error_size)
+{
+    char raw[PATH_MAX];
     char folder[PATH_MAX] = "";
-    if (path[0] == '\0') {
-        snprintf(error, error_size, "the path of the state folder is empty; set --state-dir");
-        return false;
-    }
-    if (path[0] != '/' && getcwd(folder, sizeof folder) == NULL) {
+    if (given[0] != '/' && getcwd(folder, sizeof(folder)) == NULL) {
         snprintf(error, error_size,
                  "cannot tell the current folder: %m; set --state-dir to a path that starts with /");
         return false;
     }
-    int length = snprintf(out, PATH_MAX, "%s%s%s", folder, path[0] == '/' ? "" : "/", path);
-    if (length < 0 || length >= PATH_MAX) {
+    if (snprintf(raw, sizeof(raw), "%s/%s", folder, given) >= PATH_MAX) {
         snprintf(error, error_size, "the path of the state folder is too long; choose a shorter one");
         return false;
     }
-    return true;
+    char *end = path;
+    char *rest = raw;
+    for (const char *part = strsep(&rest, "/"); part != NULL; part = strsep(&rest, "/"))
+        if (*part != '\0' && strcmp(part, ".") != 0)
+            end = stpcpy(stpcpy(end, "/"), part);
+    if (end == path || *given == '\0')
+        snprintf(error, error_size, "the state folder must be a folder of its own; set --state-dir");
+    return end != path && *given != '\0';
 }
 
-/* Cuts the next component off `*rest`: NULL at the end. Empty ones and "." are passed over. */
-static char *path_next(char **rest)
+/* How many slashes lead to the end of the first folder on the way that the current user may not enter; 0 when
+ * there is none. What is missing is none: making the folder deals with it. The state folder itself is looked
+ * at only with `whole`. */
+static int find_obstacle(const char *path, bool whole)
 {
-    char *name;
-    do {
-        name = strsep(rest, "/");
-    } while (name != NULL && (name[0] == '\0' || strcmp(name, ".") == 0));
-    return name;
-}
-
-/* Whether path_next would find nothing more. */
-static bool path_at_end(const char *rest)
-{
-    while (rest != NULL && *rest != '\0') {
-        size_t length = strcspn(rest, "/");
-        if (length > 1 || (length == 1 && rest[0] != '.')) {
-            return false;
-        }
-        rest += length + (rest[length] == '/');
+    char part[PATH_MAX];
+    int depth = 1;
+    for (const char *end = strchr(path + 1, '/'); end != NULL; end = strchr(end + 1, '/'), depth++) {
+        snprintf(part, sizeof(part), "%.*s", (int)(end - path), path);
+        if (faccessat(AT_FDCWD, part, X_OK, AT_EACCESS) != 0)
+            return errno == EACCES ? depth : 0;
     }
-    return true;
+    return whole && faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) != 0 ? depth : 0;
 }
 
-/* Walks from / and makes what is missing. Returns a descriptor of the last folder (readable, not followed
- * when it is a symbolic link) or -1. Every step is relative to the last one's descriptor, so nobody can swap
- * a part meanwhile. */
-static int folder_make(const char *path, bool *ret_made, char *error, size_t error_size)
+/* The same as that user (NULL: the current one), in a child: the only test that sees access lists, group
+ * rights and mounts as they will be. -1 on failure. */
+static int find_obstacle_as(const struct passwd *user, const char *path, bool whole)
+{
+    int status;
+    if (user == NULL)
+        return find_obstacle(path, whole);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int depth = become(user) ? find_obstacle(path, whole) : UCHAR_MAX;
+        _exit(depth < UCHAR_MAX ? depth : UCHAR_MAX);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+        return -1;
+    return WEXITSTATUS(status) == UCHAR_MAX ? -1 : WEXITSTATUS(status);
+}
+
+/* Asked for the parents before anything is made or given away, and for the whole at the end. */
+static bool check_way(const struct passwd *user, const char *path, bool whole, char *error, size_t error_size)
+{
+    int depth = find_obstacle_as(user, path, whole);
+    if (depth < 0 && user != NULL)
+        snprintf(error, error_size,
+                 "cannot check the way to the state folder as the user %s; are its groups in order (id %s)?",
+                 user->pw_name, user->pw_name);
+    if (depth <= 0)
+        return depth == 0;
+    const char *end = path;
+    for (int i = 0; i < depth; i++)
+        end = strchrnul(end + 1, '/');
+    snprintf(error, error_size,
+             "%s%s cannot use the state folder %s: no permission to enter %.*s; " OTHER_FOLDER
+             ", or run: chmod o+x %.*s",
+             user == NULL ? "the service" : "the user ", user == NULL ? "" : user->pw_name, path,
+             (int)(end - path), path, (int)(end - path), path);
+    return false;
+}
+
+/* Walks from / and makes what is missing. Returns a descriptor of the last folder, or -1. Every step is
+ * relative to the last one's descriptor, so nobody can swap a part meanwhile. */
+static int open_folder(const char *path, bool *ret_made, char *error, size_t error_size)
 {
     char copy[PATH_MAX];
-    snprintf(copy, sizeof copy, "%s", path);
+    snprintf(copy, sizeof(copy), "%s", path + 1);
     char *rest = copy;
-    char reached[PATH_MAX] = "/";
     bool made = false;
+    mode_t mask = umask(0);
     int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    for (char *name = path_next(&rest); fd >= 0 && name != NULL; name = path_next(&rest)) {
-        bool last = path_at_end(rest);
-        mode_t mode = last ? 0700 : 0711;
-        size_t used = strlen(reached);
-        snprintf(reached + used, sizeof reached - used, "%s%s", used > 1 ? "/" : "", name);
-        made = mkdirat(fd, name, mode) == 0;
-        if (!made && errno != EEXIST && errno != EROFS && errno != EACCES) {
-            snprintf(error, error_size, "cannot make the folder %s: %m; choose another --state-dir", reached);
-            close(fd);
-            return -1;
-        }
-        /* The umask may have taken bits away. */
-        bool good = !made || fchmodat(fd, name, mode, 0) == 0;
-        int flags = last ? O_RDONLY | O_NOFOLLOW : O_PATH;
-        int next = good ? openat(fd, name, flags | O_DIRECTORY | O_CLOEXEC) : -1;
-        int saved = errno;
-        struct stat status;
-        bool link = last && fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode);
+    while (fd >= 0 && rest != NULL) {
+        const char *name = strsep(&rest, "/");
+        bool last = rest == NULL;
+        made = mkdirat(fd, name, last ? 0700 : 0711) == 0;
+        int why = errno;
+        int next = openat(fd, name, (last ? O_RDONLY | O_NOFOLLOW : O_PATH) | O_DIRECTORY | O_CLOEXEC);
+        if (next < 0 && errno != ENOENT)
+            why = errno;
         close(fd);
         fd = next;
-        errno = saved;
-        if (fd < 0 && link) {
-            snprintf(error, error_size,
-                     "the state folder %s is a symbolic link; set --state-dir to the folder it points to",
-                     reached);
-        } else if (fd < 0 && errno == ENOENT) {
-            snprintf(error, error_size,
-                     "cannot make the folder %s: its parent may not be written; make it as root, "
-                     "give it to the user of the service, or choose another --state-dir",
-                     reached);
-        } else if (fd < 0) {
-            snprintf(error, error_size,
-                     "cannot use the folder %s: %m; choose another --state-dir, such as " DEFAULT_STATE_DIR,
-                     reached);
-        }
+        errno = why;
+        if (fd < 0 && errno == ENOTDIR)
+            snprintf(
+                error, error_size,
+                "%.*s is no folder, or a symbolic link in the place of the state folder; set --state-dir to "
+                "the folder itself",
+                (int)(name - copy) + 1 + (int)strlen(name), path);
+        else if (fd < 0)
+            snprintf(
+                error, error_size,
+                "cannot make the folder %.*s: %m; make it as root and give it to the user of the service, "
+                "or " OTHER_FOLDER,
+                (int)(name - copy) + 1 + (int)strlen(name), path);
     }
+    umask(mask);
     *ret_made = made;
     return fd;
 }
 
-static bool name_is_ours(const char *name)
-{
-    static const char *const names[] = {"lock", "root-key", "root-access-key.json", "service.json",
+/* --- the state folder changes hands --- */
+
+static const char *const our_names[] = {"lock", "root-key", "root-access-key.json", "service.json",
                                         "postgresql"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        size_t length = strlen(names[i]);
+#define NAME_COUNT (sizeof(our_names) / sizeof(our_names[0]))
+
+static bool may_be_there(const char *name)
+{
+    for (size_t i = 0; i < NAME_COUNT; i++) {
+        size_t length = strlen(our_names[i]);
         /* With a dot after it: the temporary file of a killed write. */
-        if (strncmp(name, names[i], length) == 0 && (name[length] == '\0' || name[length] == '.')) {
+        if (strncmp(name, our_names[i], length) == 0 && (name[length] == '\0' || name[length] == '.'))
             return true;
-        }
     }
-    return false;
-}
-
-static bool name_may_stand_beside(const char *name)
-{
-    size_t length = strlen(name);
+    const char *end = strrchr(name, '.');
     return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0 ||
-           (length > 4 && strcmp(name + length - 4, ".log") == 0);
+           (end != NULL && strcmp(end, ".log") == 0);
 }
 
-/* Gives one entry to the account if it is root's. Through a descriptor, and never a file with a second name:
- * who could write the folder before may have put a link to a file of the system's there. */
-static bool entry_hand_over(int folder_fd, const char *name, const struct account *account)
-{
-    int fd = openat(folder_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) {
-        return errno == ENOENT || errno == ELOOP;
-    }
-    struct stat status;
-    bool good = fstat(fd, &status) == 0;
-    if (good && status.st_uid == 0 &&
-        (S_ISDIR(status.st_mode) || (S_ISREG(status.st_mode) && status.st_nlink == 1))) {
-        good = fchown(fd, account->uid, account->gid) == 0;
-    }
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return good;
-}
-
-/* Hands over the service's own entries; with `only_ours` false as soon as there is anything else. */
-static bool entries_hand_over(int folder_fd, const char *path, const struct account *account, bool check_only,
-                              char *error, size_t error_size)
+/* Whether a folder of root's holds nothing that is not the service's. */
+static bool check_contents(int folder_fd, const char *path, char *error, size_t error_size)
 {
     int copy = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = copy < 0 ? NULL : fdopendir(copy);
     if (folder == NULL) {
-        snprintf(error, error_size, "cannot list the state folder %s: %m; choose another --state-dir", path);
-        if (copy >= 0) {
+        if (copy >= 0)
             close(copy);
-        }
+        snprintf(error, error_size, "cannot list the state folder %s: %m; " OTHER_FOLDER, path);
         return false;
     }
-    bool good = true;
-    /* glibc's readdir is safe on a stream of one's own. */
-    // cppcheck-suppress readdirCalled
-    for (struct dirent *entry = readdir(folder); good && entry != NULL; entry = readdir(folder)) {
-        bool ours = name_is_ours(entry->d_name);
-        if (check_only && !ours && !name_may_stand_beside(entry->d_name)) {
-            snprintf(error, error_size,
-                     "the state folder %s belongs to root and holds %s, which is not Postreeve's; set "
-                     "--state-dir to "
-                     "an empty folder",
-                     path, entry->d_name);
-            good = false;
-        } else if (!check_only && ours && !entry_hand_over(folder_fd, entry->d_name, account)) {
-            snprintf(error, error_size, "cannot give %s/%s to the user %s: %m; do it with chown", path,
-                     entry->d_name, account->name);
-            good = false;
-        }
-    }
+    struct dirent *entry = readdir(folder);
+    while (entry != NULL && may_be_there(entry->d_name))
+        entry = readdir(folder);
+    if (entry != NULL)
+        snprintf(
+            error, error_size,
+            "the state folder %s belongs to root and holds %s, which is not Postreeve's; set --state-dir to "
+            "an empty folder",
+            path, entry->d_name);
     closedir(folder);
+    return entry == NULL;
+}
+
+/* Gives one entry to the user if it is root's. Through a descriptor, and never a file with a second name: who
+ * could write the folder before may have put a link to a file of the system's there. */
+static bool hand_over_entry(int folder_fd, const char *name, const struct passwd *user)
+{
+    int fd = openat(folder_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT || errno == ELOOP;
+    struct stat status;
+    bool good = fstat(fd, &status) == 0;
+    if (good && status.st_uid == 0 &&
+        (S_ISDIR(status.st_mode) || (S_ISREG(status.st_mode) && status.st_nlink == 1)))
+        good = fchown(fd, user->pw_uid, user->pw_gid) == 0;
+    close(fd);
     return good;
 }
 
-static bool folder_hand_over(int fd, const char *path, bool made, const struct account *account, char *error,
-                             size_t error_size)
+/* The folder and the service's files directly in it. */
+static bool hand_over(int fd, const char *path, const struct passwd *user, char *error, size_t error_size)
 {
-    struct stat status;
-    if (fstat(fd, &status) != 0) {
-        snprintf(error, error_size, "cannot look at the state folder %s: %m", path);
-        return false;
-    }
-    if (status.st_uid == 0) {
-        if (!made && !entries_hand_over(fd, path, account, true, error, error_size)) {
-            return false;
-        }
-        if (fchown(fd, account->uid, account->gid) != 0) {
-            snprintf(error, error_size,
-                     "cannot give the state folder %s to the user %s: %m; do it with chown", path,
-                     account->name);
-            return false;
-        }
-    } else if (status.st_uid != account->uid) {
-        snprintf(error, error_size,
-                 "the state folder %s belongs to user id %u, not to %s; name its owner with --user, or run: "
-                 "chown -R %s %s",
-                 path, (unsigned)status.st_uid, account->name, account->name, path);
-        return false;
-    }
-    return entries_hand_over(fd, path, account, false, error, error_size);
+    bool good = hand_over_entry(fd, ".", user);
+    for (size_t i = 0; good && i < NAME_COUNT; i++)
+        good = hand_over_entry(fd, our_names[i], user);
+    if (!good)
+        snprintf(error, error_size, "cannot give the state folder %s to the user %s: %m; run: chown -R %s %s",
+                 path, user->pw_name, user->pw_name, path);
+    return good;
 }
 
-static bool folder_check(int fd, const char *path, uid_t owner, char *error, size_t error_size)
+static bool check_folder(int fd, const char *path, bool made, uid_t owner, char *error, size_t error_size)
 {
     struct stat status;
     if (fstat(fd, &status) != 0) {
@@ -283,203 +253,78 @@ static bool folder_check(int fd, const char *path, uid_t owner, char *error, siz
                  (unsigned)(status.st_mode & 07777), path);
         return false;
     }
-    if (owner != (uid_t)-1 && status.st_uid != owner) {
-        snprintf(error, error_size,
-                 "the state folder %s belongs to user id %u, not to the service (user id %u); choose another "
-                 "--state-dir or give it the folder with chown -R",
-                 path, (unsigned)status.st_uid, (unsigned)owner);
-        return false;
-    }
-    return true;
-}
-
-/* The first folder on the way that the current user may not enter, in `obstacle`; "" when there is none. What
- * is missing or no folder is none: making the folder deals with it. The state folder itself is looked at only
- * with `whole`. */
-static void obstacle_find(const char *path, bool whole, char obstacle[static PATH_MAX])
-{
-    char copy[PATH_MAX];
-    char reached[PATH_MAX] = "/";
-    snprintf(copy, sizeof copy, "%s", path);
-    obstacle[0] = '\0';
-    char *rest = copy;
-    for (char *name = path_next(&rest); name != NULL; name = path_next(&rest)) {
-        if (faccessat(AT_FDCWD, reached, X_OK, AT_EACCESS) != 0) {
-            snprintf(obstacle, PATH_MAX, "%s", errno == EACCES ? reached : "");
-            return;
-        }
-        size_t used = strlen(reached);
-        snprintf(reached + used, sizeof reached - used, "%s%s", used > 1 ? "/" : "", name);
-    }
-    if (whole && faccessat(AT_FDCWD, reached, R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
-        snprintf(obstacle, PATH_MAX, "%s", reached);
-    }
-}
-
-static bool read_text(int fd, char *out, size_t out_size)
-{
-    size_t size = 0;
-    while (size < out_size - 1) {
-        ssize_t got = read(fd, out + size, out_size - 1 - size);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            break;
-        }
-        size += (size_t)got;
-    }
-    out[size] = '\0';
-    return size > 0;
-}
-
-/* obstacle_find as the user, in a child: the only test that sees access lists, group rights and mounts as
- * they will be. The child writes "=" and the obstacle. */
-static bool obstacle_find_as(const struct account *account, const char *path, bool whole,
-                             char obstacle[static PATH_MAX], char *error, size_t error_size)
-{
-    int answer[2];
-    if (pipe2(answer, O_CLOEXEC) != 0) {
-        snprintf(error, error_size, "cannot check the way to the state folder: %m; try again");
-        return false;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        char text[PATH_MAX + 1] = "=";
-        if (initgroups(account->name, account->gid) != 0 || setgid(account->gid) != 0 ||
-            setuid(account->uid) != 0) {
-            _exit(1);
-        }
-        obstacle_find(path, whole, text + 1);
-        _exit(write(answer[1], text, strlen(text)) == (ssize_t)strlen(text) ? 0 : 1);
-    }
-    close(answer[1]);
-    char text[PATH_MAX + 1] = "";
-    bool answered = pid > 0 && read_text(answer[0], text, sizeof text);
-    close(answer[0]);
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-    }
-    if (!answered) {
-        snprintf(error, error_size,
-                 "cannot check the way to the state folder as the user %s; are its groups in order (id %s)?",
-                 account->name, account->name);
-        return false;
-    }
-    snprintf(obstacle, PATH_MAX, "%s", text + 1);
-    return true;
-}
-
-/* Whether the user (`account` NULL: the current one) can get to the folder; asked for the parents before
- * anything is made or given away, and for the whole at the end. */
-static bool way_check(const char *path, bool whole, const struct account *account, char *error,
-                      size_t error_size)
-{
-    char obstacle[PATH_MAX];
-    if (account == NULL) {
-        obstacle_find(path, whole, obstacle);
-    } else if (!obstacle_find_as(account, path, whole, obstacle, error, error_size)) {
-        return false;
-    }
-    if (obstacle[0] != '\0') {
-        snprintf(error, error_size,
-                 "%s%s cannot use the state folder %s: no permission to enter %s; choose another "
-                 "--state-dir, such as " DEFAULT_STATE_DIR ", or run: chmod o+x %s",
-                 account == NULL ? "the service" : "the user ", account == NULL ? "" : account->name, path,
-                 obstacle, obstacle);
-        return false;
-    }
-    return true;
+    if (status.st_uid == owner || made)
+        return true;
+    if (status.st_uid == 0 && geteuid() == 0)
+        return check_contents(fd, path, error, error_size);
+    snprintf(error, error_size,
+             "the state folder %s belongs to user id %u, not to the service (user id %u); choose another "
+             "--state-dir, name its owner with --user, or give it the folder with chown -R",
+             path, (unsigned)status.st_uid, (unsigned)owner);
+    return false;
 }
 
 bool privileges_prepare_state_dir(const char *state_dir, const char *user, char *error, size_t error_size)
 {
     char path[PATH_MAX];
     struct account account;
-    bool hand_over = user != NULL && geteuid() == 0;
-    bool made = false;
-    if (!path_make_absolute(state_dir, path, error, error_size) ||
-        (hand_over && !account_find(user, &account, error, error_size))) {
+    const struct passwd *heir = NULL;
+    bool made;
+    if (user != NULL && geteuid() == 0) {
+        if (!find_account(user, &account, error, error_size))
+            return false;
+        heir = &account.entry;
+    }
+    if (!clean_path(state_dir, path, error, error_size) || !check_way(heir, path, false, error, error_size))
         return false;
-    }
-    if (path_at_end(path)) {
-        snprintf(error, error_size,
-                 "the root folder cannot be the state folder; set --state-dir to a folder of its own");
+    int fd = open_folder(path, &made, error, error_size);
+    if (fd < 0)
         return false;
-    }
-    const struct account *as = hand_over ? &account : NULL;
-    if (!way_check(path, false, as, error, error_size)) {
-        return false;
-    }
-    __attribute__((cleanup(fd_close))) int fd = folder_make(path, &made, error, error_size);
-    if (fd < 0) {
-        return false;
-    }
-    if (!hand_over) {
-        return folder_check(fd, path, geteuid(), error, error_size) &&
-               way_check(path, true, as, error, error_size);
-    }
-    return folder_check(fd, path, (uid_t)-1, error, error_size) &&
-           folder_hand_over(fd, path, made, &account, error, error_size) &&
-           way_check(path, true, as, error, error_size);
+    bool good = check_folder(fd, path, made, heir != NULL ? heir->pw_uid : geteuid(), error, error_size) &&
+                (heir == NULL || hand_over(fd, path, heir, error, error_size)) &&
+                check_way(heir, path, true, error, error_size);
+    close(fd);
+    return good;
 }
 
-/* ---- Dropping ---- */
+/* --- dropping --- */
 
-static bool is_for_good(const struct account *account)
+static bool drop(const char *user, char *error, size_t error_size)
 {
-    uid_t real_uid = 0;
-    uid_t effective_uid = 0;
-    uid_t saved_uid = 0;
-    gid_t real_gid = 0;
-    gid_t effective_gid = 0;
-    gid_t saved_gid = 0;
-    if (getresuid(&real_uid, &effective_uid, &saved_uid) != 0 ||
-        getresgid(&real_gid, &effective_gid, &saved_gid) != 0) {
+    struct account account;
+    if (user == NULL || *user == '\0') {
+        snprintf(error, error_size, "started as root without a user to become; name one with --user");
         return false;
     }
-    return real_uid == account->uid && effective_uid == account->uid && saved_uid == account->uid &&
-           real_gid == account->gid && effective_gid == account->gid && saved_gid == account->gid &&
-           setuid(0) != 0 && seteuid(0) != 0;
+    if (!find_account(user, &account, error, error_size))
+        return false;
+    if (!become(&account.entry)) {
+        snprintf(error, error_size, "cannot become the user %s: %m; start the service as that user instead",
+                 user);
+        return false;
+    }
+    if (setuid(0) == 0) {
+        snprintf(error, error_size,
+                 "became the user %s but could become root again; start it as that user instead", user);
+        return false;
+    }
+    /* Libraries look for files in HOME: root's would be unreadable. And the kernel makes the process not
+     * dumpable upon a change of ids only if fs.suid_dumpable is not set otherwise. */
+    if (setenv("HOME", account.entry.pw_dir, 1) != 0 || setenv("USER", account.entry.pw_name, 1) != 0 ||
+        setenv("LOGNAME", account.entry.pw_name, 1) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+        snprintf(error, error_size, "cannot set up the process for the user %s: %m; try again", user);
+        return false;
+    }
+    return true;
 }
 
 bool privileges_drop(const char *user, char *error, size_t error_size)
 {
-    if (geteuid() == 0) {
-        struct account account;
-        if (user == NULL || user[0] == '\0') {
-            snprintf(error, error_size, "started as root without a user to become; name one with --user");
-            return false;
-        }
-        if (!account_find(user, &account, error, error_size)) {
-            return false;
-        }
-        if (initgroups(account.name, account.gid) != 0 || setgid(account.gid) != 0 ||
-            setuid(account.uid) != 0) {
-            snprintf(error, error_size,
-                     "cannot become the user %s: %m; start the service as that user instead", user);
-            return false;
-        }
-        if (!is_for_good(&account)) {
-            snprintf(error, error_size,
-                     "became the user %s but could become root again; start it as that user instead", user);
-            return false;
-        }
-        /* Libraries look for files in HOME: root's would be unreadable. */
-        if (setenv("HOME", account.home, 1) != 0 || setenv("USER", account.name, 1) != 0 ||
-            setenv("LOGNAME", account.name, 1) != 0) {
-            snprintf(error, error_size, "cannot set HOME and USER: %m; try again");
-            return false;
-        }
-        /* The kernel does so upon a change of ids, if fs.suid_dumpable is not set otherwise. */
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
-            snprintf(error, error_size, "cannot protect the memory of the service: %m; try again");
-            return false;
-        }
-    }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    if (geteuid() == 0 && !drop(user, error, error_size))
+        return false;
+    bool done = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+    if (!done)
         snprintf(error, error_size,
                  "cannot give up new privileges: %m; the kernel must be Linux 3.5 or later");
-        return false;
-    }
-    return true;
+    return done;
 }

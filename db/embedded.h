@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 struct embedded_options {
     const char *state_dir;    /* exists, belongs to this process's user */
@@ -32,18 +31,16 @@ bool embedded_start(const struct embedded_options *options, struct embedded **re
  * the cluster's struct; stays the same over restarts. */
 const char *embedded_conninfo(const struct embedded *server);
 
-/* The same string for a command beside a running service. It is "" when it does not fit or no socket can
- * stand there (embedded_start says why). */
+/* The same string for a command beside a running service. It is "" when it does not fit, when there is no
+ * such folder, or when no socket can stand in it (embedded_start says why). */
 void embedded_conninfo_for(const char *state_dir, char *out, size_t out_size);
 
-/* Whether the cluster's socket can stand in this state folder at all: its path has few bytes and plain characters. */
+/* Whether the cluster's socket can stand in this state folder at all: its path has few bytes and plain
+ * characters. */
 bool embedded_check_path(const char *state_dir, char *error, size_t error_size);
 
 /* Whether a server answers at such a string. */
 bool embedded_answers(const char *conninfo);
-
-/* The server's process id; 0 when it has ended and was reaped. */
-pid_t embedded_pid(const struct embedded *server);
 
 /* Never blocks. True when the server is not running (any more); call it every second or so and upon SIGCHLD.
  * It also keeps the server's log file within bounds. */

@@ -13,9 +13,8 @@ static bool write_all(int fd, const char *text, size_t size)
     while (size > 0) {
         ssize_t written = write(fd, text, size);
         if (written < 0) {
-            if (errno == EINTR) {
+            if (errno == EINTR)
                 continue;
-            }
             return false;
         }
         text += written;
@@ -56,7 +55,7 @@ bool file_sync_folder(const char *path, char *error, size_t error_size)
     char folder[PATH_MAX];
     const char *slash = strrchr(path, '/');
     size_t length = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
-    if (length >= sizeof folder) {
+    if (length >= sizeof(folder)) {
         snprintf(error, error_size, "the path %s is too long; choose a shorter one", path);
         return false;
     }
@@ -68,18 +67,16 @@ bool file_sync_folder(const char *path, char *error, size_t error_size)
         snprintf(error, error_size, "cannot fsync the folder of %s: %m; check its permissions and its disk",
                  path);
     }
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
     return done;
 }
 
 bool file_write_private(const char *path, const char *text, size_t size, char *error, size_t error_size)
 {
     char temporary[PATH_MAX];
-    if (!write_temporary(path, text, size, temporary, error, error_size)) {
+    if (!write_temporary(path, text, size, temporary, error, error_size))
         return false;
-    }
     if (rename(temporary, path) != 0) {
         snprintf(error, error_size, "cannot put %s in place: %m; check what stands there", path);
         unlink(temporary);
@@ -92,9 +89,8 @@ bool file_create_private(const char *path, const char *text, size_t size, bool *
                          size_t error_size)
 {
     char temporary[PATH_MAX];
-    if (!write_temporary(path, text, size, temporary, error, error_size)) {
+    if (!write_temporary(path, text, size, temporary, error, error_size))
         return false;
-    }
     /* link and not rename: it refuses when a file is there, so that of two processes one alone makes it. */
     bool created = link(temporary, path) == 0;
     int saved = errno;
@@ -105,9 +101,8 @@ bool file_create_private(const char *path, const char *text, size_t size, bool *
         return false;
     }
     /* The loser of a race syncs too: it is going to rely on a file whose maker may not have got that far. */
-    if (!file_sync_folder(path, error, error_size)) {
+    if (!file_sync_folder(path, error, error_size))
         return false;
-    }
     *ret_created = created;
     return true;
 }

@@ -18,12 +18,10 @@
 static bool lock_with_patience(int fd)
 {
     for (int i = 0; i < LOCK_TRIES; i++) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return true;
-        }
-        if (errno != EWOULDBLOCK && errno != EINTR) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
             return false;
-        }
         struct timespec pause = {.tv_sec = 0, .tv_nsec = LOCK_PAUSE_NS};
         nanosleep(&pause, NULL);
     }
@@ -39,7 +37,7 @@ static void describe_refusal(int fd, const char *state_dir, const char *path, ch
         return;
     }
     char text[32] = "";
-    ssize_t size = pread(fd, text, sizeof text - 1, 0);
+    ssize_t size = pread(fd, text, sizeof(text) - 1, 0);
     long pid = size > 0 ? strtol(text, NULL, 10) : 0;
     if (pid > 0) {
         snprintf(error, error_size,
@@ -56,8 +54,8 @@ static void describe_refusal(int fd, const char *state_dir, const char *path, ch
 int state_lock(const char *state_dir, char *error, size_t error_size)
 {
     char path[PATH_MAX];
-    int length = snprintf(path, sizeof path, "%s/lock", state_dir);
-    if (length < 0 || (size_t)length >= sizeof path) {
+    int length = snprintf(path, sizeof(path), "%s/lock", state_dir);
+    if (length < 0 || (size_t)length >= sizeof(path)) {
         snprintf(error, error_size, "the path of the state folder is too long; choose a shorter one");
         return -1;
     }
@@ -73,7 +71,7 @@ int state_lock(const char *state_dir, char *error, size_t error_size)
         return -1;
     }
     char text[32];
-    int size = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    int size = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)size, 0) != size) {
         snprintf(error, error_size, "cannot write %s: %m; check that its disk has room", path);
         close(fd);

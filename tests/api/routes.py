@@ -3,10 +3,12 @@ import functools
 import json
 import uuid
 
-from service import run_binary
+from contract.openapi_check import Document
+from service import ROOT, run_binary
 
 FILLINGS = {"operation_id": lambda: str(uuid.uuid4()), "user_id": lambda: str(uuid.uuid4()),
             "email": lambda: "nobody@nowhere.test"}
+QUERY = {"confirm": "acme"}
 NO_ORGANIZATION = "m-" + 32 * "0"
 
 
@@ -27,6 +29,25 @@ def fill(path, organization_id):
         path = path.replace("{%s}" % name, make())
     assert "{" not in path, f"say in routes.py what to put into {path}"
     return path
+
+
+@functools.lru_cache(None)
+def document():
+    return Document.load(ROOT / "openapi.yaml")
+
+
+def arguments_of(route):
+    """A body and a query that the route takes: the first example of openapi.yaml."""
+    raw = next(raw for method, path, raw in document().operations() if (method, path) == (route["method"], route["path"]))
+    arguments = {}
+    if "requestBody" in raw:
+        content = next(iter(raw["requestBody"]["content"].values()))
+        arguments["json"] = next(iter(content["examples"].values()))["value"]
+    required = {row["name"] for row in document().parameters(route["path"], raw).values()
+                if row["in"] == "query" and row.get("required")}
+    if required:
+        arguments["params"] = {name: QUERY[name] for name in required}
+    return arguments
 
 
 def closed_routes():

@@ -6,12 +6,8 @@ import pytest
 from client import basic, bearer
 from organization import create_organization, unique
 from raw_http import Connection
-from routes import NO_ORGANIZATION, closed_routes, fill, is_mutation, named, of_organization
+from routes import NO_ORGANIZATION, arguments_of, closed_routes, fill, is_mutation, named, of_organization
 from service import wait_until
-
-
-def body_of(route):
-    return {"json": {}} if route["body"] else {}
 
 
 def anonymous_body(problem):
@@ -58,7 +54,7 @@ def stranger(service):
 @pytest.mark.parametrize(**named(closed_routes()))
 def test_without_credential_nothing_is_answered(service, api, route):
     answer = service.anonymous().call(route["method"], fill(route["path"], NO_ORGANIZATION),
-                                      expect="unauthenticated", **body_of(route))
+                                      expect="unauthenticated", **arguments_of(route))
     schemes = answer.headers["WWW-Authenticate"].lower()
     assert "bearer" in schemes and "basic" in schemes
 
@@ -132,12 +128,28 @@ def test_read_only_identity_reads_what_root_reads(service, api, read_only, org, 
 def test_read_only_identity_may_change_nothing(service, read_only, org, route):
     caller, user = service.client(read_only), org.create_user()
     path = fill(route["path"].replace("{user_id}", user["user_id"]), org.id)
-    caller.call(route["method"], path, expect="access_denied", **body_of(route))
+    caller.call(route["method"], path, expect="access_denied", **arguments_of(route))
     assert org.describe_user(user) == user and org.describe()["state"] == "ACTIVE"
 
 
-def test_denial_comes_before_the_body_is_judged(service, read_only, org):
-    service.client(read_only).post(org.users, expect="access_denied", json={"nonsense": 1})
+@pytest.mark.parametrize(**named(route for route in closed_routes() if route["body"]))
+def test_denial_comes_before_the_body_is_judged(service, read_only, org, route):
+    path = fill(route["path"], org.id)
+    for body in (b'{"nonsense": 1}', b"no JSON"):
+        for caller, expect in ((service.anonymous(), "unauthenticated"), (service.client(read_only), "access_denied")):
+            caller.call(route["method"], path, expect=expect, body=body, headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize(**named(filter(of_organization, closed_routes())))
+def test_faults_of_a_request_tell_nothing_of_another_accounts_organization(service, stranger, org, route):
+    """Whatever is told first, it is the same for a foreign organization and for none."""
+    outsider, told = service.client(stranger), []
+    path = fill(route["path"], "ORGANIZATION")
+    for which in (org.id, NO_ORGANIZATION):
+        answer = outsider.call(route["method"], path.replace("ORGANIZATION", which) + "?nonsense=1", expect=400,
+                               **({"json": {"nonsense": 1}} if route["body"] else {}))
+        told.append(str(anonymous_body(answer)).replace(which, ""))
+    assert told[0] == told[1]
 
 
 def test_full_access_creates_and_deletes(service, full_access):
@@ -152,14 +164,14 @@ def test_what_a_caller_may_not_see_does_not_exist_for_him(service, request, org,
     outsider = service.client(request.getfixturevalue(caller))
     path = fill(route["path"], "ORGANIZATION")
     answers = [outsider.call(route["method"], path.replace("ORGANIZATION", which),
-                             expect="organization_not_found", **body_of(route)) for which in (org.id, NO_ORGANIZATION)]
+                             expect="organization_not_found", **arguments_of(route)) for which in (org.id, NO_ORGANIZATION)]
     first, second = map(anonymous_body, answers)
     assert str(first).replace(org.id, "") == str(second).replace(NO_ORGANIZATION, "")
 
 
 @pytest.mark.parametrize(**named(route for route in closed_routes() if "{" not in route["path"]))
 def test_identity_without_policy_is_denied_account_wide_operations(service, nobody, route):
-    service.client(nobody).call(route["method"], route["path"], expect="access_denied", **body_of(route))
+    service.client(nobody).call(route["method"], route["path"], expect="access_denied", **arguments_of(route))
 
 
 def test_other_account_sees_its_own_and_nothing_else(service, stranger, org):

@@ -1,10 +1,12 @@
 """The life of an organization, from the request to the deletion."""
 import datetime
 import re
+import time
 
 import pytest
 
 from organization import BORN, DIES, REMOVAL, SETUP, create_organization, unique, wait_operation
+from service import wait_until
 
 SENTENCE = "You have reached the maximum number of organizations you can create"
 
@@ -72,7 +74,7 @@ def test_unfit_alias_is_refused(api, alias):
     assert [fault.split()[0] for fault in answer.faults] == ["/alias"]
 
 
-@pytest.mark.parametrize("make", [lambda: unique("x"), lambda: unique("x").ljust(62, "0"), lambda: unique("D"),
+@pytest.mark.parametrize("make", [lambda: unique("x"), lambda: unique("x").ljust(62, "0"), lambda: unique("Big-X"),
                                   lambda: unique("9")])
 def test_fit_alias_is_kept_in_lower_case(api, make):
     alias = make()
@@ -244,13 +246,31 @@ def test_unknown_or_misspelt_organization_is_not_found(api, name):
              json={"name": "a", "display_name": "b"})
 
 
+def refuse_directories(service, sqlstate):
+    """From now on no directory can be made: the first step of a set-up fails."""
+    service.sql(f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                    'BEGIN RAISE EXCEPTION ''the shelf is full'' USING ERRCODE = ''{sqlstate}''; END'""")
+    service.sql("CREATE TRIGGER refuse BEFORE INSERT ON directory FOR EACH ROW EXECUTE FUNCTION refuse()")
+
+
+def test_setup_waits_while_the_database_has_no_room(fresh_service):
+    """That is no failure of the organization: it becomes ACTIVE by itself once there is room again."""
+    api = fresh_service.client()
+    refuse_directories(fresh_service, "53100")
+    accepted = request_organization(api)
+    wait_until(lambda: fresh_service.sql("SELECT claims FROM job") >= [(1,)], what="an attempt")
+    time.sleep(0.3)
+    assert api.get(accepted["target"])["state"] in ("REQUESTED", "CREATING")
+    fresh_service.sql("DROP TRIGGER refuse ON directory")
+    assert wait_operation(api, accepted["operation_id"])["status"] == "SUCCEEDED"
+    assert api.get(accepted["target"])["state"] == "ACTIVE"
+
+
 @pytest.mark.expect_errors
 def test_setup_that_cannot_succeed_ends_failed_with_the_reason_and_can_be_retried(fresh_service):
     api = fresh_service.client()
     fresh_service.allow_organizations(1)
-    fresh_service.sql("""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-                         'BEGIN RAISE EXCEPTION ''the shelf is full'' USING ERRCODE = ''53100''; END'""")
-    fresh_service.sql("CREATE TRIGGER refuse BEFORE INSERT ON directory FOR EACH ROW EXECUTE FUNCTION refuse()")
+    refuse_directories(fresh_service, "P0001")
     accepted = request_organization(api)
     path = accepted["target"]
     failed = wait_operation(api, accepted["operation_id"], 120)
@@ -259,8 +279,8 @@ def test_setup_that_cannot_succeed_ends_failed_with_the_reason_and_can_be_retrie
     assert step["status"] == "FAILED" and step["attempts"] > 1 and step["error"]
     about = api.get(path).body
     assert about["state"] == "FAILED" and about["state_reason"]
-    create_organization(api)  # one that failed does not count
     fresh_service.sql("DROP TRIGGER refuse ON directory")
+    create_organization(api)  # one that failed does not count
     api.post(path + "/retry", expect="limit_exceeded")
     fresh_service.allow_organizations(2)
     again = api.post(path + "/retry", expect=202)

@@ -1,5 +1,6 @@
 """Starting, refusing to start, and ending."""
 import json
+import re
 import shutil
 import threading
 import time
@@ -11,6 +12,9 @@ from raw_http import Connection
 from service import run_binary, wait_until
 
 USAGE = 2
+SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region", "regions",
+            "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "postgresql-bin-dir",
+            "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "drain-timeout"]
 
 
 def refused_start(service, *words):
@@ -25,7 +29,8 @@ def refused_start(service, *words):
     (["--listen", "nonsense"], "listen"),
     (["--listen", "127.0.0.1:99999"], "listen"),
     (["--listen", "no.such.host.invalid:80"], "listen"),
-    (["--http-threads", "0"], "http-threads"),
+    (["--http-threads", "257"], "http-threads"),
+    (["--job-threads", "0"], "job-threads"),
     (["--http-threads", "many"], "http-threads"),
     (["--job-threads", "-1"], "job-threads"),
     (["--mailbox-retention", "-5"], "mailbox-retention"),
@@ -86,14 +91,19 @@ def test_commands_that_need_no_service(arguments, code):
     assert (result.stdout if code == 0 else result.stderr).strip()
 
 
-def test_help_names_every_setting():
+def test_help_names_every_setting_with_its_environment_variable():
     text = run_binary("help").stdout
-    for name in ("listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region",
-                 "regions", "root-key-file", "user", "log-level", "log-format", "mailbox-retention",
-                 "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit",
-                 "drain-timeout", "config"):
-        assert f"--{name}" in text
-    assert "POSTREEVE_STATE_DIR" in text
+    told = dict(re.findall(r"^ +--([a-z-]+) +(POSTREEVE_[A-Z_]+) +\S", text, re.M))
+    assert told == {name: "POSTREEVE_" + name.replace("-", "_").upper() for name in SETTINGS}
+    assert "--config" in text
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_is_read_from_its_environment_variable(folder, name):
+    """An empty value is refused wherever it comes from: the message shows that it was looked at."""
+    variable = "POSTREEVE_" + name.replace("-", "_").upper()
+    result = run_binary("serve", env={"POSTREEVE_STATE_DIR": str(folder / "s"), variable: ""})
+    assert result.returncode == USAGE and variable in result.stderr, result
 
 
 def test_second_service_on_the_same_state_folder_is_refused(make_service):
@@ -113,11 +123,14 @@ def test_restart_keeps_everything_and_makes_no_new_root_key(fresh_service):
 
 
 def test_with_its_cluster_there_it_is_ready_within_a_second(make_service):
-    service = make_service(start=False)
-    begun = time.monotonic()
-    service.start()
-    assert time.monotonic() - begun < 3  # a loaded machine; the benchmark holds it to 1
-    assert service.anonymous().get("/readyz").status == 200
+    service, took = make_service(start=False), []
+    for _ in range(3):
+        begun = time.monotonic()
+        service.start()
+        took.append(time.monotonic() - begun)
+        service.anonymous().get("/readyz")
+        service.stop()
+    assert min(took) < 1, took  # other tests run beside this one
 
 
 def test_sigterm_answers_what_is_in_flight_and_ends_with_zero(fresh_service):

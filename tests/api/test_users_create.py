@@ -75,7 +75,8 @@ def test_unfit_names(api, org, name):
     ({"type": "RESOURCE"}, {"/type invalid_value"}),
     ({"email": "ann"}, {"/password required"}),
     ({"email": "a b", "password": PASSWORD}, {"/email invalid_format"}),
-    ({"email": "ann", "password": "short"}, {"/password weak_password"}),
+    ({"email": "ann", "password": "Short-1"}, {"/password too_short"}),
+    ({"email": "ann", "password": "longbutsimple"}, {"/password weak_password"}),
 ])
 def test_faults_are_named(api, org, members, faults):
     assert create(api, org, expect="validation_failed", **members).faults == faults

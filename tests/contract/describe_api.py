@@ -87,7 +87,10 @@ def _body(route, operation, tables, document, used):
         if route["body"] not in tables:
             yield f"there is no field table {route['body']}"
             return
-        content = document.follow(operation["requestBody"])["content"]
+        described = document.follow(operation["requestBody"])
+        if "body_optional" in route and bool(described.get("required")) == route["body_optional"]:
+            yield "the body may be left out in one, not in the other"
+        content = described["content"]
         if content.keys() != CONTENT_TYPES[route["body_mode"]]:
             yield f"the body has the types {sorted(content)}"
         rows = [row for row in tables[route["body"]]

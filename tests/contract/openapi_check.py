@@ -20,6 +20,9 @@ METHODS = ("get", "put", "post", "delete", "patch")
 BODY_LIMIT = 1024 * 1024
 PROBLEM_TYPE = "application/problem+json"
 
+# libyaml's is much quicker than the one in Python.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 # What may be answered where no operation is: before a route is found, or because none is.
 OUTSIDE_OPERATIONS = {
     400: {"bad_request"},
@@ -77,7 +80,7 @@ class Document:
     @classmethod
     def load(cls, path):
         with open(path, encoding="utf-8") as file:
-            return cls(yaml.safe_load(file))
+            return cls(yaml.load(file, Loader=LOADER))
 
     def follow(self, node):
         """The object that a reference stands for; members beside the reference win over those of its target."""
@@ -357,6 +360,7 @@ class Contract:
         path = os.environ.get("POSTREEVE_EXERCISED")
         if not path or (path, operation_id, status) in self._recorded:
             return
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             # One short write to a file opened for appending: lines of several test processes do not mix.

@@ -186,6 +186,17 @@ def test_additions_are_noticed():
     assert differences(description, Document(DOCUMENT))
 
 
+@pytest.mark.parametrize("optional", [True, False])
+def test_whether_a_body_may_be_left_out_is_compared(optional):
+    description, document = copy.deepcopy(DESCRIPTION), copy.deepcopy(DOCUMENT)
+    route = next(route for route in description["routes"] if route["operation"] == "CreateCat")
+    route["body_optional"] = optional
+    document["paths"]["/v1/cats"]["post"]["requestBody"]["required"] = optional
+    assert differences(description, Document(document))
+    document["paths"]["/v1/cats"]["post"]["requestBody"]["required"] = not optional
+    assert not differences(description, Document(document))
+
+
 def test_credential_and_types_of_body_are_compared():
     document = copy.deepcopy(DOCUMENT)
     del document["paths"]["/healthz"]["get"]["security"]

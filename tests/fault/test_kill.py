@@ -85,8 +85,9 @@ def inhabited(api):
     return organization
 
 
-@pytest.mark.parametrize("delete_directory", ["true", "false"])
-@pytest.mark.parametrize("point", points("organization_removal", REMOVAL))
+@pytest.mark.parametrize("point,delete_directory", [
+    *((point, "true") for point in points("organization_removal", REMOVAL)),
+    *((point, "false") for point in points("organization_removal", ["release_directory"]))])
 def test_removal_is_continued(doomed, point, delete_directory):
     service = doomed(point)
     organization = inhabited(service.client())
