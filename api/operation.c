@@ -19,8 +19,8 @@ enum code list_operations(struct request *request)
 
 enum code describe_operation(struct request *request)
 {
-    struct buffer body = request_buffer(request);
+    struct answer answer = request_answer(request);
     operation_queue(request->db, request->principal.account_id, request->arguments[0]);
-    enum code code = operation_collect(request->db, &request->problem, &body);
-    return code == CODE_OK ? response_json(request, 200, &body) : code;
+    enum code code = operation_collect(request->db, &request->problem, &answer.body);
+    return response_answer(request, &answer, code);
 }

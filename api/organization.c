@@ -41,10 +41,10 @@ enum code list_organizations(struct request *request)
 
 enum code describe_organization(struct request *request)
 {
-    struct buffer body = request_buffer(request);
+    struct answer answer = request_answer(request);
     enum code code = organization_describe(request->db, request->principal.account_id, request->arguments[0],
-                                           &request->problem, &body);
-    return code == CODE_OK ? response_json(request, 200, &body) : code;
+                                           &request->problem, &answer);
+    return response_answer(request, &answer, code);
 }
 
 enum code delete_organization(struct request *request)

@@ -1,5 +1,6 @@
 #include "api/request.h"
 
+#include <openssl/evp.h>
 #include <string.h>
 #include <strings.h>
 
@@ -8,6 +9,8 @@
 #include "model/fault_point.h"
 #include "model/id.h"
 #include "model/log.h"
+#include "model/password.h"
+#include "model/secret.h"
 #include "model/text.h"
 
 /* --- answers --- */
@@ -32,16 +35,74 @@ enum code response_json(struct request *request, int status, struct buffer *body
     return CODE_OK;
 }
 
+struct answer request_answer(struct request *request)
+{
+    return (struct answer){.body.arena = request->arena};
+}
+
+static void send_answer(struct request *request, const struct answer *answer, int status)
+{
+    struct buffer body = answer->body;
+    if (answer->location != NULL)
+        response_header(request, "Location", answer->location);
+    if (answer->etag != NULL)
+        response_header(request, "ETag", answer->etag);
+    request->response.status = status;
+    if (body.length > 0)
+        response_json(request, status, &body);
+}
+
+/* A dry run shows what would be; of what has nothing to show, or would only begin, `{}`. */
+static void send_dry_run(struct request *request, const struct answer *answer)
+{
+    struct answer shown = {.body = answer->body};
+    if (shown.body.length == 0 || request->route->status == 202) {
+        shown.body = request_buffer(request);
+        buffer_text(&shown.body, "{}");
+    }
+    response_header(request, "Validate-Only", "true");
+    send_answer(request, &shown, 200);
+}
+
 enum code response_change(struct request *request, const struct change *change, enum code code)
 {
     const struct answer *answer = &change->answer;
-    struct buffer body = answer->body;
     if (code != CODE_OK)
         return code;
-    request->response.status = answer->status != 0 ? answer->status : request->route->status;
-    if (answer->location != NULL)
-        response_header(request, "Location", answer->location);
-    return body.length > 0 ? response_json(request, request->response.status, &body) : CODE_OK;
+    if (change->validate_only)
+        send_dry_run(request, answer);
+    else
+        send_answer(request, answer, answer->status != 0 ? answer->status : change->status);
+    return CODE_OK;
+}
+
+/* Of what has no version: the same bytes, the same tag. */
+static const char *etag_of(struct arena *arena, const struct buffer *body)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    struct buffer etag = {.arena = arena};
+    EVP_Digest(body->data, body->length, digest, NULL, EVP_sha256(), NULL);
+    buffer_byte(&etag, '"');
+    for (unsigned i = 0; i < 12; i++)
+        buffer_printf(&etag, "%02x", digest[i]);
+    buffer_byte(&etag, '"');
+    return buffer_string(&etag);
+}
+
+enum code response_answer(struct request *request, const struct answer *answer, enum code code)
+{
+    struct answer found = *answer;
+    if (code != CODE_OK)
+        return code;
+    if (found.etag == NULL)
+        found.etag = etag_of(request->arena, &found.body);
+    if (request->if_none_match != NULL && tx_names(request->if_none_match, found.etag)) {
+        found.body = request_buffer(request);
+        send_answer(request, &found, 304);
+    } else {
+        send_answer(request, &found, 200);
+    }
+    return CODE_OK;
 }
 
 /* The same request with another token. */
@@ -105,7 +166,26 @@ struct change request_change(struct request *request)
         .account_id = request->principal.account_id,
         .actor = request->actor,
         .operation = request->route->operation,
+        .status = request->route->status,
+        .validate_only = request->validate_only,
+        .if_match = request->if_match,
+        .idempotency = request->idempotency.key != NULL ? &request->idempotency : NULL,
     };
+}
+
+enum code request_hash_password(struct request *request, const char *password, const char **ret_hash)
+{
+    if (request->validate_only) {
+        *ret_hash = "*"; /* no password has this hash; it is rolled back with the rest */
+        return CODE_OK;
+    }
+    if (request->lane != LANE_HASH)
+        return request_move(request, LANE_HASH);
+    const char *hash = password_hash(request->arena, password);
+    if (hash == NULL)
+        return CODE_INTERNAL_ERROR;
+    *ret_hash = hash;
+    return CODE_OK;
 }
 
 enum code request_move(struct request *request, enum lane lane)
@@ -209,36 +289,140 @@ static enum code check_body(struct request *request)
 static enum code authenticate(struct request *request)
 {
     struct app *app = request->app;
-    if (!db_connect(request->db))
-        return CODE_DATABASE_UNAVAILABLE;
     enum code code = auth_authenticate(app->auth_cache, request->db, app->secret_key, request->authorization,
                                        &request->problem, &request->principal);
-    request->actor = request->principal.kind == PRINCIPAL_ROOT ? "root" : request->principal.iam_user_id;
+    if (code == CODE_OK)
+        request->actor = request->principal.kind == PRINCIPAL_ROOT ? "root" : request->principal.iam_user_id;
+    return code;
+}
+
+/* `validate_only` is a parameter of every change, taken out before the operation's own ones are read. */
+static enum code take_validate_only(struct request *request)
+{
+    static const char name[] = "validate_only=";
+    struct buffer rest = request_buffer(request);
+    bool seen = false;
+
+    if (request->route->method == METHOD_GET)
+        return CODE_OK;
+    for (const char *at = request->query; *at != '\0'; at += *at == '&') {
+        size_t length = strcspn(at, "&");
+        if (strncmp(at, name, sizeof(name) - 1) != 0) {
+            buffer_printf(&rest, "%s%.*s", rest.length > 0 ? "&" : "", (int)length, at);
+        } else {
+            const char *value = at + sizeof(name) - 1;
+            size_t value_length = length - (sizeof(name) - 1);
+            bool yes = value_length == 4 && strncmp(value, "true", 4) == 0;
+            if (!yes && !(value_length == 5 && strncmp(value, "false", 5) == 0))
+                problem_add_parameter(&request->problem, "validate_only", "wrong_type",
+                                      "This parameter is true or false.");
+            if (seen)
+                problem_add_parameter(&request->problem, "validate_only", "duplicate_parameter",
+                                      "Give this parameter once.");
+            request->validate_only = yes;
+            seen = true;
+        }
+        at += length;
+    }
+    request->query = buffer_string(&rest);
+    return request->problem.first_fault == NULL ? CODE_OK : CODE_VALIDATION_FAILED;
+}
+
+/* What tells this request from others with the same Idempotency-Key. */
+static const char *fingerprint(struct request *request)
+{
+    struct buffer text = request_buffer(request);
+    struct buffer hex = request_buffer(request);
+    unsigned char mac[SECRET_MAC_SIZE];
+    buffer_printf(&text, "%s\n%s\n", request->path, request->query);
+    buffer_append(&text, request->body.data, request->body.length);
+    if (!secret_mac(request->app->secret_key->bytes, text.data, text.length, mac))
+        return NULL;
+    for (unsigned i = 0; i < sizeof(mac); i++)
+        buffer_printf(&hex, "%02x", mac[i]);
+    return buffer_string(&hex);
+}
+
+static enum code read_idempotency_key(struct request *request)
+{
+    const char *key = request->idempotency_key;
+    if (key == NULL || request->route->method != METHOD_POST || request->validate_only)
+        return CODE_OK;
+    size_t length = strlen(key);
+    for (size_t i = 0; i < length; i++)
+        if (key[i] <= ' ' || key[i] > '~')
+            length = 0;
+    if (length == 0 || length > IDEMPOTENCY_KEY_MAX)
+        return problem_set(&request->problem, CODE_BAD_REQUEST,
+                           "An Idempotency-Key is 1 to %d visible ASCII characters.", IDEMPOTENCY_KEY_MAX);
+    request->idempotency = (struct idempotency){
+        .secret_key = request->app->secret_key, .key = key, .fingerprint = fingerprint(request)};
+    return request->idempotency.fingerprint != NULL ? CODE_OK : CODE_INTERNAL_ERROR;
+}
+
+/* The stored answer of an earlier request with this key, before anything costly is done. */
+static enum code replay(struct request *request, bool *ret_replayed)
+{
+    struct change change = request_change(request);
+    struct answer answer;
+    *ret_replayed = false;
+    if (change.idempotency == NULL)
+        return CODE_OK;
+    enum code code = idempotency_find(request->db, &change, ret_replayed, &answer);
+    if (code == CODE_OK && *ret_replayed) {
+        response_header(request, "Idempotent-Replayed", "true");
+        send_answer(request, &answer, answer.status);
+    }
+    return code;
+}
+
+/* All that comes before the handler, once a request. */
+static enum code admit(struct request *request)
+{
+    enum code code = authenticate(request);
+    if (code == CODE_OK)
+        code = authorize(request);
+    if (code == CODE_OK)
+        code = check_arguments(request);
+    if (code == CODE_OK)
+        code = check_body(request);
+    if (code == CODE_OK)
+        code = take_validate_only(request);
+    if (code == CODE_OK)
+        code = read_idempotency_key(request);
+    return code;
+}
+
+static enum code handle(struct request *request)
+{
+    bool replayed = false;
+    enum code code = request->route->query == NULL ? request_query(request, NULL) : CODE_OK;
+    if (code == CODE_OK)
+        code = request->route->handler(request);
+    if (code == CODE_OK && request->route->method != METHOD_GET)
+        FAULT_POINT("request.after_commit");
+    if (code == CODE_REPLAY) { /* the first request ended while this one began */
+        code = replay(request, &replayed);
+        if (code == CODE_OK && !replayed)
+            code = CODE_IDEMPOTENCY_IN_PROGRESS;
+    }
     return code;
 }
 
 static enum code run(struct request *request)
 {
+    bool replayed = false;
     enum code code = CODE_OK;
-    /* Moved from another lane, it has passed these already. */
-    if (request->route->action != NULL && request->actor == NULL) {
-        code = authenticate(request);
-        if (code == CODE_OK)
-            code = authorize(request);
-        if (code == CODE_OK)
-            code = check_arguments(request);
-    } else if (request->db != NULL && !db_connect(request->db)) {
+    if (request->route->action == NULL)
+        return check_body(request) == CODE_OK ? handle(request) : CODE_BAD_REQUEST;
+    if (!db_connect(request->db))
         return CODE_DATABASE_UNAVAILABLE;
+    if (request->actor == NULL) { /* else it comes from another lane */
+        code = admit(request);
+        if (code == CODE_OK)
+            code = replay(request, &replayed);
     }
-    if (code == CODE_OK)
-        code = check_body(request);
-    if (code == CODE_OK && request->route->query == NULL)
-        code = request_query(request, NULL);
-    if (code == CODE_OK)
-        code = request->route->handler(request);
-    if (code == CODE_OK && request->route->method != METHOD_GET)
-        FAULT_POINT("request.after_commit");
-    return code;
+    return code == CODE_OK && !replayed ? handle(request) : code;
 }
 
 /* The caller is told what he can act on; the log keeps what the operator needs. */

@@ -3,13 +3,14 @@
 
 #include "api/route.h"
 #include "db/conn.h"
+#include "db/idempotency.h"
 #include "db/tx.h"
 #include "model/field.h"
 #include "model/policy.h"
 
 struct app;
 
-#define REQUEST_MAX_HEADERS 6
+#define REQUEST_MAX_HEADERS 8
 
 struct header {
     const char *name;
@@ -37,6 +38,9 @@ struct request {
     const char *authorization;
     const char *content_type;
     const char *content_encoding;
+    const char *idempotency_key;
+    const char *if_match;
+    const char *if_none_match;
     const char *request_id;
     struct buffer body;
 
@@ -46,6 +50,8 @@ struct request {
     struct db *db; /* of the executor's thread; NULL in LANE_INLINE */
     struct principal principal;
     const char *actor;
+    bool validate_only;
+    struct idempotency idempotency; /* key is NULL without one */
 
     struct response response;
 
@@ -77,8 +83,14 @@ struct change request_change(struct request *request);
 enum code request_move(struct request *request, enum lane lane);
 
 struct buffer request_buffer(struct request *request);
+struct answer request_answer(struct request *request);
+
+/* Hashes a password in the lane for it: CODE_MOVE_LANE until the request is there. */
+enum code request_hash_password(struct request *request, const char *password, const char **ret_hash);
 
 enum code response_json(struct request *request, int status, struct buffer *body);
+/* What a read found, with its entity tag (that of its bytes when it has no version). */
+enum code response_answer(struct request *request, const struct answer *answer, enum code code);
 void response_header(struct request *request, const char *name, const char *value);
 /* 200 with a page, and a Link to the next one. */
 enum code response_page(struct request *request, struct buffer *body, const char *next_token);

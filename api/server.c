@@ -186,6 +186,9 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
         {"Transfer-Encoding", &head->transfer_encoding},
         {"Host", &head->host},
         {"Request-Id", &head->request_id},
+        {"Idempotency-Key", &head->request->idempotency_key},
+        {"If-Match", &head->request->if_match},
+        {"If-None-Match", &head->request->if_none_match},
     };
     (void)kind;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {

@@ -4,7 +4,6 @@
 
 #include "db/user.h"
 #include "model/email.h"
-#include "model/password.h"
 
 static struct user_key key_of(const struct request *request)
 {
@@ -37,13 +36,10 @@ enum code create_user(struct request *request)
         code = check_new_user(request, &user);
     if (code != CODE_OK)
         return code;
-    if (user.password != NULL) {
-        if (request->lane != LANE_HASH)
-            return request_move(request, LANE_HASH);
-        hash = password_hash(request->arena, user.password);
-        if (hash == NULL)
-            return CODE_INTERNAL_ERROR;
-    }
+    if (user.password != NULL)
+        code = request_hash_password(request, user.password, &hash);
+    if (code != CODE_OK)
+        return code;
     code = user_create(request->db, &change, request->arguments[0], &user, hash);
     return response_change(request, &change, code);
 }
@@ -66,10 +62,10 @@ enum code list_users(struct request *request)
 enum code describe_user(struct request *request)
 {
     struct user_key key = key_of(request);
-    struct buffer body = request_buffer(request);
+    struct answer answer = request_answer(request);
     enum code code =
-        user_describe(request->db, request->principal.account_id, &key, &request->problem, &body);
-    return code == CODE_OK ? response_json(request, 200, &body) : code;
+        user_describe(request->db, request->principal.account_id, &key, &request->problem, &answer);
+    return response_answer(request, &answer, code);
 }
 
 enum code update_user(struct request *request)
@@ -116,25 +112,23 @@ enum code deregister_from_workmail(struct request *request)
     return response_change(request, &change, code);
 }
 
-/* The lane costs a core for a while: who cannot change the password does not get there. */
+/* Hashing costs a core for a while: who cannot change the password does not get there. */
 enum code reset_password(struct request *request)
 {
     struct user_password wanted = {0};
     struct user_key key = key_of(request);
     struct change change = request_change(request);
+    const char *hash;
     uint64_t set;
 
     enum code code = request_body(request, &wanted, &set);
-    if (code == CODE_OK && request->lane != LANE_HASH) {
+    if (code == CODE_OK && request->lane != LANE_HASH)
         code =
             user_check_password_change(request->db, request->principal.account_id, &key, &request->problem);
-        return code == CODE_OK ? request_move(request, LANE_HASH) : code;
-    }
+    if (code == CODE_OK)
+        code = request_hash_password(request, wanted.password, &hash);
     if (code != CODE_OK)
         return code;
-    const char *hash = password_hash(request->arena, wanted.password);
-    if (hash == NULL)
-        return CODE_INTERNAL_ERROR;
     code = user_set_password(request->db, &change, &key, hash);
     return response_change(request, &change, code);
 }

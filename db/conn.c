@@ -186,6 +186,8 @@ static enum code classify(struct db *db, const PGresult *result)
         enum code code;
         bool lost;
     } rows[] = {
+        {"PR001", CODE_IDEMPOTENCY_IN_PROGRESS, false}, /* idempotency_begin */
+        {"PR002", CODE_REPLAY, false},
         {"40001", CODE_RETRY, false},
         {"40P01", CODE_RETRY, false},
         {"57014", CODE_OVERLOADED, false},          /* statement time-out */
@@ -360,9 +362,10 @@ void db_queue_parameters(struct db *db, const struct statement *statement, const
     queue(db, statement, parameters, count, false);
 }
 
-void db_queue_silently(struct db *db, const struct statement *statement)
+void db_queue_silently(struct db *db, const struct statement *statement, const char *const *parameters,
+                       int count)
 {
-    queue(db, statement, NULL, 0, true);
+    queue(db, statement, parameters, count, true);
 }
 
 /* --- collecting --- */

@@ -65,7 +65,8 @@ bool db_is_clean(struct db *db);
 /* --- for db/tx.c and db/notifier.c --- */
 
 /* Queued and collected without the caller seeing it. */
-void db_queue_silently(struct db *db, const struct statement *statement);
+void db_queue_silently(struct db *db, const struct statement *statement, const char *const *parameters,
+                       int count);
 bool db_is_lost(const struct db *db);
 void db_disconnect(struct db *db);
 struct notifier *db_notifier(const struct db *db);

@@ -8,8 +8,6 @@
 #include "model/id.h"
 #include "model/secret.h"
 
-#define SEALED_SIZE (1 + 12 + ACCESS_KEY_SECRET_LENGTH + 16)
-
 /* Inside the transaction, unlike the jobs' hint: a revocation must not be lost. */
 static void queue_identity_notice(struct db *db)
 {
@@ -25,36 +23,6 @@ static bool new_access_key(struct access_key *key)
     return secret_random_text(key->access_key_id + 4, ACCESS_KEY_ID_LENGTH - 4,
                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") &&
            secret_random_text(key->secret_access_key, ACCESS_KEY_SECRET_LENGTH, SECRET_ALPHANUMERIC);
-}
-
-/* Sealed under the id as associated data: a value that is copied to another row does not open. */
-static const char *seal(struct arena *arena, const struct secret_key *key,
-                        const struct access_key *access_key)
-{
-    unsigned char sealed[SEALED_SIZE];
-    if (!secret_seal(key->bytes, access_key->access_key_id, ACCESS_KEY_ID_LENGTH,
-                     access_key->secret_access_key, ACCESS_KEY_SECRET_LENGTH, sealed, sizeof(sealed)))
-        return NULL;
-    char *hex = arena_alloc(arena, 2 + 2 * sizeof(sealed) + 1);
-    memcpy(hex, "\\x", 2);
-    for (size_t i = 0; i < sizeof(sealed); i++)
-        snprintf(hex + 2 + 2 * i, 3, "%02x", sealed[i]);
-    return hex;
-}
-
-static bool open_sealed(const struct secret_key *key, const char *access_key_id, const char *column,
-                        char secret[static ACCESS_KEY_SECRET_LENGTH + 1])
-{
-    size_t size;
-    size_t opened = 0;
-    unsigned char *sealed = PQunescapeBytea((const unsigned char *)column, &size);
-    bool good = sealed != NULL && size == SEALED_SIZE &&
-                secret_open(key->bytes, access_key_id, strlen(access_key_id), sealed, size,
-                            (unsigned char *)secret, ACCESS_KEY_SECRET_LENGTH, &opened) &&
-                opened == ACCESS_KEY_SECRET_LENGTH;
-    secret[ACCESS_KEY_SECRET_LENGTH] = '\0';
-    PQfreemem(sealed);
-    return good;
 }
 
 /* --- authentication --- */
@@ -75,8 +43,11 @@ enum code identity_find_key(struct db *db, const struct secret_key *key, const c
         return code;
     if (PQntuples(result) == 0)
         return CODE_UNAUTHENTICATED;
-    if (!open_sealed(key, access_key_id, PQgetvalue(result, 0, 2), ret_secret))
+    size_t size;
+    const char *secret = sealed_open(problem->arena, key, access_key_id, PQgetvalue(result, 0, 2), &size);
+    if (secret == NULL || size != ACCESS_KEY_SECRET_LENGTH)
         return CODE_INTERNAL_ERROR;
+    memcpy(ret_secret, secret, ACCESS_KEY_SECRET_LENGTH + 1);
 
     struct principal principal = {.kind = PQgetisnull(result, 0, 1) ? PRINCIPAL_ROOT : PRINCIPAL_IAM_USER};
     snprintf(principal.account_id, sizeof(principal.account_id), "%s", PQgetvalue(result, 0, 0));
@@ -111,7 +82,8 @@ static enum code queue_access_key(struct db *db, struct change *change, const st
     static const struct statement insert = {
         "INSERT INTO access_key (access_key_id, account_id, iam_user_id, sealed_secret) VALUES ($1, $2, $3, $4)",
         4};
-    const char *sealed = seal(change->arena, making->key, &making->access_key);
+    const char *sealed = sealed_parameter(change->arena, making->key, making->access_key.access_key_id,
+                                          making->access_key.secret_access_key, ACCESS_KEY_SECRET_LENGTH);
     if (sealed == NULL)
         return CODE_INTERNAL_ERROR;
     DB_QUEUE(db, &insert, making->access_key.access_key_id, account_id, making->iam_user_id, sealed);

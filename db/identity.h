@@ -2,13 +2,9 @@
 #pragma once
 
 #include "db/conn.h"
+#include "db/sealed.h"
 #include "db/tx.h"
 #include "model/policy.h"
-
-/* The key under which secrets at rest are sealed, derived from the service's root key. */
-struct secret_key {
-    unsigned char bytes[32];
-};
 
 #define ACCESS_KEY_ID_LENGTH     20
 #define ACCESS_KEY_SECRET_LENGTH 40

@@ -26,10 +26,12 @@
 /* --- reading --- */
 
 enum code organization_describe(struct db *db, const char *account_id, const char *organization_id,
-                                struct problem *problem, struct buffer *out)
+                                struct problem *problem, struct answer *answer)
 {
     static const struct statement get = {
-        "SELECT " COLUMNS " FROM organization o WHERE o.account_id = $1 AND o.organization_id = $3", 3};
+        "SELECT " COLUMNS
+        ", o.version FROM organization o WHERE o.account_id = $1 AND o.organization_id = $3",
+        3};
     DB_RESULT result = NULL;
     enum code code =
         DB_RUN(db, problem, &result, &get, account_id, db_settings(db)->service_domain, organization_id);
@@ -37,7 +39,8 @@ enum code organization_describe(struct db *db, const char *account_id, const cha
         return code;
     if (PQntuples(result) == 0)
         return organization_not_found(problem);
-    return row_write(result, 0, 0, &organization_table, out);
+    answer->etag = tx_etag(problem->arena, PQgetvalue(result, 0, PQfnumber(result, "version")));
+    return row_write(result, 0, 0, &organization_table, &answer->body);
 }
 
 static const struct field query_fields[] = {
@@ -106,8 +109,8 @@ enum code organization_list_transitions(struct db *db, const char *account_id, c
 void organization_queue(struct db *db, const char *account_id, const char *organization_id,
                         enum organization_lock lock)
 {
-#define ROW                                                                                               \
-    "SELECT organization_id, alias, region, state, is_serving, directory_id, test_domain, default_domain" \
+#define ROW                                                                                                        \
+    "SELECT organization_id, alias, region, state, is_serving, directory_id, test_domain, default_domain, version" \
     " FROM organization WHERE organization_id = $1 AND account_id = $2"
     static const struct statement statements[] = {
         [ORGANIZATION_READ] = {ROW, 2},
@@ -136,6 +139,7 @@ enum code organization_collect(struct db *db, struct arena *arena, struct proble
         .directory_id = row_text(arena, result, 0, "directory_id"),
         .test_domain = row_text(arena, result, 0, "test_domain"),
         .default_domain = row_text(arena, result, 0, "default_domain"),
+        .version = row_text(arena, result, 0, "version"),
     };
     return CODE_OK;
 }
@@ -269,6 +273,8 @@ static enum code retry_body(struct db *db, struct change *change, void *argument
         return limit;
     code = organization_collect(db, change->arena, change->problem, &row);
     if (code == CODE_OK)
+        code = tx_match(change, row.version);
+    if (code == CODE_OK)
         code = organization_transition(db, change, &row, "REQUESTED", NULL);
     if (code == CODE_OK)
         code = limit;
@@ -298,6 +304,8 @@ static enum code remove_body(struct db *db, struct change *change, void *argumen
 
     organization_queue(db, change->account_id, making->organization_id, ORGANIZATION_UPDATE);
     enum code code = organization_collect(db, change->arena, change->problem, &row);
+    if (code == CODE_OK)
+        code = tx_match(change, row.version);
     if (code != CODE_OK)
         return code;
     if (strcmp(text_lower(change->arena, removal->confirm), row.alias) != 0)

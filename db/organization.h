@@ -14,7 +14,7 @@ enum code organization_remove(struct db *db, struct change *change, const char *
                               const struct organization_removal *removal);
 
 enum code organization_describe(struct db *db, const char *account_id, const char *organization_id,
-                                struct problem *problem, struct buffer *out);
+                                struct problem *problem, struct answer *answer);
 
 struct organization_query {
     struct list_query page;
@@ -45,6 +45,7 @@ struct organization_row {
     const char *directory_id;
     const char *test_domain;
     const char *default_domain;
+    const char *version;
 };
 
 enum organization_lock {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "db/idempotency.h"
 #include "db/notifier.h"
 
 #define MAX_ATTEMPTS 6
@@ -12,6 +13,42 @@
 static const struct statement begin = {"BEGIN ISOLATION LEVEL READ COMMITTED", 0};
 static const struct statement commit = {"COMMIT", 0};
 static const struct statement rollback = {"ROLLBACK", 0};
+static const struct statement check_now = {"SET CONSTRAINTS ALL IMMEDIATE", 0};
+
+/* --- preconditions --- */
+
+const char *tx_etag(struct arena *arena, const char *version)
+{
+    return arena_printf(arena, "\"v%s\"", version);
+}
+
+bool tx_names(const char *tags, const char *etag)
+{
+    size_t length = strlen(etag);
+    if (strcmp(tags, "*") == 0)
+        return true;
+    for (const char *at = tags; *at != '\0';) {
+        at += strspn(at, ", \t");
+        size_t tag = strcspn(at, ", \t");
+        if (tag == length && memcmp(at, etag, length) == 0)
+            return true;
+        at += tag;
+    }
+    return false;
+}
+
+enum code tx_match(struct change *change, const char *version)
+{
+    change->matched = true;
+    const char *etag = tx_etag(change->arena, version);
+    if (change->if_match == NULL || tx_names(change->if_match, etag))
+        return CODE_OK;
+    return problem_set(change->problem, CODE_PRECONDITION_FAILED,
+                       "It is %s now, which If-Match does not name: somebody changed it. Read it again.",
+                       etag);
+}
+
+/* --- running --- */
 
 static enum code end_with_commit(struct db *db, struct problem *problem)
 {
@@ -35,18 +72,39 @@ static void roll_back(struct db *db, struct problem *problem)
     db_finish(db, problem);
     if (db_is_lost(db))
         return;
-    db_queue_silently(db, &rollback);
+    db_queue_silently(db, &rollback, NULL, 0);
     db_finish(db, problem);
+}
+
+/* What stands around a body: all of it in the same round trips. */
+static enum code run_body(struct db *db, struct change *change, tx_body *body, void *argument)
+{
+    bool remembers = change->idempotency != NULL && !change->validate_only;
+
+    change->answer = (struct answer){.body.arena = change->arena};
+    change->matched = false;
+    db_queue_silently(db, &begin, NULL, 0);
+    if (remembers)
+        idempotency_queue_begin(db, change);
+    enum code code = body(db, change, argument);
+    if (code == CODE_OK && change->if_match != NULL && !change->matched)
+        code = problem_set(change->problem, CODE_PRECONDITION_FAILED,
+                           "This operation changes nothing that has a version; leave If-Match out.");
+    if (code == CODE_OK && change->validate_only) {
+        db_queue_silently(db, &check_now, NULL, 0);
+        return db_finish(db, change->problem);
+    }
+    if (code == CODE_OK && remembers)
+        code = idempotency_queue_record(db, change);
+    return code;
 }
 
 static enum code attempt(struct db *db, struct change *change, tx_body *body, void *argument)
 {
-    change->answer = (struct answer){.body.arena = change->arena};
-    db_queue_silently(db, &begin);
-    enum code code = body(db, change, argument);
-    if (code == CODE_OK)
+    enum code code = run_body(db, change, body, argument);
+    if (code == CODE_OK && !change->validate_only)
         code = end_with_commit(db, change->problem);
-    if (code != CODE_OK && code != CODE_OUTCOME_UNKNOWN) {
+    if ((code != CODE_OK && code != CODE_OUTCOME_UNKNOWN) || change->validate_only) {
         struct problem unwanted = {.arena = change->arena};
         roll_back(db, &unwanted);
     }
@@ -75,7 +133,7 @@ enum code tx_run(struct db *db, struct change *change, tx_body *body, void *argu
             return problem_set(change->problem, CODE_OVERLOADED, "Too many changes meet here; try again.");
         pause_before_retry(tries);
     }
-    if (code == CODE_OK && db_take_job_note(db) && db_notifier(db) != NULL)
+    if (code == CODE_OK && !change->validate_only && db_take_job_note(db) && db_notifier(db) != NULL)
         notifier_job_enqueued(db_notifier(db));
     return code;
 }

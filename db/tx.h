@@ -4,10 +4,13 @@
 #include "db/conn.h"
 #include "model/buffer.h"
 
+struct idempotency;
+
 /* What a change answers: made by its body, before the COMMIT, so that it can be stored with the change. */
 struct answer {
     struct buffer body;   /* JSON; empty when there is nothing to say */
     const char *location; /* of what was made; NULL when nothing was */
+    const char *etag;     /* of what the body shows; NULL when it has no version */
     int status;           /* 0: the usual one of the operation */
 };
 
@@ -18,8 +21,26 @@ struct change {
     const char *account_id;
     const char *actor;     /* "root", the id of an IAM user, "service" or "operator" */
     const char *operation; /* CreateUser, … */
+    int status;            /* of a success, where the answer has none of its own */
+
+    /* What the caller asked for besides. */
+    bool validate_only;                    /* everything is done and checked, then rolled back */
+    const char *if_match;                  /* NULL: no precondition */
+    bool matched;                          /* tx_match was called in this attempt */
+    const struct idempotency *idempotency; /* NULL: no key */
+
     struct answer answer;
 };
+
+/* The entity tag of a version. */
+const char *tx_etag(struct arena *arena, const char *version);
+
+/* Whether an If-Match or If-None-Match names the tag: a list of tags, or `*` (RFC 9110, 13.1). Weak ones never match. */
+bool tx_names(const char *tags, const char *etag);
+
+/* For bodies, once what the request is about is locked: CODE_PRECONDITION_FAILED unless its version is one that the
+ * caller's If-Match names. A change that is asked for with If-Match and never calls this is refused. */
+enum code tx_match(struct change *change, const char *version);
 
 /* Reads and writes rows and makes the answer, nothing else: it may run more than once, with the answer empty each time. CODE_OK commits (statements still queued go out with
  * the COMMIT); any other code rolls back. */

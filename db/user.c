@@ -37,19 +37,19 @@ static enum code not_found(struct problem *problem)
 
 /* One row also when only the organization is there: it tells what is missing. */
 static const struct statement describe = {
-    "SELECT o.organization_id, o.state, o.is_serving, " COLUMNS
+    "SELECT o.organization_id, o.state, o.is_serving, e.version, " COLUMNS
     " FROM organization o LEFT JOIN (entity e" DETAIL_AND_MAILBOX ")"
     " ON e.organization_id = o.organization_id AND e.entity_id = $3 AND e.kind = 'USER'"
     " WHERE o.organization_id = $2 AND o.account_id = $1",
     3};
-enum { COLUMN_STATE = 1, COLUMN_SERVING, COLUMN_VIEW };
+enum { COLUMN_STATE = 1, COLUMN_SERVING, COLUMN_VERSION, COLUMN_VIEW };
 
 static void queue_view(struct db *db, const char *account_id, const struct user_key *key)
 {
     DB_QUEUE(db, &describe, account_id, key->organization_id, key->user_id);
 }
 
-static enum code collect_view(struct db *db, struct problem *problem, struct buffer *out)
+static enum code collect_view(struct db *db, struct problem *problem, struct answer *answer)
 {
     DB_RESULT result = NULL;
     enum code code = db_collect(db, problem, &result);
@@ -62,14 +62,15 @@ static enum code collect_view(struct db *db, struct problem *problem, struct buf
                                         problem);
     if (PQgetisnull(result, 0, COLUMN_VIEW))
         return not_found(problem);
-    return row_write(result, 0, COLUMN_VIEW, &user_table, out);
+    answer->etag = tx_etag(problem->arena, PQgetvalue(result, 0, COLUMN_VERSION));
+    return row_write(result, 0, COLUMN_VIEW, &user_table, &answer->body);
 }
 
 enum code user_describe(struct db *db, const char *account_id, const struct user_key *key,
-                        struct problem *problem, struct buffer *out)
+                        struct problem *problem, struct answer *answer)
 {
     queue_view(db, account_id, key);
-    return collect_view(db, problem, out);
+    return collect_view(db, problem, answer);
 }
 
 static const char email_filter[] = " AND e.entity_id = (SELECT r.entity_id FROM address_registry r"
@@ -161,7 +162,6 @@ struct locked {
     struct organization_row organization;
     struct user user;
     const char *state;
-    bool has_mailbox;
 };
 
 static void queue_lock(struct db *db, const struct change *change, const struct user_key *key)
@@ -169,9 +169,8 @@ static void queue_lock(struct db *db, const struct change *change, const struct 
     static const struct statement lock = {
         "SELECT e.name, d.type, d.first_name, d.last_name, e.display_name, d.initials, e.hidden_from_address_list,"
         " d.street, d.city, d.zip_code, d.country, d.telephone, d.job_title, d.department, d.company, d.office,"
-        " d.quota_mb, e.state, (SELECT a.email FROM email_address a WHERE a.organization_id = $1"
-        "  AND a.entity_id = $2 AND a.is_primary) AS email,"
-        " EXISTS (SELECT FROM mailbox m WHERE m.organization_id = $1 AND m.entity_id = $2) AS has_mailbox"
+        " d.quota_mb, e.state, e.version, (SELECT a.email FROM email_address a WHERE a.organization_id = $1"
+        "  AND a.entity_id = $2 AND a.is_primary) AS email"
         " FROM entity e JOIN user_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id"
         " WHERE e.organization_id = $1 AND e.entity_id = $2 AND e.kind = 'USER' FOR NO KEY UPDATE OF e",
         2};
@@ -193,8 +192,7 @@ static enum code collect_lock(struct db *db, struct change *change, struct locke
         return not_found(change->problem);
     row_read(change->arena, result, 0, &user_table, &ret_locked->user);
     ret_locked->state = row_text(change->arena, result, 0, "state");
-    ret_locked->has_mailbox = row_flag(result, 0, "has_mailbox");
-    return CODE_OK;
+    return tx_match(change, PQgetvalue(result, 0, PQfnumber(result, "version")));
 }
 
 static enum code lock_user(struct db *db, struct change *change, const struct user_key *key,
@@ -250,13 +248,13 @@ static enum code touch_and_show(struct db *db, struct change *change, const stru
         if (code != CODE_OK)
             return code;
     }
-    return collect_view(db, change->problem, &change->answer.body);
+    return collect_view(db, change->problem, &change->answer);
 }
 
 static enum code show(struct db *db, struct change *change, const struct user_key *key)
 {
     queue_view(db, change->account_id, key);
-    return collect_view(db, change->problem, &change->answer.body);
+    return collect_view(db, change->problem, &change->answer);
 }
 
 /* What the bodies of the transactions below are given. */
@@ -333,7 +331,7 @@ static enum code create_entry(struct db *db, struct change *change, struct work 
         code = db_collect(db, change->problem, NULL);
     if (code != CODE_OK)
         return code;
-    return collect_view(db, change->problem, &change->answer.body);
+    return collect_view(db, change->problem, &change->answer);
 }
 
 static enum code create_with_mailbox(struct db *db, struct change *change, struct work *work)
@@ -545,7 +543,7 @@ enum code user_set_password(struct db *db, struct change *change, const struct u
 enum code user_check_password_change(struct db *db, const char *account_id, const struct user_key *key,
                                      struct problem *problem)
 {
-    struct buffer unused = {.arena = problem->arena};
+    struct answer unused = {.body.arena = problem->arena};
     return user_describe(db, account_id, key, problem, &unused);
 }
 
@@ -601,7 +599,7 @@ enum code user_list_aliases(struct db *db, const char *account_id, const struct 
     };
     const char *const fixed[] = {key->organization_id, key->user_id};
     struct list_pending pending;
-    struct buffer unused = {.arena = out->arena};
+    struct answer unused = {.body.arena = out->arena};
 
     queue_view(db, account_id, key);
     enum code code = list_queue(db, &list, &query->page, fixed, out->arena, problem, &pending);

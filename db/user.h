@@ -17,7 +17,7 @@ enum code user_create(struct db *db, struct change *change, const char *organiza
                       const struct user *user, const char *password_hash);
 
 enum code user_describe(struct db *db, const char *account_id, const struct user_key *key,
-                        struct problem *problem, struct buffer *out);
+                        struct problem *problem, struct answer *answer);
 
 struct user_query {
     struct list_query page;

@@ -27,6 +27,9 @@
     X(CODE_MAIL_DOMAIN_NOT_FOUND, "mail_domain_not_found", "The mail domain is not registered") \
     X(CODE_MAIL_DOMAIN_STATE, "mail_domain_state", "The mail domain is not verified")           \
     X(CODE_LIMIT_EXCEEDED, "limit_exceeded", "A limit is reached")                              \
+    X(CODE_IDEMPOTENCY_IN_PROGRESS, "idempotency_in_progress", "The first request still runs")  \
+    X(CODE_PRECONDITION_FAILED, "precondition_failed", "The resource has changed")              \
+    X(CODE_IDEMPOTENCY_MISMATCH, "idempotency_mismatch", "The key belongs to another request")  \
     X(CODE_PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large")                     \
     X(CODE_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body's type is not accepted") \
     X(CODE_INTERNAL_ERROR, "internal_error", "The service failed")                              \
@@ -43,6 +46,7 @@ enum code {
         CODE_COUNT,
     /* Never leave the service: */
     CODE_RETRY = CODE_COUNT, /* the transaction met another one; tx_run runs it again */
+    CODE_REPLAY,             /* the Idempotency-Key has an answer already */
     CODE_MOVE_LANE,          /* the handler wants to run in request.lane, and has done nothing yet */
 };
 

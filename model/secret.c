@@ -7,6 +7,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
@@ -209,4 +210,10 @@ bool secret_random_text(char *out, size_t length, const char *alphabet)
     out[length] = '\0';
     secret_wipe(bytes, sizeof bytes);
     return true;
+}
+
+bool secret_mac(const uint8_t key[static SECRET_KEY_SIZE], const void *data, size_t size,
+                uint8_t ret_mac[static SECRET_MAC_SIZE])
+{
+    return HMAC(EVP_sha256(), key, SECRET_KEY_SIZE, data, size, ret_mac, NULL) != NULL;
 }

@@ -28,6 +28,12 @@ static inline size_t secret_opened_size(size_t sealed_size)
     return sealed_size < SECRET_SEAL_OVERHEAD ? 0 : sealed_size - SECRET_SEAL_OVERHEAD;
 }
 
+#define SECRET_MAC_SIZE 32
+
+/* HMAC-SHA256. False when OpenSSL fails. */
+bool secret_mac(const uint8_t key[static SECRET_KEY_SIZE], const void *data, size_t size,
+                uint8_t ret_mac[static SECRET_MAC_SIZE]);
+
 /* HKDF-SHA256 of the root key; `purpose` (1 to 127 characters) keeps the keys of different uses apart.
  * False when OpenSSL fails; `ret_key` is then untouched. */
 bool secret_derive(const uint8_t root[static SECRET_KEY_SIZE], const char *purpose,
