@@ -32,7 +32,7 @@ struct executor {
     struct lane_queue lanes[LANE_INLINE];
 };
 
-static struct request *take(struct lane_queue *lane)
+static struct request *take(struct lane_queue *lane, bool *ret_refuse)
 {
     pthread_mutex_lock(&lane->mutex);
     while (lane->first == NULL && !lane->stopping)
@@ -42,6 +42,7 @@ static struct request *take(struct lane_queue *lane)
         lane->first = request->next;
         lane->length--;
     }
+    *ret_refuse = lane->stopping;
     pthread_mutex_unlock(&lane->mutex);
     return request;
 }
@@ -52,16 +53,18 @@ static void *run(void *argument)
     struct executor *executor = lane->executor;
     struct db *db = db_new(executor->environment, lane->statement_timeout_ms);
     struct request *request;
+    bool refuse;
 
     if (lane->niceness != 0)
         setpriority(PRIO_PROCESS, (id_t)gettid(), lane->niceness);
-    while ((request = take(lane)) != NULL) {
-        if (request_run(request, db)) {
-            executor->done(request, executor->argument);
-        } else if (!executor_submit(executor, request)) {
+    while ((request = take(lane, &refuse)) != NULL) {
+        if (!refuse && !request_run(request, db) && executor_submit(executor, request))
+            continue; /* it goes on in another lane */
+        if (refuse)
+            request_refuse(request, CODE_NOT_READY);
+        else if (request->response.status == 0)
             request_refuse(request, CODE_OVERLOADED);
-            executor->done(request, executor->argument);
-        }
+        executor->done(request, executor->argument);
     }
     db_free(db);
     return NULL;
@@ -102,6 +105,7 @@ struct executor *executor_start(const struct db_environment *environment, unsign
               started;
     if (!started) {
         executor_stop(executor);
+        executor_free(executor);
         return NULL;
     }
     return executor;
@@ -141,9 +145,18 @@ void executor_stop(struct executor *executor)
         struct lane_queue *lane = &executor->lanes[i];
         for (unsigned t = 0; t < lane->thread_count; t++)
             pthread_join(lane->threads[t], NULL);
-        free(lane->threads);
-        pthread_cond_destroy(&lane->filled);
-        pthread_mutex_destroy(&lane->mutex);
+        lane->thread_count = 0;
+    }
+}
+
+void executor_free(struct executor *executor)
+{
+    if (executor == NULL)
+        return;
+    for (unsigned i = 0; i < LANE_INLINE; i++) {
+        free(executor->lanes[i].threads);
+        pthread_cond_destroy(&executor->lanes[i].filled);
+        pthread_mutex_destroy(&executor->lanes[i].mutex);
     }
     free(executor);
 }

@@ -15,5 +15,9 @@ struct executor *executor_start(const struct db_environment *environment, unsign
 /* Queues a request in its lane. False when the lane is full: the caller answers CODE_OVERLOADED. */
 bool executor_submit(struct executor *executor, struct request *request);
 
-/* Ends the threads; the queues must be empty. Accepts NULL. */
+/* Ends the threads: what runs is finished, what is queued is refused with CODE_NOT_READY. Nothing may be submitted any
+ * more. Accepts NULL. */
 void executor_stop(struct executor *executor);
+
+/* After executor_stop. Accepts NULL. */
+void executor_free(struct executor *executor);

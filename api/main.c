@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -50,8 +51,16 @@ static sigset_t block_signals(void)
     return heard;
 }
 
+/* jansson's copies of a body may hold a password, also of a body that does not parse. */
+static void free_wiped(void *memory)
+{
+    if (memory != NULL)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
 /* One descriptor a connection, and some for all else. */
-static void raise_descriptor_limit(const struct config *config)
+static void raise_descriptor_limit(struct config *config)
 {
     struct rlimit limit;
     rlim_t wanted = (rlim_t)config->connection_limit + 1000;
@@ -60,19 +69,24 @@ static void raise_descriptor_limit(const struct config *config)
     if (geteuid() == 0 && limit.rlim_max < wanted)
         limit.rlim_max = wanted;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
-        LOG(LOG_WARNING, "the descriptor limit is low", LOG_NUMBER("limit", (int64_t)limit.rlim_cur),
-            LOG_NUMBER("wanted", (int64_t)wanted));
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= wanted)
+        return;
+    /* Clients must not take the descriptors that the database needs. */
+    config->connection_limit = limit.rlim_cur > 1200 ? (int64_t)limit.rlim_cur - 1000 : 200;
+    LOG(LOG_WARNING, "the descriptor limit is low: fewer connections",
+        LOG_NUMBER("descriptors", (int64_t)limit.rlim_cur),
+        LOG_NUMBER("connection_limit", config->connection_limit));
 }
 
-/* Randomness for pauses and for jansson's hashing must be had before there are threads. */
-static void seed(void)
+/* Must be done before there are threads. */
+static void prepare_libraries(void)
 {
     unsigned value[2] = {0};
     if (getrandom(value, sizeof(value), 0) == (ssize_t)sizeof(value)) {
         srandom(value[0]);
         json_object_seed(value[1]);
     }
+    json_set_alloc_funcs(malloc, free_wiped);
 }
 
 static bool open_state(struct service *service)
@@ -200,7 +214,7 @@ static int serve_main(int argc, char **argv)
         return 2;
     }
     sigset_t heard = block_signals();
-    seed();
+    prepare_libraries();
     /* Settings that cannot be used answer 2, like those that cannot be read. */
     if (!open_state(&service))
         status = 2;

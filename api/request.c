@@ -105,18 +105,26 @@ enum code response_answer(struct request *request, const struct answer *answer, 
     return CODE_OK;
 }
 
-/* The same request with another token. */
+/* The same request with another token. Its parameters are known to be well-formed; what would end the link is escaped. */
 static const char *next_link(struct request *request, const char *next_token)
 {
     struct buffer link = request_buffer(request);
     buffer_printf(&link, "<%s?", request->path);
     for (const char *at = request->query; *at != '\0'; at += *at == '&') {
         size_t length = strcspn(at, "&");
-        if (length > 0 && strncmp(at, "page_token=", 11) != 0) {
-            buffer_append(&link, at, length);
-            buffer_byte(&link, '&');
-        }
+        const char *part = at;
+        const char *name = "";
         at += length;
+        text_percent_decode(request->arena, part, strcspn(part, "=&"), true, &name);
+        if (length == 0 || strcmp(name, "page_token") == 0)
+            continue;
+        for (size_t i = 0; i < length; i++) {
+            if (part[i] == '<' || part[i] == '>' || part[i] == '"')
+                buffer_printf(&link, "%%%02X", (unsigned)part[i]);
+            else
+                buffer_byte(&link, part[i]);
+        }
+        buffer_byte(&link, '&');
     }
     buffer_printf(&link, "page_token=%s>; rel=\"next\"", next_token);
     return buffer_string(&link);
@@ -432,6 +440,9 @@ static void log_failure(const struct request *request, enum code code)
         LOG(LOG_ERROR, "request failed", LOG_TEXT("request_id", request->request_id),
             LOG_TEXT("operation", request->route->operation),
             LOG_TEXT("database", request->db != NULL ? db_error(request->db) : ""));
+    else if (code == CODE_BAD_REQUEST && request->db != NULL && *db_error(request->db) != '\0')
+        LOG(LOG_WARNING, "a value that only the database refused",
+            LOG_TEXT("request_id", request->request_id), LOG_TEXT("database", db_error(request->db)));
     else if (code == CODE_DATABASE_UNAVAILABLE || code == CODE_OUTCOME_UNKNOWN || code == CODE_OVERLOADED)
         LOG(LOG_WARNING, "request not served", LOG_TEXT("request_id", request->request_id),
             LOG_TEXT("code", code_name(code)), LOG_TEXT("database", db_error(request->db)));

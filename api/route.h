@@ -19,7 +19,6 @@ enum lane {
     LANE_SLOW,   /* counts and searches over everything */
     LANE_HASH,   /* password hashing */
     LANE_INLINE, /* on the loop's thread: no database, no waiting */
-    LANE_COUNT,
 };
 
 /* Handlers decode, call one db_… function and answer. CODE_OK: the response is made. */

@@ -27,7 +27,9 @@
 #define BODY_LIMIT        ((size_t)1024 * 1024)
 /* A body that came without saying its length is read to here, so that its sender hears why; then it is cut. */
 #define DISCARD_LIMIT (4 * BODY_LIMIT)
-#define TICK_MS       250
+/* All bodies together: who is refused may come again, who fills the memory ends the service for everybody. */
+#define BUFFERED_LIMIT ((size_t)256 * 1024 * 1024)
+#define TICK_MS        250
 
 /* What a connection is at. Each phase but WORK has one length of time for all, so that the connections of a phase,
  * in the order in which they came to it, are in the order of their deadlines. libmicrohttpd's own time-out counts from
@@ -54,6 +56,8 @@ struct exchange {
     size_t discarded;
     int64_t start_us;
     size_t sent;
+    size_t buffered; /* reserved for the body */
+    bool closes;     /* the connection ends with the answer */
 };
 
 struct server {
@@ -65,6 +69,7 @@ struct server {
     int epoll_fd;
     int wake_fd;
     atomic_bool stopping;
+    bool closed; /* of the loop's thread: no request is begun any more */
 
     /* Made on other threads, taken by the loop. */
     pthread_mutex_t mutex;
@@ -74,6 +79,7 @@ struct server {
     struct connection_list phases[PHASE_COUNT];
     int64_t limits_ms[PHASE_COUNT]; /* 0: none */
     unsigned in_flight;
+    size_t buffered; /* bytes of bodies that are being read or worked on */
 };
 
 static int64_t now_us(void)
@@ -158,9 +164,13 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     request->path = arena_copy(arena, uri, question != NULL ? (size_t)(question - uri) : strlen(uri));
     request->query = question != NULL ? arena_string(arena, question + 1) : "";
     server->in_flight++;
-    enter_phase(server, exchange->connection, PHASE_HEAD);
+    /* A first request's time began with its connection. */
+    if (exchange->connection->phase != PHASE_HEAD)
+        enter_phase(server, exchange->connection, PHASE_HEAD);
     return exchange;
 }
+
+#define TOKEN_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"
 
 /* The headers that matter; a second one of a kind could mean one thing to a proxy and another to us. */
 struct head {
@@ -170,6 +180,7 @@ struct head {
     const char *host;
     const char *request_id;
     const char *repeated;
+    bool has_odd_name;
 };
 
 static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -191,6 +202,9 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
         {"If-None-Match", &head->request->if_none_match},
     };
     (void)kind;
+    /* RFC 9110, 5.6.2: a name like "Content-Length " is one header to a lenient proxy and another to us. */
+    if (name[strspn(name, TOKEN_CHARACTERS)] != '\0' || *name == '\0')
+        head->has_odd_name = true;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         if (strcasecmp(name, wanted[i].name) != 0)
             continue;
@@ -207,6 +221,20 @@ static bool is_request_id(const char *text)
     return length >= 1 && length <= 64 && text[length] == '\0';
 }
 
+/* Before a byte of the body is read: only for who has some credential, and while there is room. */
+static enum code reserve_body(struct exchange *exchange, size_t length)
+{
+    struct request *request = &exchange->request;
+    struct server *server = exchange->server;
+    if (request->route->action != NULL && request->authorization == NULL)
+        return CODE_UNAUTHENTICATED;
+    if (server->buffered + length > BUFFERED_LIMIT)
+        return CODE_OVERLOADED;
+    exchange->buffered = length;
+    server->buffered += length;
+    return CODE_OK;
+}
+
 /* CODE_OK, or why the request is refused before its body is read. */
 static enum code read_head(struct exchange *exchange, const char *method, const char *version)
 {
@@ -218,6 +246,9 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
     request->request_id = head.request_id != NULL && is_request_id(head.request_id)
                               ? arena_string(request->arena, head.request_id)
                               : id_new_uuid(request->arena);
+    if (head.has_odd_name)
+        return problem_set(&request->problem, CODE_BAD_REQUEST,
+                           "A header's name has a character that names cannot have.");
     if (head.repeated != NULL)
         return problem_set(&request->problem, CODE_BAD_REQUEST, "The header %s stands there twice.",
                            head.repeated);
@@ -228,9 +259,14 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
         return problem_set(&request->problem, CODE_BAD_REQUEST, "The only Transfer-Encoding is chunked.");
     if (head.host == NULL && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
         return problem_set(&request->problem, CODE_BAD_REQUEST, "HTTP/1.1 needs a Host header.");
-    if (head.content_length != NULL && strtoull(head.content_length, NULL, 10) > BODY_LIMIT)
+    unsigned long long length = head.content_length != NULL ? strtoull(head.content_length, NULL, 10) : 0;
+    if (length > BODY_LIMIT)
         return CODE_PAYLOAD_TOO_LARGE;
-    return CODE_OK;
+    if (!request_find_route(request))
+        return CODE_ANSWERED;
+    if (head.transfer_encoding != NULL)
+        length = BODY_LIMIT;
+    return length > 0 ? reserve_body(exchange, (size_t)length) : CODE_OK;
 }
 
 /* --- answering --- */
@@ -253,7 +289,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     for (size_t i = 0; i < answer->header_count; i++)
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
-    if (exchange->server->stopping)
+    if (exchange->server->stopping || exchange->closes)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 
     enum MHD_Result result = MHD_queue_response(exchange->handle, (unsigned)answer->status, response);
@@ -275,8 +311,8 @@ static enum MHD_Result start_work(struct exchange *exchange)
     struct request *request = &exchange->request;
     struct server *server = exchange->server;
 
-    if (!request_find_route(request))
-        return send_answer(exchange);
+    if (server->closed)
+        return refuse(exchange, CODE_NOT_READY);
     if (request->lane == LANE_INLINE) {
         request_run(request, NULL);
         return send_answer(exchange);
@@ -320,7 +356,10 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *handle,
         enum code code = read_head(exchange, method, version);
         exchange->progress = READING;
         enter_phase(exchange->server, exchange->connection, PHASE_BODY);
-        return code == CODE_OK ? MHD_YES : refuse(exchange, code);
+        if (code == CODE_OK)
+            return MHD_YES;
+        exchange->closes = true; /* where the next request begins is not sure */
+        return code == CODE_ANSWERED ? send_answer(exchange) : refuse(exchange, code);
     }
     case READING:
     case DISCARDING:
@@ -337,14 +376,16 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *handle,
     return MHD_YES;
 }
 
-static void log_request(const struct exchange *exchange)
+static void log_request(const struct exchange *exchange, enum MHD_RequestTerminationCode why)
 {
     const struct request *request = &exchange->request;
     LOG(LOG_INFO, "request", LOG_TEXT("request_id", request->request_id),
         LOG_TEXT("method", request->method_name), LOG_TEXT("path", request->path),
         LOG_TEXT("operation", request->route != NULL ? request->route->operation : ""),
         LOG_TEXT("access_key_id", request->principal.access_key_id),
-        LOG_NUMBER("status", request->response.status), LOG_NUMBER("bytes", (int64_t)exchange->sent),
+        LOG_NUMBER("status", request->response.status),
+        LOG_TEXT("end", why == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "sent" : "cut"),
+        LOG_NUMBER("bytes", (int64_t)exchange->sent),
         LOG_NUMBER("duration_us", now_us() - exchange->start_us));
 }
 
@@ -354,12 +395,12 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
     struct exchange *exchange = *context;
     struct server *server = argument;
     (void)handle;
-    (void)why;
     if (exchange == NULL)
         return;
     *context = NULL;
     if (exchange->request.request_id != NULL)
-        log_request(exchange);
+        log_request(exchange, why);
+    server->buffered -= exchange->buffered;
     server->in_flight--;
     enter_phase(server, exchange->connection, PHASE_IDLE);
     arena_free(exchange->request.arena);
@@ -420,11 +461,15 @@ static void turn(struct server *server)
     } while (MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0);
 }
 
-static void end_idle_connections(struct server *server)
+/* Those that wait for a request, or are in the midst of sending one: only what is being worked on is waited for. */
+static void end_connections_without_work(struct server *server)
 {
-    struct connection *connection = TAILQ_FIRST(&server->phases[PHASE_IDLE]);
-    for (; connection != NULL; connection = TAILQ_NEXT(connection, link))
-        shutdown(connection->fd, SHUT_RDWR);
+    static const enum phase phases[] = {PHASE_IDLE, PHASE_HEAD, PHASE_BODY};
+    for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        struct connection *connection = TAILQ_FIRST(&server->phases[phases[i]]);
+        for (; connection != NULL; connection = TAILQ_NEXT(connection, link))
+            shutdown(connection->fd, SHUT_RDWR);
+    }
 }
 
 static void *run(void *argument)
@@ -445,8 +490,7 @@ static void *run(void *argument)
         if (stop_ms == 0) {
             stop_ms = now + server->app->config->drain_timeout * 1000;
             MHD_quiesce_daemon(server->daemon);
-            /* Connections that wait for nothing end now; those in flight when they are answered. */
-            end_idle_connections(server);
+            end_connections_without_work(server);
         }
         if (server->in_flight == 0 || now >= stop_ms)
             return NULL;
@@ -554,12 +598,13 @@ void server_stop(struct server *server)
     server->stopping = true;
     wake(server);
     pthread_join(server->thread, NULL);
-    /* Requests that outlasted the drain are still with the executor; it ends before their connections do. */
+    server->closed = true; /* the loop's thread is gone: this one drives what is left */
     executor_stop(server->executor);
     resume_answered(server);
-    while (server->in_flight > 0 && TAILQ_FIRST(&server->phases[PHASE_WORK]) != NULL)
+    while (TAILQ_FIRST(&server->phases[PHASE_WORK]) != NULL)
         turn(server);
     MHD_stop_daemon(server->daemon);
+    executor_free(server->executor);
     close(server->listen_fd);
     close(server->epoll_fd);
     close(server->wake_fd);

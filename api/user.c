@@ -36,7 +36,9 @@ enum code create_user(struct request *request)
         code = check_new_user(request, &user);
     if (code != CODE_OK)
         return code;
-    if (user.password != NULL)
+    if (user.password != NULL && request->lane != LANE_HASH)
+        code = user_check_create(request->db, &change, request->arguments[0]);
+    if (code == CODE_OK && user.password != NULL)
         code = request_hash_password(request, user.password, &hash);
     if (code != CODE_OK)
         return code;
@@ -123,8 +125,7 @@ enum code reset_password(struct request *request)
 
     enum code code = request_body(request, &wanted, &set);
     if (code == CODE_OK && request->lane != LANE_HASH)
-        code =
-            user_check_password_change(request->db, request->principal.account_id, &key, &request->problem);
+        code = user_check_password_change(request->db, &change, &key);
     if (code == CODE_OK)
         code = request_hash_password(request, wanted.password, &hash);
     if (code != CODE_OK)

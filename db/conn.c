@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "db/constraint.h"
+#include "db/wait.h"
 
 /* How many statements may wait for their results; the longest pipeline has about a dozen. */
 #define MAX_QUEUED 64
@@ -14,6 +15,10 @@
 #define MAX_PREPARED 400
 #define TABLE_SIZE \
     1024 /* slots of the statement table: a power of two, well over MAX_PREPARED + MAX_QUEUED */
+/* A lock that is not to be had holds up a thread: it is given up sooner than a statement. */
+#define LOCK_TIMEOUT_MS 2000
+/* The server ends a statement that takes too long; one that does not even do that is given up. */
+#define GRACE_MS         2000
 #define RETRY_CONNECT_MS 200
 
 enum prepared { NOT_PREPARED, PREPARING, PREPARED };
@@ -104,27 +109,32 @@ static bool prepare_session(struct db *db)
         " set_config('statement_timeout', '%d', false), set_config('lock_timeout', '%d', false),"
         " set_config('idle_in_transaction_session_timeout', '30000', false),"
         " set_config('DateStyle', 'ISO', false), set_config('IntervalStyle', 'postgres', false)",
-        db->statement_timeout_ms, db->statement_timeout_ms);
-    PGresult *result = PQexec(db->connection, sql);
+        db->statement_timeout_ms, LOCK_TIMEOUT_MS);
+    PGresult *result = wait_run(db->connection, sql, db->statement_timeout_ms + GRACE_MS);
     bool done = PQresultStatus(result) == PGRES_TUPLES_OK;
     PQclear(result);
+    /* Details of an error may hold what a row holds; the log is no place for that. */
+    PQsetErrorVerbosity(db->connection, PQERRORS_TERSE);
     return done && PQenterPipelineMode(db->connection) == 1;
 }
 
 bool db_connect(struct db *db)
 {
+    db->error[0] = '\0';
     if (db->connection != NULL && !db->lost && PQstatus(db->connection) == CONNECTION_OK &&
-        db->prepared_count < MAX_PREPARED)
+        db->prepared_count < MAX_PREPARED && wait_is_alive(db->connection))
         return true;
     if (now_ms() < db->retry_at_ms)
         return false;
     db_disconnect(db);
 
-    static const char *const keywords[] = {
-        "dbname",          "application_name", "client_encoding", "keepalives",
-        "keepalives_idle", "tcp_user_timeout", "connect_timeout", NULL};
+    static const char *const keywords[] = {"dbname",           "application_name",
+                                           "client_encoding",  "keepalives",
+                                           "keepalives_idle",  "keepalives_interval",
+                                           "keepalives_count", "tcp_user_timeout",
+                                           "connect_timeout",  NULL};
     const char *const values[] = {
-        db->environment->conninfo, "postreeve", "UTF8", "1", "20", "10000", "3", NULL};
+        db->environment->conninfo, "postreeve", "UTF8", "1", "20", "5", "3", "10000", "3", NULL};
     db->connection = PQconnectdbParams(keywords, values, 1);
     if (PQstatus(db->connection) != CONNECTION_OK || !prepare_session(db)) {
         remember_error(db, PQerrorMessage(db->connection));
@@ -224,14 +234,18 @@ static enum code classify(struct db *db, const PGresult *result)
 static void receive(struct db *db, PGresult **ret_result)
 {
     const struct queued *entry = &db->queue[db->head++];
-    PGresult *result = PQgetResult(db->connection);
+    bool answered = wait_for_result(db->connection, db->statement_timeout_ms + GRACE_MS);
+    PGresult *result = answered ? PQgetResult(db->connection) : NULL;
     ExecStatusType status = PQresultStatus(result);
     bool good = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 
     if (!good && status != PGRES_PIPELINE_ABORTED) {
         enum code code = result == NULL ? CODE_DATABASE_UNAVAILABLE : classify(db, result);
         db->lost |= result == NULL;
-        fail(db, code, result == NULL ? PQerrorMessage(db->connection) : PQresultErrorMessage(result));
+        fail(db, code,
+             !answered        ? "the server does not answer"
+             : result == NULL ? PQerrorMessage(db->connection)
+                              : PQresultErrorMessage(result));
     }
     if (entry->prepares != NULL)
         entry->prepares->prepared = good ? PREPARED : NOT_PREPARED;
@@ -240,8 +254,10 @@ static void receive(struct db *db, PGresult **ret_result)
         result = NULL;
     }
     /* Each result is followed by an empty one. */
-    if (!db->lost)
+    if (!db->lost && wait_for_result(db->connection, db->statement_timeout_ms + GRACE_MS))
         PQclear(PQgetResult(db->connection));
+    else
+        db->lost = true;
     *ret_result = result;
 }
 
@@ -260,7 +276,9 @@ static void sync(struct db *db)
 static void end_pipeline(struct db *db)
 {
     if (db->synced && db->head == db->tail && !db_is_lost(db)) {
-        PGresult *result = PQgetResult(db->connection);
+        PGresult *result = wait_for_result(db->connection, db->statement_timeout_ms + GRACE_MS)
+                               ? PQgetResult(db->connection)
+                               : NULL;
         if (PQresultStatus(result) != PGRES_PIPELINE_SYNC)
             db->lost = true;
         PQclear(result);
@@ -281,8 +299,8 @@ static void skip_uncollected(struct db *db)
         db->head = db->tail = 0;
 }
 
-/* Reads to the end of the pipeline and answers its first error. */
-static enum code abandon(struct db *db, struct problem *problem)
+/* Reads to the end of the pipeline. */
+static void skip_all(struct db *db)
 {
     sync(db);
     while (db->head != db->tail && !db_is_lost(db)) {
@@ -293,10 +311,25 @@ static enum code abandon(struct db *db, struct problem *problem)
     end_pipeline(db);
     db->head = db->tail = 0;
     db->synced = false;
-    enum code code = db->constraint[0] != '\0' ? constraint_code(db->constraint, problem) : db->failed;
+}
+
+/* The same, and forgets its error. */
+static void drop_results(struct db *db)
+{
+    skip_all(db);
     db->failed = CODE_OK;
     db->constraint[0] = '\0';
-    return code;
+}
+
+/* Reads to the end of the pipeline and answers its first error. */
+static enum code abandon(struct db *db, struct problem *problem)
+{
+    char constraint[sizeof(db->constraint)];
+    skip_all(db);
+    enum code code = db->failed;
+    snprintf(constraint, sizeof(constraint), "%s", db->constraint);
+    drop_results(db);
+    return constraint[0] != '\0' ? constraint_code(constraint, problem) : code;
 }
 
 /* --- sending --- */
@@ -404,10 +437,7 @@ bool db_is_clean(struct db *db)
 {
     if (db_is_lost(db))
         return true;
-    if (db->head != db->tail) {
-        struct problem unwanted = {.arena = NULL};
-        abandon(db, &unwanted);
-    }
+    drop_results(db);
     bool clean = PQtransactionStatus(db->connection) == PQTRANS_IDLE;
     if (!clean)
         db_disconnect(db);

@@ -85,6 +85,15 @@ void job_finish(struct db *db, const struct job *job, const char *state, const c
     DB_QUEUE(db, &finish, job->job_id, state, error);
 }
 
+void job_release(struct db *db, struct arena *arena, const struct job *job, int64_t delay_ms)
+{
+    static const struct statement release = {
+        "UPDATE job SET state = 'PENDING', run_at = clock_timestamp() + make_interval(secs => $2::bigint / 1000.0)"
+        " WHERE job_id = $1",
+        2};
+    DB_QUEUE(db, &release, job->job_id, row_integer(arena, delay_ms));
+}
+
 void job_postpone(struct db *db, struct arena *arena, const struct job *job, int64_t delay_ms,
                   const char *error)
 {

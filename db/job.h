@@ -39,7 +39,9 @@ enum code job_fence(struct db *db, const struct job *job, struct problem *proble
 void job_advance(struct db *db, struct arena *arena, const struct job *job, int step);
 /* … or it is over: SUCCEEDED, FAILED or CANCELED. */
 void job_finish(struct db *db, const struct job *job, const char *state, const char *error);
-/* … or it is tried again later. */
+/* … or it may be claimed again after a while, by whoever comes. */
+void job_release(struct db *db, struct arena *arena, const struct job *job, int64_t delay_ms);
+/* … or it failed, and is tried again later. */
 void job_postpone(struct db *db, struct arena *arena, const struct job *job, int64_t delay_ms,
                   const char *error);
 

@@ -14,31 +14,25 @@ void limit_queue_organizations(struct db *db, const char *account_id, const char
         " (SELECT count(*) FROM organization WHERE account_id = $1 AND region = $3 AND setup = 'QUICK'"
         "  AND state NOT IN ('FAILED', 'DELETED')) AS used",
         3};
-    DB_QUEUE(db, &lock, account_id);
+    db_queue_silently(db, &lock, &account_id, 1);
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_QUICK_SETUP_ORGANIZATIONS].code, region);
 }
 
 void limit_queue_aliases(struct db *db, const char *account_id, const char *organization_id,
                          const char *entity_id)
 {
-    /* The user's row is the lock; asked for in its place, so that limit_collect need not know. */
-    static const struct statement lock = {
-        "SELECT FROM entity WHERE organization_id = $1 AND entity_id = $2 FOR NO KEY UPDATE", 2};
     static const struct statement count = {
         "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
         " (SELECT count(*) FROM email_address WHERE organization_id = $3 AND entity_id = $4 AND NOT is_primary)"
         " AS used",
         4};
-    DB_QUEUE(db, &lock, organization_id, entity_id);
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_ALIASES_PER_USER].code, organization_id, entity_id);
 }
 
 enum code limit_collect(struct db *db, enum limit limit, struct problem *problem)
 {
     DB_RESULT result = NULL;
-    enum code code = db_collect(db, problem, NULL);
-    if (code == CODE_OK)
-        code = db_collect(db, problem, &result);
+    enum code code = db_collect(db, problem, &result);
     if (code != CODE_OK)
         return code;
     const struct limit_row *row = &limit_rows[limit];

@@ -1,7 +1,6 @@
 #include "db/notifier.h"
 
 #include <errno.h>
-#include <libpq-fe.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,10 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "db/wait.h"
+
 /* Under load other processes are told at most this often. */
 #define BROADCAST_EVERY_MS 100
 #define RECONNECT_MS       200
 #define IDLE_MS            1000
+#define ANSWER_MS          2000
 /* One hint from elsewhere may stand for many jobs: wake about as many workers as a process has. */
 #define REMOTE_WAKE_UPS 4
 #define MAX_WAKE_UPS    64
@@ -142,7 +144,7 @@ static void connect_and_listen(struct notifier *notifier)
     const char *const values[] = {notifier->conninfo, "postreeve notifier", "10", "10000", "3", NULL};
     notifier->connection = PQconnectdbParams(keywords, values, 1);
     PGresult *result =
-        PQexec(notifier->connection, "LISTEN postreeve_job; LISTEN " NOTIFIER_IDENTITY_CHANNEL);
+        wait_run(notifier->connection, "LISTEN postreeve_job; LISTEN " NOTIFIER_IDENTITY_CHANNEL, ANSWER_MS);
     bool listening = PQresultStatus(result) == PGRES_COMMAND_OK;
     PQclear(result);
     if (!listening) {
@@ -171,13 +173,13 @@ static void hear(struct notifier *notifier)
     }
 }
 
-static void broadcast(struct notifier *notifier)
+/* Tells other processes, or only asks whether the server is there: who does not answer is not listened to. */
+static void speak(struct notifier *notifier, const char *sql)
 {
-    atomic_store(&notifier->has_news, false);
-    PGresult *result = PQexec(notifier->connection, "NOTIFY postreeve_job");
-    bool sent = PQresultStatus(result) == PGRES_COMMAND_OK;
+    PGresult *result = wait_run(notifier->connection, sql, ANSWER_MS);
+    ExecStatusType status = PQresultStatus(result);
     PQclear(result);
-    if (!sent)
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
         disconnect(notifier);
 }
 
@@ -185,6 +187,7 @@ static void *run(void *argument)
 {
     struct notifier *notifier = argument;
     int64_t broadcast_at = 0;
+    int64_t spoke_ms = now_ms();
 
     while (!notifier->ending) {
         if (notifier->connection == NULL)
@@ -203,8 +206,13 @@ static void *run(void *argument)
         if ((fds[0].revents & POLLIN) != 0 && read(notifier->wake_fd, &count, sizeof(count)) < 0)
             continue;
         if (notifier->connection != NULL && notifier->has_news && now_ms() >= broadcast_at) {
-            broadcast(notifier);
-            broadcast_at = now_ms() + BROADCAST_EVERY_MS;
+            atomic_store(&notifier->has_news, false);
+            speak(notifier, "NOTIFY postreeve_job");
+            spoke_ms = now_ms();
+            broadcast_at = spoke_ms + BROADCAST_EVERY_MS;
+        } else if (notifier->connection != NULL && now_ms() - spoke_ms >= IDLE_MS) {
+            speak(notifier, "SELECT 1");
+            spoke_ms = now_ms();
         }
         if (notifier->connection != NULL)
             hear(notifier);

@@ -59,7 +59,7 @@ enum code organization_list(struct db *db, const char *account_id, struct organi
         .columns = COLUMNS,
         .from = "FROM organization o WHERE o.account_id = $1 AND $2::text IS NOT NULL",
         .fixed = 2,
-        .filters = {" AND o.state = $?", " AND o.alias = lower($?)"},
+        .filters = {" AND o.state = $?", " AND o.alias = lower($? COLLATE \"C\")"},
         .orders = {{"alias", "o.alias", "text"}, {"created_at", "o.created_at", "timestamptz"}},
         .default_order = "created_at",
         .id = "o.organization_id",
@@ -109,16 +109,19 @@ enum code organization_list_transitions(struct db *db, const char *account_id, c
 void organization_queue(struct db *db, const char *account_id, const char *organization_id,
                         enum organization_lock lock)
 {
-#define ROW                                                                                                        \
-    "SELECT organization_id, alias, region, state, is_serving, directory_id, test_domain, default_domain, version" \
-    " FROM organization WHERE organization_id = $1 AND account_id = $2"
-    static const struct statement statements[] = {
-        [ORGANIZATION_READ] = {ROW, 2},
-        [ORGANIZATION_SHARE] = {ROW " FOR SHARE", 2},
-        [ORGANIZATION_UPDATE] = {ROW " FOR NO KEY UPDATE", 2},
+    /* Advisory, not a row lock: these queue fairly, so that changes of users that never cease do not keep a change of
+     * the organization waiting; and sharing one costs no write. Its own statement, so that the row is read after it. */
+    static const struct statement locks[] = {
+        [ORGANIZATION_SHARE] = {"SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 7264))", 1},
+        [ORGANIZATION_UPDATE] = {"SELECT pg_advisory_xact_lock(hashtextextended($1, 7264))", 1},
     };
-#undef ROW
-    DB_QUEUE(db, &statements[lock], organization_id, account_id);
+    static const struct statement read = {
+        "SELECT organization_id, alias, region, state, is_serving, directory_id, test_domain, default_domain, version"
+        " FROM organization WHERE organization_id = $1 AND account_id = $2",
+        2};
+    if (lock != ORGANIZATION_READ)
+        db_queue_silently(db, &locks[lock], &organization_id, 1);
+    DB_QUEUE(db, &read, organization_id, account_id);
 }
 
 enum code organization_collect(struct db *db, struct arena *arena, struct problem *problem,

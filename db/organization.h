@@ -50,8 +50,8 @@ struct organization_row {
 
 enum organization_lock {
     ORGANIZATION_READ,   /* no lock: for reads */
-    ORGANIZATION_SHARE,  /* its state stays as it is */
-    ORGANIZATION_UPDATE, /* it will be changed */
+    ORGANIZATION_SHARE,  /* its state stays as it is until the transaction ends */
+    ORGANIZATION_UPDATE, /* it will be changed: waits for those that share it, who come later wait */
 };
 
 /* Queues the row, locked; organization_collect reads it: CODE_ORGANIZATION_NOT_FOUND when it is not there or of another

@@ -1,5 +1,6 @@
 #include "db/user.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "db/address.h"
@@ -8,6 +9,7 @@
 #include "db/row.h"
 #include "model/id.h"
 #include "model/job.h"
+#include "model/text.h"
 
 /* The rows of user_table that answers have, in its order. */
 #define COLUMNS                                                                                               \
@@ -74,7 +76,7 @@ enum code user_describe(struct db *db, const char *account_id, const struct user
 }
 
 static const char email_filter[] = " AND e.entity_id = (SELECT r.entity_id FROM address_registry r"
-                                   " WHERE r.email = lower($?) AND r.organization_id = $1)";
+                                   " WHERE r.email = lower($? COLLATE \"C\") AND r.organization_id = $1)";
 
 static const char *const states[] = {"ENABLED", "DISABLED", "DELETED", NULL};
 static const char *const types[] = {"USER", "SYSTEM_USER", "RESOURCE", "REMOTE_USER", NULL};
@@ -164,18 +166,22 @@ struct locked {
     const char *state;
 };
 
-static void queue_lock(struct db *db, const struct change *change, const struct user_key *key)
+#define LOCK_ROW                                                                                                \
+    "SELECT e.name, d.type, d.first_name, d.last_name, e.display_name, d.initials, e.hidden_from_address_list," \
+    " d.street, d.city, d.zip_code, d.country, d.telephone, d.job_title, d.department, d.company, d.office,"    \
+    " d.quota_mb, e.state, e.version, (SELECT a.email FROM email_address a WHERE a.organization_id = $1"        \
+    "  AND a.entity_id = $2 AND a.is_primary) AS email"                                                         \
+    " FROM entity e JOIN user_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id"  \
+    " WHERE e.organization_id = $1 AND e.entity_id = $2 AND e.kind = 'USER'"
+
+/* Locked, for a change; or only seen. */
+static void queue_lock(struct db *db, const struct change *change, const struct user_key *key, bool locks)
 {
-    static const struct statement lock = {
-        "SELECT e.name, d.type, d.first_name, d.last_name, e.display_name, d.initials, e.hidden_from_address_list,"
-        " d.street, d.city, d.zip_code, d.country, d.telephone, d.job_title, d.department, d.company, d.office,"
-        " d.quota_mb, e.state, e.version, (SELECT a.email FROM email_address a WHERE a.organization_id = $1"
-        "  AND a.entity_id = $2 AND a.is_primary) AS email"
-        " FROM entity e JOIN user_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id"
-        " WHERE e.organization_id = $1 AND e.entity_id = $2 AND e.kind = 'USER' FOR NO KEY UPDATE OF e",
-        2};
-    organization_queue(db, change->account_id, key->organization_id, ORGANIZATION_SHARE);
-    DB_QUEUE(db, &lock, key->organization_id, key->user_id);
+    static const struct statement see = {LOCK_ROW, 2};
+    static const struct statement lock = {LOCK_ROW " FOR NO KEY UPDATE OF e", 2};
+    organization_queue(db, change->account_id, key->organization_id,
+                       locks ? ORGANIZATION_SHARE : ORGANIZATION_READ);
+    DB_QUEUE(db, locks ? &lock : &see, key->organization_id, key->user_id);
 }
 
 static enum code collect_lock(struct db *db, struct change *change, struct locked *ret_locked)
@@ -198,7 +204,7 @@ static enum code collect_lock(struct db *db, struct change *change, struct locke
 static enum code lock_user(struct db *db, struct change *change, const struct user_key *key,
                            struct locked *ret_locked)
 {
-    queue_lock(db, change, key);
+    queue_lock(db, change, key, true);
     return collect_lock(db, change, ret_locked);
 }
 
@@ -299,22 +305,28 @@ static int queue_enable(struct db *db, struct change *change, const struct organ
 
 /* --- creating --- */
 
+/* Writes only into an organization of the account, and one that serves: it goes out together with the question whether
+ * this is one. */
 static void queue_insert(struct db *db, struct change *change, const struct user_key *key,
                          const struct user *user, const char *password_hash)
 {
     static const struct statement insert = {
-        "WITH inserted AS (INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state,"
-        "  hidden_from_address_list, search_text) VALUES ($1, $2, 'USER', $3, $4, 'DISABLED', $5,"
-        "  lower(concat_ws(E'\\n', $3::text, $4::text, $7::text, $8::text) COLLATE \"und-x-icu\")))"
+        "WITH owner AS (SELECT organization_id FROM organization"
+        "  WHERE organization_id = $1 AND account_id = $21 AND is_serving),"
+        " inserted AS (INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state,"
+        "  hidden_from_address_list, search_text)"
+        "  SELECT organization_id, $2::uuid, 'USER', $3::text, $4::text, 'DISABLED', $5::boolean,"
+        "  lower(concat_ws(E'\\n', $3::text, $4::text, $7::text, $8::text) COLLATE \"und-x-icu\") FROM owner)"
         " INSERT INTO user_detail (organization_id, entity_id, type, first_name, last_name, initials, street, city,"
         "  zip_code, country, telephone, job_title, department, company, office, quota_mb, password_hash)"
-        " VALUES ($1, $2, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
-        20};
+        " SELECT organization_id, $2::uuid, $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::text,"
+        "  $13::text, $14::text, $15::text, $16::text, $17::text, $18::text, $19::integer, $20::text FROM owner",
+        21};
     DB_QUEUE(db, &insert, key->organization_id, key->user_id, user->name, user->display_name,
              row_boolean(user->hidden_from_address_list), user->type, user->first_name, user->last_name,
              user->initials, user->street, user->city, user->zip_code, user->country, user->telephone,
              user->job_title, user->department, user->company, user->office,
-             row_integer(change->arena, user->quota_mb), password_hash);
+             row_integer(change->arena, user->quota_mb), password_hash, change->account_id);
 }
 
 /* In one round trip: whether the organization serves is read from the view. */
@@ -374,6 +386,14 @@ enum code user_create(struct db *db, struct change *change, const char *organiza
     return tx_run(db, change, create_body, &work);
 }
 
+enum code user_check_create(struct db *db, struct change *change, const char *organization_id)
+{
+    struct organization_row organization;
+    organization_queue(db, change->account_id, organization_id, ORGANIZATION_READ);
+    enum code code = organization_collect(db, change->arena, change->problem, &organization);
+    return code == CODE_OK ? organization_need_serving(&organization, change->problem) : code;
+}
+
 /* --- changing --- */
 
 static enum code update_body(struct db *db, struct change *change, void *argument)
@@ -414,6 +434,9 @@ enum code user_update(struct db *db, struct change *change, const struct user_ke
     return tx_run(db, change, update_body, &work);
 }
 
+static enum code room_for_address(struct db *db, struct change *change, const struct user_key *key,
+                                  const char *email, bool *ret_is_primary);
+
 static enum code enable_body(struct db *db, struct change *change, void *argument)
 {
     const struct work *work = argument;
@@ -429,6 +452,8 @@ static enum code enable_body(struct db *db, struct change *change, void *argumen
         return show(db, change, &work->key);
     code = address_resolve(db, change, &locked.organization,
                            work->email != NULL ? work->email : locked.user.email, locked.user.name, &email);
+    if (code == CODE_OK && locked.user.email != NULL)
+        code = room_for_address(db, change, &work->key, email.address, NULL);
     if (code != CODE_OK)
         return code;
     int pending = queue_enable(db, change, &locked.organization, &work->key, locked.user.name, email.address);
@@ -442,13 +467,13 @@ enum code user_enable(struct db *db, struct change *change, const struct user_ke
 }
 
 /* The mailbox and addresses are kept for the retention time; then a job gives them up. */
-static void queue_purge(struct db *db, struct change *change, const struct user_key *key)
+static void queue_purge(struct db *db, struct change *change, const struct user_key *key, int64_t delay_s)
 {
     job_enqueue(db, change->arena,
                 &(struct job_request){.kind = JOB_USER_PURGE,
                                       .organization_id = key->organization_id,
                                       .entity_id = key->user_id,
-                                      .delay_s = db_settings(db)->mailbox_retention_s});
+                                      .delay_s = delay_s});
 }
 
 static enum code disable_body(struct db *db, struct change *change, void *argument)
@@ -469,7 +494,7 @@ static enum code disable_body(struct db *db, struct change *change, void *argume
         return show(db, change, &work->key);
     DB_QUEUE(db, &disable, work->key.organization_id, work->key.user_id,
              row_integer(change->arena, db_settings(db)->mailbox_retention_s));
-    queue_purge(db, change, &work->key);
+    queue_purge(db, change, &work->key, db_settings(db)->mailbox_retention_s);
     return touch_and_show(db, change, &work->key, 2);
 }
 
@@ -505,7 +530,7 @@ static enum code delete_body(struct db *db, struct change *change, void *argumen
     DB_QUEUE(db, &delete_entity, work->key.organization_id, work->key.user_id,
              row_integer(change->arena, db_settings(db)->mailbox_retention_s));
     DB_QUEUE(db, &forget_password, work->key.organization_id, work->key.user_id);
-    queue_purge(db, change, &work->key);
+    queue_purge(db, change, &work->key, db_settings(db)->mailbox_retention_s);
     queue_touch(db, &work->key);
     return CODE_OK;
 }
@@ -540,11 +565,12 @@ enum code user_set_password(struct db *db, struct change *change, const struct u
     return tx_run(db, change, password_body, &work);
 }
 
-enum code user_check_password_change(struct db *db, const char *account_id, const struct user_key *key,
-                                     struct problem *problem)
+enum code user_check_password_change(struct db *db, struct change *change, const struct user_key *key)
 {
-    struct answer unused = {.body.arena = problem->arena};
-    return user_describe(db, account_id, key, problem, &unused);
+    struct locked seen = {0};
+    queue_lock(db, change, key, false);
+    enum code code = collect_lock(db, change, &seen);
+    return code == CODE_OK ? need_changeable(change, &seen) : code;
 }
 
 /* --- purging --- */
@@ -552,8 +578,8 @@ enum code user_check_password_change(struct db *db, const char *account_id, cons
 enum code user_purge(struct db *db, struct change *change, const struct user_key *key)
 {
     static const struct statement lock = {
-        "SELECT state, purge_at <= now() AS is_due FROM entity WHERE organization_id = $1 AND entity_id = $2"
-        " FOR UPDATE",
+        "SELECT state, purge_at <= now() AS is_due, ceil(extract(epoch FROM purge_at - now()))::bigint AS wait_s"
+        " FROM entity WHERE organization_id = $1 AND entity_id = $2 FOR UPDATE",
         2};
     static const struct statement remove_entity = {
         "DELETE FROM entity WHERE organization_id = $1 AND entity_id = $2", 2};
@@ -563,8 +589,13 @@ enum code user_purge(struct db *db, struct change *change, const struct user_key
         "UPDATE entity SET purge_at = NULL WHERE organization_id = $1 AND entity_id = $2", 2};
     DB_RESULT result = NULL;
     enum code code = DB_RUN(db, change->problem, &result, &lock, key->organization_id, key->user_id);
-    if (code != CODE_OK || PQntuples(result) == 0 || !row_flag(result, 0, "is_due"))
+    /* Not there any more, or enabled again. */
+    if (code != CODE_OK || PQntuples(result) == 0 || PQgetisnull(result, 0, 1))
         return code;
+    if (!row_flag(result, 0, "is_due")) { /* disabled anew, or the clock went back */
+        queue_purge(db, change, key, strtoll(PQgetvalue(result, 0, 2), NULL, 10));
+        return CODE_OK;
+    }
     address_queue_remove_all(db, key->organization_id, key->user_id);
     if (strcmp(PQgetvalue(result, 0, 0), "DELETED") == 0) {
         DB_QUEUE(db, &remove_entity, key->organization_id, key->user_id);
@@ -610,15 +641,22 @@ enum code user_list_aliases(struct db *db, const char *account_id, const struct 
     return list_collect(db, &pending, problem, out, ret_next_token);
 }
 
+/* The addresses of one that is not are in quarantine. */
+static enum code need_enabled(struct change *change, const struct locked *locked)
+{
+    enum code code = need_changeable(change, locked);
+    if (code == CODE_OK && !is_state(locked, "ENABLED"))
+        code = wrong_state(change, locked, "Enable the user first; its primary address can be given then.");
+    return code;
+}
+
 /* A user whose addresses may be changed, and the address in question. */
 static enum code lock_for_address(struct db *db, struct change *change, const struct work *work,
                                   struct locked *locked, struct email *ret_email)
 {
     enum code code = lock_user(db, change, &work->key, locked);
     if (code == CODE_OK)
-        code = need_changeable(change, locked);
-    if (code == CODE_OK && !is_state(locked, "ENABLED"))
-        code = wrong_state(change, locked, "Enable the user first; its primary address can be given then.");
+        code = need_enabled(change, locked);
     if (code == CODE_OK)
         code = address_resolve(db, change, &locked->organization, work->email, locked->user.name, ret_email);
     return code;
@@ -644,6 +682,9 @@ static enum code add_alias_body(struct db *db, struct change *change, void *argu
                       email.address);
     if (code != CODE_OK)
         return code;
+    change->answer.location =
+        arena_printf(change->arena, "/v1/organizations/%s/users/%s/aliases/%s", key->organization_id,
+                     key->user_id, text_percent_encode(change->arena, email.address));
     if (PQntuples(before) > 0) {
         change->answer.status = 200;
         return row_write(before, 0, 0, &alias_table, &change->answer.body);
@@ -700,29 +741,39 @@ enum code user_remove_alias(struct db *db, struct change *change, const struct u
     return tx_run(db, change, remove_alias_body, &work);
 }
 
+/* A new primary address makes one alias more of the old one. */
+static enum code room_for_address(struct db *db, struct change *change, const struct user_key *key,
+                                  const char *email, bool *ret_is_primary)
+{
+    DB_RESULT before = NULL;
+    enum code code =
+        DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->user_id, email);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(before) == 0) {
+        limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
+        return limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
+    }
+    if (ret_is_primary != NULL)
+        *ret_is_primary = row_flag(before, 0, "is_primary");
+    return CODE_OK;
+}
+
 static enum code primary_body(struct db *db, struct change *change, void *argument)
 {
     const struct work *work = argument;
     const struct user_key *key = &work->key;
     struct locked locked = {0};
     struct email email;
-    DB_RESULT before = NULL;
+    bool is_primary = false;
 
     enum code code = lock_for_address(db, change, work, &locked, &email);
     if (code == CODE_OK)
-        code = DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->user_id,
-                      email.address);
+        code = room_for_address(db, change, key, email.address, &is_primary);
     if (code != CODE_OK)
         return code;
-    bool is_new = PQntuples(before) == 0;
-    if (!is_new && row_flag(before, 0, "is_primary"))
+    if (is_primary)
         return show(db, change, key);
-    if (is_new) { /* the old primary address becomes one alias more */
-        limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
-        code = limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
-        if (code != CODE_OK)
-            return code;
-    }
     address_queue_add(db, key->organization_id, key->user_id, email.address);
     address_queue_make_primary(db, key->organization_id, key->user_id, email.address);
     return touch_and_show(db, change, key, 3);

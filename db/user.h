@@ -43,9 +43,9 @@ enum code user_delete(struct db *db, struct change *change, const struct user_ke
 enum code user_set_password(struct db *db, struct change *change, const struct user_key *key,
                             const char *password_hash);
 
-/* Whether a change of the user would find it: what is checked before the cost of a password hash. */
-enum code user_check_password_change(struct db *db, const char *account_id, const struct user_key *key,
-                                     struct problem *problem);
+/* Whether these would be refused at once: asked before the cost of a password hash. */
+enum code user_check_create(struct db *db, struct change *change, const char *organization_id);
+enum code user_check_password_change(struct db *db, struct change *change, const struct user_key *key);
 
 /* Within a worker's transaction: gives up the mailbox and addresses of a user whose time is over, and the row of a
  * deleted one. Nothing when it was enabled again. */

@@ -89,7 +89,7 @@ CREATE TABLE directory_entry (
     document json NOT NULL,
     PRIMARY KEY (directory_id, id)
 );
-COMMENT ON TABLE directory_entry IS 'Entries of a directory that no organization uses: details without mailbox and address.';
+COMMENT ON TABLE directory_entry IS 'Entries of a directory that no organization uses: details and the password''s hash, without mailbox and address.';
 
 CREATE TABLE organization (
     organization_id text COLLATE "C" PRIMARY KEY,
@@ -248,7 +248,6 @@ CREATE TABLE email_address (
     FOREIGN KEY (organization_id, entity_id) REFERENCES entity ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX email_address_primary_key ON email_address (organization_id, entity_id) WHERE is_primary;
-CREATE INDEX email_address_by_email ON email_address (organization_id, email);
 COMMENT ON TABLE email_address IS 'Addresses of an entity: one primary, the others aliases that only receive.';
 
 CREATE TABLE mailbox (

@@ -141,21 +141,12 @@ static void require_members(struct decoder *d)
     }
 }
 
-/* A pool that wipes would not reach jansson's copies: a password stays in the tree until this. */
-static void wipe_strings(json_t *object)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach (object, name, value) {
-        if (json_is_string(value))
-            explicit_bzero((char *)(uintptr_t)json_string_value(value), json_string_length(value));
-    }
-}
-
 enum code field_decode_body(const struct field_table *table, enum field_mode mode, const char *body,
                             size_t length, void *target, uint64_t *ret_set, struct problem *problem)
 {
     json_error_t error;
+    if (length == 0)
+        return problem_set(problem, CODE_MALFORMED_JSON, "Line 1, column 1: the body is empty.");
     json_t *root = json_loadb(body, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (root == NULL)
         return problem_set(problem, CODE_MALFORMED_JSON, "Line %d, column %d: %s.", error.line, error.column,
@@ -178,7 +169,6 @@ enum code field_decode_body(const struct field_table *table, enum field_mode mod
     if (mode == FIELD_CREATE)
         require_members(&d);
 
-    wipe_strings(root);
     json_decref(root);
     if (problem->first_fault != NULL)
         return CODE_VALIDATION_FAILED;

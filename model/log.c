@@ -1,10 +1,13 @@
 #include "model/log.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "model/text.h"
 
 static atomic_int level_limit = LOG_INFO;
 static atomic_int line_format = LOG_FORMAT_TEXT;
@@ -23,28 +26,53 @@ void log_configure(enum log_level level, enum log_format format)
     line_format = (int)format;
 }
 
+/* The end of a line has its own room: however long the members are, it ends. */
+#define LINE_END 4
+/* A text is cut here, so that one that a client chose does not push the others out. */
+#define TEXT_LIMIT 1000
+
 static void put(struct line *line, const char *text)
 {
-    size_t room = sizeof(line->data) - 4 - line->length;
+    size_t room = sizeof(line->data) - LINE_END - line->length;
     size_t length = strnlen(text, room);
     memcpy(line->data + line->length, text, length);
     line->length += length;
 }
 
-/* Text from outside: what could end the line or the string is escaped. */
-static void put_quoted(struct line *line, const char *text)
+static void put_end(struct line *line, const char *end)
 {
+    size_t length = strlen(end);
+    memcpy(line->data + line->length, end, length);
+    line->length += length;
+}
+
+/* Text from outside: what could end the line or the string, or move a terminal's cursor, is escaped; what is not UTF-8
+ * is replaced. */
+static void put_quoted(struct line *line, const char *text, size_t length)
+{
+    bool is_utf8 = text_is_utf8(text, length);
     put(line, "\"");
-    for (; *text != '\0' && line->length < sizeof(line->data) - 16; text++) {
-        unsigned char byte = (unsigned char)*text;
+    for (size_t i = 0; i < length && line->length < sizeof(line->data) - LINE_END - 8; i++) {
+        unsigned char byte = (unsigned char)text[i];
         char part[8] = {(char)byte};
         if (byte < 0x20 || byte == 0x7F)
             snprintf(part, sizeof(part), "\\u%04x", byte);
         else if (byte == '"' || byte == '\\')
             snprintf(part, sizeof(part), "\\%c", byte);
+        else if (byte >= 0x80 && !is_utf8)
+            snprintf(part, sizeof(part), "?");
         put(line, part);
     }
     put(line, "\"");
+}
+
+static bool is_plain(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7F || text[i] == '"' ||
+            text[i] == '\\')
+            return false;
+    return length > 0;
 }
 
 static void put_member(struct line *line, int format, const char *name, const char *text, int64_t number)
@@ -62,10 +90,18 @@ static void put_member(struct line *line, int format, const char *name, const ch
     if (text == NULL) {
         snprintf(digits, sizeof(digits), "%lld", (long long)number);
         put(line, digits);
-    } else if (format == LOG_FORMAT_TEXT && *text != '\0' && strpbrk(text, " \"\\\t\r\n") == NULL) {
-        put(line, text);
+        return;
+    }
+    size_t length = strnlen(text, TEXT_LIMIT);
+    while (length == TEXT_LIMIT && length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
+        length--; /* not in the midst of a character */
+    char plain[TEXT_LIMIT + 1];
+    if (format == LOG_FORMAT_TEXT && is_plain(text, length)) {
+        memcpy(plain, text, length);
+        plain[length] = '\0';
+        put(line, plain);
     } else {
-        put_quoted(line, text);
+        put_quoted(line, text, length);
     }
 }
 
@@ -100,7 +136,7 @@ void log_members(enum log_level level, const char *event, const struct log_membe
     }
     for (size_t i = 0; i < count; i++)
         put_member(&line, format, members[i].name, members[i].text, members[i].number);
-    put(&line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
+    put_end(&line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
 
     /* Standard error may be closed or full: there is nobody left to tell. */
     ssize_t written = write(STDERR_FILENO, line.data, line.length);

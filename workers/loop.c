@@ -16,6 +16,7 @@
 #define NO_DATABASE_MS       200
 #define MAX_FAILURES         5 /* of one step, where a workflow may fail */
 #define MAX_DELAY_MS         60000
+#define RELEASE_MS           1000
 #define STATEMENT_TIMEOUT_MS 20000
 
 struct worker_pool {
@@ -46,7 +47,8 @@ static enum code enter(struct db *db, struct change *change, struct attempt *att
     const struct workflow *workflow = attempt->workflow;
     bool held = false;
 
-    organization_queue(db, change->account_id, attempt->job->organization_id, ORGANIZATION_UPDATE);
+    organization_queue(db, change->account_id, attempt->job->organization_id,
+                       workflow->state != NULL ? ORGANIZATION_UPDATE : ORGANIZATION_SHARE);
     enum code code = organization_collect(db, change->arena, change->problem, organization);
     if (code == CODE_OK)
         code = job_fence(db, attempt->job, change->problem, &held);
@@ -140,6 +142,17 @@ static enum code failure_body(struct db *db, struct change *change, void *argume
     return organization_transition(db, change, &organization, workflow->failed_state, attempt->why);
 }
 
+/* Nothing is wrong: something else holds what the step needs, or the service ends. Needs no lock but the job's. */
+static enum code release_body(struct db *db, struct change *change, void *argument)
+{
+    struct attempt *attempt = argument;
+    bool held = false;
+    enum code code = job_fence(db, attempt->job, change->problem, &held);
+    if (code == CODE_OK && held)
+        job_release(db, change->arena, attempt->job, attempt->code == CODE_OK ? 0 : RELEASE_MS);
+    return code;
+}
+
 static void record_failure(struct db *db, struct change *change, struct attempt *attempt, enum code code)
 {
     attempt->code = code;
@@ -150,6 +163,10 @@ static void record_failure(struct db *db, struct change *change, struct attempt 
         LOG_TEXT("organization_id", attempt->job->organization_id), LOG_TEXT("code", code_name(code)),
         LOG_TEXT("why", attempt->why), LOG_TEXT("database", db_error(db)));
     problem_clear(change->problem);
+    if (code == CODE_OVERLOADED) {
+        tx_run(db, change, release_body, attempt);
+        return;
+    }
     /* Without a database nothing can be recorded: the lease ends, and another attempt follows. */
     code = tx_run(db, change, failure_body, attempt);
     if (code != CODE_OK)
@@ -170,13 +187,13 @@ static void run_job(struct worker_pool *pool, struct db *db, struct arena *arena
     FAULT_POINT("%s.claimed", job->kind);
     struct attempt attempt = {
         .workflow = workflow, .step_names = job_kind_find(job->kind)->steps, .job = job, .step = job->step};
+    struct problem problem = {.arena = arena};
+    struct change change = {.arena = arena,
+                            .problem = &problem,
+                            .account_id = job->account_id,
+                            .actor = "service",
+                            .operation = job->kind};
     while (!attempt.over && !pool->stopping) {
-        struct problem problem = {.arena = arena};
-        struct change change = {.arena = arena,
-                                .problem = &problem,
-                                .account_id = job->account_id,
-                                .actor = "service",
-                                .operation = job->kind};
         enum code code = tx_run(db, &change, step_body, &attempt);
         if (code == CODE_DATABASE_UNAVAILABLE || code == CODE_OUTCOME_UNKNOWN)
             return;
@@ -187,7 +204,9 @@ static void run_job(struct worker_pool *pool, struct db *db, struct arena *arena
         FAULT_POINT("%s.%s.after_commit", job->kind, attempt.step_names[attempt.step]);
         attempt.step += !attempt.again;
     }
-    if (attempt.over)
+    if (!attempt.over) /* the service ends: who continues need not wait for the lease */
+        tx_run(db, &change, release_body, &attempt);
+    else
         LOG(LOG_DEBUG, "job done", LOG_TEXT("kind", job->kind),
             LOG_TEXT("organization_id", job->organization_id));
 }
