@@ -96,7 +96,7 @@ enum code response_answer(struct request *request, const struct answer *answer, 
         return code;
     if (found.etag == NULL)
         found.etag = etag_of(request->arena, &found.body);
-    if (request->if_none_match != NULL && tx_names(request->if_none_match, found.etag)) {
+    if (request->if_none_match != NULL && tx_names(request->if_none_match, found.etag, true)) {
         found.body = request_buffer(request);
         send_answer(request, &found, 304);
     } else {
@@ -354,7 +354,7 @@ static const char *fingerprint(struct request *request)
 static enum code read_idempotency_key(struct request *request)
 {
     const char *key = request->idempotency_key;
-    if (key == NULL || request->route->method != METHOD_POST || request->validate_only)
+    if (key == NULL || request->route->method != METHOD_POST)
         return CODE_OK;
     size_t length = strlen(key);
     for (size_t i = 0; i < length; i++)
@@ -363,6 +363,8 @@ static enum code read_idempotency_key(struct request *request)
     if (length == 0 || length > IDEMPOTENCY_KEY_MAX)
         return problem_set(&request->problem, CODE_BAD_REQUEST,
                            "An Idempotency-Key is 1 to %d visible ASCII characters.", IDEMPOTENCY_KEY_MAX);
+    if (request->validate_only) /* what is not done needs no record */
+        return CODE_OK;
     request->idempotency = (struct idempotency){
         .secret_key = request->app->secret_key, .key = key, .fingerprint = fingerprint(request)};
     return request->idempotency.fingerprint != NULL ? CODE_OK : CODE_INTERNAL_ERROR;

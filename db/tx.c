@@ -22,13 +22,15 @@ const char *tx_etag(struct arena *arena, const char *version)
     return arena_printf(arena, "\"v%s\"", version);
 }
 
-bool tx_names(const char *tags, const char *etag)
+bool tx_names(const char *tags, const char *etag, bool takes_weak)
 {
     size_t length = strlen(etag);
     if (strcmp(tags, "*") == 0)
         return true;
     for (const char *at = tags; *at != '\0';) {
         at += strspn(at, ", \t");
+        if (takes_weak && strncmp(at, "W/", 2) == 0)
+            at += 2;
         size_t tag = strcspn(at, ", \t");
         if (tag == length && memcmp(at, etag, length) == 0)
             return true;
@@ -41,7 +43,7 @@ enum code tx_match(struct change *change, const char *version)
 {
     change->matched = true;
     const char *etag = tx_etag(change->arena, version);
-    if (change->if_match == NULL || tx_names(change->if_match, etag))
+    if (change->if_match == NULL || tx_names(change->if_match, etag, false))
         return CODE_OK;
     return problem_set(change->problem, CODE_PRECONDITION_FAILED,
                        "It is %s now, which If-Match does not name: somebody changed it. Read it again.",

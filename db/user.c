@@ -720,7 +720,7 @@ static enum code remove_alias_body(struct db *db, struct change *change, void *a
 
     enum code code = lock_user(db, change, key, &locked);
     if (code == CODE_OK)
-        code = need_changeable(change, &locked);
+        code = need_enabled(change, &locked);
     if (code == CODE_OK)
         code =
             DB_RUN(db, change->problem, &result, &get_alias, key->organization_id, key->user_id, work->email);

@@ -18,6 +18,7 @@ static atomic_int line_format = LOG_FORMAT_TEXT;
 struct line {
     char data[LINE_SIZE];
     size_t length;
+    bool is_full;
 };
 
 void log_configure(enum log_level level, enum log_format format)
@@ -34,7 +35,9 @@ void log_configure(enum log_level level, enum log_format format)
 static void put(struct line *line, const char *text)
 {
     size_t room = sizeof(line->data) - LINE_END - line->length;
-    size_t length = strnlen(text, room);
+    size_t length = strnlen(text, room + 1);
+    line->is_full |= length > room;
+    length -= length > room;
     memcpy(line->data + line->length, text, length);
     line->length += length;
 }
@@ -47,13 +50,16 @@ static void put_end(struct line *line, const char *end)
 }
 
 /* Text from outside: what could end the line or the string, or move a terminal's cursor, is escaped; what is not UTF-8
- * is replaced. */
+ * is replaced. Escapes make it longer: it is cut once more, but not in the midst of a character. */
 static void put_quoted(struct line *line, const char *text, size_t length)
 {
     bool is_utf8 = text_is_utf8(text, length);
+    size_t end = line->length + TEXT_LIMIT;
     put(line, "\"");
-    for (size_t i = 0; i < length && line->length < sizeof(line->data) - LINE_END - 8; i++) {
+    for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)text[i];
+        if (line->length >= end && !(is_utf8 && (byte & 0xC0) == 0x80))
+            break;
         char part[8] = {(char)byte};
         if (byte < 0x20 || byte == 0x7F)
             snprintf(part, sizeof(part), "\\u%04x", byte);
@@ -93,7 +99,7 @@ static void put_member(struct line *line, int format, const char *name, const ch
         return;
     }
     size_t length = strnlen(text, TEXT_LIMIT);
-    while (length == TEXT_LIMIT && length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
+    while (length > TEXT_LIMIT - 4 && ((unsigned char)text[length] & 0xC0) == 0x80)
         length--; /* not in the midst of a character */
     char plain[TEXT_LIMIT + 1];
     if (format == LOG_FORMAT_TEXT && is_plain(text, length)) {
@@ -134,8 +140,14 @@ void log_members(enum log_level level, const char *event, const struct log_membe
         put(&line, text_levels[level]);
         put(&line, event);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        size_t before = line.length;
         put_member(&line, format, members[i].name, members[i].text, members[i].number);
+        if (line.is_full) { /* left out, rather than a line that nobody can parse */
+            line.length = before;
+            line.is_full = false;
+        }
+    }
     put_end(&line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
 
     /* Standard error may be closed or full: there is nobody left to tell. */

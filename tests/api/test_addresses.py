@@ -131,3 +131,21 @@ def test_addresses_of_a_user_that_is_not_enabled(api, org):
     add(api, org, user, "chief", expect="entity_state")
     make_primary(api, org, user, "chief", expect="entity_state")
     assert api.items(org.user(user, "aliases")) == []
+
+
+def test_addresses_of_a_disabled_user_stay_in_quarantine(api, org, user):
+    add(api, org, user, "chief")
+    org.disable(user)
+    before = org.aliases(user)
+    remove(api, org, user, f"chief@{org.domain}", expect="entity_state")
+    assert org.aliases(user) == before
+    add(api, org, org.create_enabled("bob"), "chief", expect="email_address_in_use")
+
+
+def test_location_of_an_alias_is_where_it_can_be_removed(api, org, user):
+    made, again = add(api, org, user, "a+b"), add(api, org, user, "a+b", expect=200)
+    location = made.headers["Location"]
+    assert urllib.parse.unquote(location) == org.user(user, "aliases", made["email"])
+    assert again.headers["Location"] in (location, None)
+    api.delete(location)
+    assert org.describe_user(user)["aliases"] == []

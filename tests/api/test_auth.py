@@ -1,6 +1,8 @@
 """Who is calling, and what may they do."""
 import base64
+import time
 
+import psycopg
 import pytest
 
 from client import basic, bearer
@@ -198,3 +200,15 @@ def test_secret_keys_are_in_no_log_and_not_readable_in_the_database(service, acc
     service.client(key).get("/v1/regions")
     leak_check(key["secret_access_key"])
     leak_check(service.root["secret_access_key"])
+
+
+def test_creating_in_another_accounts_organization_waits_for_nothing_in_it(service, stranger, org):
+    """How long an answer takes tells nothing of what the owner does."""
+    with psycopg.connect(f"{service.database_uri} dbname=postreeve") as owner:
+        owner.execute("""INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state, search_text)
+                         VALUES (%s, gen_random_uuid(), 'USER', 'ann', 'Ann', 'DISABLED', 'ann')""", [org.id])
+        begun = time.monotonic()
+        service.client(stranger).post(org.users, expect="organization_not_found",
+                                      json={"name": "ann", "display_name": "Ann"})
+        assert time.monotonic() - begun < 1
+        owner.rollback()

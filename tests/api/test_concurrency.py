@@ -3,11 +3,14 @@ import collections
 import concurrent.futures
 import random
 import threading
+import time
 
+import psycopg
 import pytest
 
 from checks import check_consistency
 from organization import create_organization, unique
+from service import wait_until
 
 
 def all_at_once(count, call):
@@ -136,4 +139,45 @@ def test_any_mixture_of_changes_keeps_everything_consistent(service, api, org):
             assert answer.status in (200, 201, 204, 409), answer
         return answer
     all_at_once(24, act_often)
+    check_consistency(service)
+
+
+def test_organization_is_deleted_while_its_users_change_without_end(fresh_service):
+    organization = create_organization(fresh_service.client())
+    api, over = fresh_service.client(), threading.Event()
+
+    def write(_):
+        count = 0
+        while not over.is_set():
+            answer = api.request("POST", organization.users, {"name": unique("u"), "display_name": "x"})
+            count += answer.status == 201
+            if answer.status != 201:
+                return count, answer.check_problem()["code"]
+        return count, None
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        writers = [pool.submit(write, number) for number in range(8)]
+        try:
+            time.sleep(1)
+            begun = time.monotonic()
+            organization.delete(force="true")
+            took = time.monotonic() - begun
+        finally:
+            over.set()
+    assert took < 3
+    assert all(count > 0 and code in (None, "organization_state") for count, code in (w.result() for w in writers))
+    organization.wait_state("DELETED")
+
+
+def test_held_lock_of_one_organization_does_not_keep_another_from_becoming_active(make_service):
+    service = make_service("--job-threads", 1)
+    api = service.client()
+    held = create_organization(api)
+    with psycopg.connect(f"{service.database_uri} dbname=postreeve") as holder:
+        holder.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 7264))", [held.id])
+        service.sql("INSERT INTO job (kind, organization_id) VALUES ('organization_setup', %s)", held.id)
+        wait_until(lambda: service.sql("SELECT 1 FROM job WHERE organization_id = %s AND state = 'RUNNING'", held.id))
+        begun = time.monotonic()
+        create_organization(api)
+        assert time.monotonic() - begun < 5
+    wait_until(lambda: service.sql("SELECT 1 FROM job WHERE organization_id = %s AND state = 'CANCELED'", held.id))
     check_consistency(service)

@@ -26,6 +26,7 @@ def create(api, org, body, expect, **headers):
     (b'{"name": "a\tb"}', 1, None),
     (b'{"name": NaN}', 1, None),
     (b"   ", 1, None),
+    (b"", 1, 1),
 ])
 def test_malformed_json_is_refused_with_line_and_column(api, org, body, line, column):
     detail = create(api, org, body, "malformed_json")["detail"]

@@ -88,3 +88,19 @@ def test_head_has_the_link_of_get(api, filled):
 def test_problem_has_no_link(api, filled):
     answer = api.get(filled["organization"] + "/users", expect=400, params={"page_size": 2, "page_token": "x"})
     assert "Link" not in answer.headers
+
+
+def test_link_escapes_what_would_end_it(api, org):
+    for number in range(3):
+        org.create_user(f"user{number}", display_name="a>b")
+    page = api.get(f"{org.users}?page_size=1&q=a>b")
+    target = target_of(api, page)
+    assert parameters_of(target) == {"page_size": "1", "q": "a>b", "page_token": page["next_page_token"]}
+    assert api.get(target)["items"][0]["display_name"] == "a>b"
+
+
+def test_link_replaces_the_token_however_its_name_was_written(api, filled):
+    first = api.get(filled["organization"] + "/users", params={"page_size": 2})
+    second = api.get(f"{filled['organization']}/users?page_size=2&page%5Ftoken={first['next_page_token']}")
+    assert second["items"] != first["items"]
+    assert parameters_of(target_of(api, second)) == {"page_size": "2", "page_token": second["next_page_token"]}

@@ -1,10 +1,12 @@
 """Starting, refusing to start, and ending."""
+import contextlib
 import json
 import re
 import shutil
 import threading
 import time
 
+import psycopg
 import pytest
 
 from organization import create_organization, unique
@@ -252,3 +254,51 @@ def test_describe_api_needs_no_database_and_is_json():
     described = json.loads(result.stdout)
     assert {"routes", "tables"} <= set(described)
     assert any(route["operation"] == "CreateUser" for route in described["routes"])
+
+
+@pytest.mark.parametrize("half,pause", [(0.3, 2.5), (0.8, 2.5), (0.8, 1.4)])
+def test_sigterm_ends_cleanly_while_a_change_waits_for_a_lock_and_a_request_is_half_sent(make_service, half, pause):
+    """What comes after the drain time finds nobody; what runs is waited for."""
+    service = make_service("--drain-timeout", 1)
+    api = service.client()
+    organization = create_organization(api)
+    user = organization.create_user()
+    holder = psycopg.connect(f"{service.database_uri} dbname=postreeve")
+    with contextlib.closing(holder), Connection(api) as waiting, Connection(api) as late:
+        holder.execute("SELECT FROM entity WHERE entity_id = %s FOR UPDATE", [user["user_id"]])
+        waiting.send(whole(waiting, "PATCH", organization.user(user), {"first_name": "Late"}))
+        request = whole(late, "POST", organization.users, {"name": "late", "display_name": "x" * 100})
+        late.send(request[:int(len(request) * half)])
+        time.sleep(0.3)
+        stopping = threading.Thread(target=service.stop)
+        stopping.start()
+        time.sleep(pause)
+        with contextlib.suppress(OSError):
+            late.send(request[int(len(request) * half):])
+        stopping.join()
+    assert service.exit_code == 0
+    service.start()
+    assert service.sql("SELECT count(*) FROM entity WHERE name = 'late'") == [(0,)]
+
+
+def whole(connection, method, target, body):
+    """The bytes of a request."""
+    data = json.dumps(body)
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    return connection.head(method, target, f"Content-Type: {kind}", f"Content-Length: {len(data)}") + data
+
+
+def test_sigterm_does_not_do_all_that_is_queued(make_service):
+    service = make_service("--drain-timeout", 1)
+    api = service.client()
+    organization = create_organization(api)
+    user = organization.create_enabled()
+    half, *queued = [Connection(api) for _ in range(301)]
+    half.send(whole(half, "POST", organization.users, {"name": "half", "display_name": "x"})[:-5])
+    for connection in queued:
+        connection.request("POST", organization.user(user, "reset-password"), json={"password": "Changed-horse-8"})
+    assert queued[0].answer().status == 204
+    service.stop()
+    assert service.stop_seconds < 6
+    for connection in [half, *queued]:
+        connection.close()

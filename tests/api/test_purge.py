@@ -85,3 +85,15 @@ def test_deleted_organization_has_nothing_left_to_purge(hasty, org):
     org.disable(org.create_enabled("ann"))
     org.remove()
     check_consistency(hasty)
+
+
+def test_purge_that_comes_too_early_comes_again(hasty, org):
+    """The clock went back, or the user was disabled anew: the job must not be lost."""
+    user = org.create_enabled("ann")
+    org.disable(user)
+    hasty.sql("UPDATE entity SET purge_at = now() + interval '5 seconds' WHERE entity_id = %s", user["user_id"])
+    wait_until(lambda: hasty.sql("""SELECT 1 FROM job WHERE entity_id = %s AND kind = 'user_purge'
+                                    AND state = 'SUCCEEDED'""", user["user_id"]), KEPT + 2)
+    assert org.describe_user(user)["mailbox"] and org.aliases(user)
+    wait_purged(org, user)
+    check_consistency(hasty)

@@ -254,3 +254,31 @@ def test_plus_and_percent_20_are_spaces_in_a_query(api, org):
     for query in ("van+Dijk", "van%20Dijk"):
         found = api.get(f"{org.users}?q={query}")["items"]
         assert [item["user_id"] for item in found] == [user["user_id"]]
+
+
+def test_space_before_the_colon_of_a_header_is_refused_and_nothing_behind_it_is_read(api):
+    with Connection(api) as connection:
+        body = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        connection.send(connection.head("POST", "/v1/organizations", f"Content-Length : {len(body)}") + body)
+        assert connection.answer().status == 400
+        assert connection.reader.read() == b""
+
+
+@pytest.mark.parametrize("line", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("method,target,code", [("POST", "/v1/organizations", "unauthenticated"),
+                                                ("POST", "/v1/nothing", "route_not_found"),
+                                                ("PUT", "/v1/organizations", "method_not_allowed")])
+def test_body_that_nobody_wants_is_refused_before_it_is_sent(service, method, target, code, line):
+    with Connection(service.anonymous(), timeout=3) as connection:
+        connection.send(connection.head(method, target, "Content-Type: application/json", line))
+        connection.answer(method).check_problem(code)
+        assert connection.reader.read() == b""
+
+
+def test_time_for_the_headers_begins_with_the_connection(make_service):
+    """A request line does not begin it anew."""
+    service = make_service("--header-timeout", 3)
+    with Connection(service.anonymous()) as connection:
+        time.sleep(2.5)
+        connection.send("GET /healthz HTTP/1.1\r\n")
+        assert 2.7 <= drip(connection, b"X-Long: " + b"x" * 1000) <= 4.5

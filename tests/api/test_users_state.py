@@ -110,3 +110,14 @@ def test_mailbox_of_another_user_is_another(org):
 def test_same_name_in_two_organizations_gets_two_addresses(api, org):
     other = create_organization(api)
     assert org.create_enabled("ann")["email"] != other.create_enabled("ann")["email"]
+
+
+def test_enabling_with_another_address_counts_against_the_limit_of_aliases(make_service):
+    service = make_service()
+    api = service.client()
+    organization = create_organization(api)
+    user = organization.create_enabled("ann")
+    organization.disable(user)
+    service.admin("set-limit", "--limit", "aliases_per_user", "--value", 0)
+    organization.enable(user, expect="limit_exceeded", email="boss")
+    assert organization.enable(user)["email"] == user["email"]

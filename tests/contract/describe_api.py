@@ -11,8 +11,10 @@ ANSWERS = {
     "region": "Region",
 }
 
-# Successes beside the usual one of the route: adding an address that is there already.
-MORE_SUCCESSES = {"CreateAlias": {200}}
+# What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an
+# address that is there already.
+OF_EVERY_CHANGE = {"name": "validate_only", "kind": "boolean"}
+DRY_RUN_STATUS = 200
 
 # A member whose values when creating are fewer than those it can have later.
 NARROWED_WHEN_CREATING = {("user", "type"): ["USER"]}
@@ -72,11 +74,15 @@ def _route(route, path, operation, tables, document, used):
         yield f"x-action is {operation.get('x-action')}, in the route table {route['action']}"
 
     successes = {int(status) for status in operation["responses"] if status.startswith("2")}
-    if successes != {route["success"]} | MORE_SUCCESSES.get(route["operation"], set()):
+    if successes != {route["success"]} | ({DRY_RUN_STATUS} if is_change(route) else set()):
         yield f"successes are {sorted(successes)}, in the route table {route['success']}"
 
     yield from _body(route, operation, tables, document, used)
     yield from _query(route, path, operation, tables, document, used)
+
+
+def is_change(route):
+    return route["method"] != "GET"
 
 
 def _body(route, operation, tables, document, used):
@@ -109,6 +115,8 @@ def _query(route, path, operation, tables, document, used):
             yield f"there is no field table {route['query']}"
             return
         rows = tables[route["query"]]
+    if is_change(route):
+        rows = [*rows, OF_EVERY_CHANGE]
     named = {row["name"]: row for row in rows}
     for name in sorted(named.keys() - parameters.keys()):
         yield f"query parameter {name}: not in openapi.yaml"

@@ -218,7 +218,9 @@ class Contract:
             if not head:
                 self._check_links(operation, value, status, answered)
             self._check_request(operation, arguments, query, asked, request_body)
-        if not head:
+            self._check_promises(operation, query, asked, status, answered)
+        # A dry run is no use of the operation.
+        if not head and "validate-only" not in answered:
             self._record(operation.id, status)
         return operation.id
 
@@ -268,6 +270,8 @@ class Contract:
         _require(value["instance"] == answered["request-id"], f"instance is {value['instance']}, Request-Id {answered['request-id']}")
         if value["code"] == "validation_failed":
             _require(value.get("errors"), "validation_failed names no faults")
+        if status == 409:
+            _require((value["code"] == "idempotency_in_progress") == ("retry-after" in answered), "Retry-After goes with idempotency_in_progress")
 
     def _check_headers(self, response, answered):
         for name, row in response.get("headers", {}).items():
@@ -304,6 +308,22 @@ class Contract:
         if status == 201 and "location" in answered:
             _require(answered["location"].startswith(operation.path.split("{", 1)[0].rstrip("/")),
                      f"Location {answered['location']} is not below {operation.path}")
+
+    @staticmethod
+    def _check_promises(operation, query, asked, status, answered):
+        """Dry runs, repetitions and versions: whoever asked for one is told, and nobody else."""
+        dry = ("validate_only", "true") in query
+        _require(dry == ("validate-only" in answered), "validate_only=true and the header Validate-Only do not go together")
+        if dry:
+            _require(status == 200, "a dry run answers 200")
+            for header in ("location", "etag", "idempotent-replayed"):
+                _require(header not in answered, f"a dry run has the header {header}")
+            return
+        _require("idempotent-replayed" not in answered or (operation.method == "POST" and "idempotency-key" in asked),
+                 "an answer is said to be of an earlier request, but there was no Idempotency-Key")
+        described = {name.lower() for name in operation.responses[status].get("headers", {})}
+        _require(("etag" in described) == ("etag" in answered), "ETag is in one of answer and description only")
+        _require(status != 304 or "if-none-match" in asked, "304 answers no If-None-Match")
 
     def _check_request(self, operation, arguments, query, asked, body):
         """A request that succeeded must be one that is described."""

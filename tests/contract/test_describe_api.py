@@ -8,6 +8,7 @@ import describe_api
 from describe_api import differences
 from openapi_check import Document
 
+VALIDATE_ONLY = {"name": "validate_only", "in": "query", "schema": {"type": "boolean"}}
 DOCUMENT = {
     "servers": [{"url": "http://127.0.0.1:8080"}],
     "paths": {
@@ -24,13 +25,15 @@ DOCUMENT = {
             },
             "post": {
                 "operationId": "CreateCat", "x-action": "workmail:CreateCat",
+                "parameters": [VALIDATE_ONLY],
                 "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/CatCreate"}}}},
-                "responses": {"201": {}, "400": {}},
+                "responses": {"200": {}, "201": {}, "400": {}},
             },
         },
         "/v1/cats/{cat_id}": {
             "patch": {
                 "operationId": "UpdateCat", "x-action": "workmail:UpdateCat",
+                "parameters": [VALIDATE_ONLY],
                 "requestBody": {"content": {
                     "application/merge-patch+json": {"schema": {"$ref": "#/components/schemas/CatUpdate"}},
                     "application/json": {"schema": {"$ref": "#/components/schemas/CatUpdate"}},
@@ -141,7 +144,7 @@ def test_member_missing_in_the_description_is_noticed(schema, member):
 
 @pytest.mark.parametrize("change", [
     {"method": "PUT"}, {"path": "/v1/dogs"}, {"operation": "MakeCat"}, {"action": "workmail:MakeCat"}, {"action": "public"},
-    {"body": None, "body_mode": None}, {"body_mode": "update"}, {"query": "list_cats"}, {"success": 200}, {"success": 204},
+    {"body": None, "body_mode": None}, {"body_mode": "update"}, {"query": "list_cats"}, {"success": 202}, {"success": 204},
 ], ids=str)
 def test_changed_route_is_noticed(change):
     description = copy.deepcopy(DESCRIPTION)
@@ -195,6 +198,25 @@ def test_whether_a_body_may_be_left_out_is_compared(optional):
     assert differences(description, Document(document))
     document["paths"]["/v1/cats"]["post"]["requestBody"]["required"] = not optional
     assert not differences(description, Document(document))
+
+
+@pytest.mark.parametrize("path,method", [("/v1/cats", "post"), ("/v1/cats/{cat_id}", "patch")])
+def test_change_without_dry_run_is_noticed(path, method):
+    document = copy.deepcopy(DOCUMENT)
+    document["paths"][path][method]["parameters"] = []
+    assert differences(DESCRIPTION, Document(document))
+    document = copy.deepcopy(DOCUMENT)
+    del document["paths"][path][method]["responses"]["200"]
+    assert differences(DESCRIPTION, Document(document))
+    document = copy.deepcopy(DOCUMENT)
+    document["paths"][path][method]["parameters"][0]["schema"]["type"] = "string"
+    assert differences(DESCRIPTION, Document(document))
+
+
+def test_dry_run_of_what_changes_nothing_is_noticed():
+    document = copy.deepcopy(DOCUMENT)
+    document["paths"]["/v1/cats"]["get"]["parameters"].append(VALIDATE_ONLY)
+    assert differences(DESCRIPTION, Document(document))
 
 
 def test_credential_and_types_of_body_are_compared():

@@ -21,6 +21,11 @@ SCHEMAS = DOCUMENT.tree["components"]["schemas"]
 # Codes of answers that belong to no operation; the introduction names them.
 CODES_OUTSIDE_OPERATIONS = {"route_not_found", "method_not_allowed"}
 
+# They make something new.
+CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser"}
+
+REQUIRED_DRY_RUN = {"$ref": "#/components/headers/DryRun"}
+
 KNOWN_OPERATION_MEMBERS = {"operationId", "x-action", "tags", "summary", "description", "security", "parameters", "requestBody", "responses"}
 
 
@@ -213,6 +218,9 @@ def test_answers_are_complete(operation_id):
         headers = response["headers"].keys()
         assert response["description"]
         assert "Request-Id" in headers
+        if status == "304":
+            assert "content" not in response and "ETag" in headers
+            continue
         if status.startswith("2"):
             assert (status == "204") == ("content" not in response)
             assert ("Cache-Control" in headers) == path.startswith("/v1/")
@@ -224,6 +232,32 @@ def test_answers_are_complete(operation_id):
         assert narrowed["properties"]["status"] == {"const": int(status)}
         assert status != "401" or "WWW-Authenticate" in headers
         assert status != "503" or "Retry-After" in headers
+
+
+@pytest.mark.parametrize("operation_id", sorted(OPERATIONS))
+def test_retrying_racing_and_trying_are_the_same_everywhere(operation_id):
+    method, path, operation = OPERATIONS[operation_id]
+    taken = DOCUMENT.parameters(path, operation)
+    answers = {status: DOCUMENT.follow(raw) for status, raw in operation["responses"].items()}
+    if "x-action" not in operation:
+        return
+
+    is_change = method != "GET"
+    assert (("query", "validate_only") in taken) == is_change
+    assert is_change == ("Validate-Only" in answers["200"]["headers"])
+
+    assert (("header", "Idempotency-Key") in taken) == (method == "POST") == ("422" in answers)
+    for status, answer in answers.items():
+        replayed = method == "POST" and status.startswith("2") and not answer["headers"].get("Validate-Only", {}) == REQUIRED_DRY_RUN
+        assert not replayed or "Idempotent-Replayed" in answer["headers"], status
+    codes = answers.get("409", {}).get("content", {}).get("application/problem+json", {}).get("schema", {}).get("properties", {}).get("code", {})
+    assert (method == "POST") == ("idempotency_in_progress" in codes.get("enum", [])) == ("Retry-After" in answers.get("409", {}).get("headers", {}))
+
+    assert is_change == ("412" in answers)
+    assert (("header", "If-Match") in taken) == (is_change and operation_id not in CHANGES_WITHOUT_VERSION)
+    versioned = not is_change and "ETag" in answers["200"]["headers"]
+    assert versioned == (("header", "If-None-Match") in taken) == ("304" in answers)
+    assert versioned == (not is_change and operation_id.startswith("Describe"))
 
 
 def test_each_problem_code_is_answered_somewhere():

@@ -27,7 +27,9 @@ SENT_JSON = {**SENT, "Content-Type": "application/json; charset=utf-8"}
 BASE = {"Request-Id": "r-1", "Cache-Control": "no-store"}
 ANSWERED = {**BASE, "Content-Type": "application/json"}
 PROBLEM = {**BASE, "Content-Type": "application/problem+json"}
-CREATED = {**ANSWERED, "Location": f"{USERS}/{USER_ID}"}
+VERSION = {**ANSWERED, "ETag": '"v1"'}
+CREATED = {**VERSION, "Location": f"{USERS}/{USER_ID}"}
+DRY_RUN = {**ANSWERED, "Validate-Only": "true"}
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +38,7 @@ def exercised_by_none(monkeypatch):
     monkeypatch.delenv("POSTREEVE_EXERCISED", raising=False)
 
 
-def check(method="GET", path=f"{USERS}/{USER_ID}", query=None, sent=SENT, body=None, status=200, answered=ANSWERED, answer=USER):
+def check(method="GET", path=f"{USERS}/{USER_ID}", query=None, sent=SENT, body=None, status=200, answered=VERSION, answer=USER):
     return CONTRACT.check_exchange(method, path, query, sent, body, status, answered, answer)
 
 
@@ -54,25 +56,85 @@ def refused(**arguments):
     return str(caught.value)
 
 
-def create(sent=SENT_JSON, body=None, answered=CREATED, answer=USER):
+def create(sent=SENT_JSON, body=None, answered=CREATED, answer=USER, query=None, status=201):
     body = {"name": "jdoe", "display_name": "Jane Doe"} if body is None else body
-    return check("POST", USERS, None, sent, body, 201, answered, answer)
+    return check("POST", USERS, query, sent, body, status, answered, answer)
 
 
 def test_good_exchanges_pass():
     assert check() == "DescribeUser"
     assert check(path=f"/v1/%6frganizations/{ORGANIZATION}/users/{USER_ID}") == "DescribeUser"
-    assert check(answered=list(ANSWERED.items()), answer=json.dumps(USER).encode()) == "DescribeUser"
+    assert check(answered=list(VERSION.items()), answer=json.dumps(USER).encode()) == "DescribeUser"
     assert check("HEAD", answer=b"") == "DescribeUser"
     assert create() == "CreateUser"
     assert create(body={"name": "jdoe", "display_name": "Jane Doe", "city": None}) == "CreateUser"
     assert check("DELETE", status=204, answered=BASE, answer=None) == "DeleteUser"
     assert check("PATCH", sent={**SENT, "Content-Type": "application/merge-patch+json"}, body={"city": None}) == "UpdateUser"
-    assert check(path=USERS + "?page_size=2&order_by=-name,created_at&state=ENABLED", answer={"items": [USER]}) == "ListUsers"
-    assert check(path=USERS, query={"include_total": True}, answer={"items": [], "total": 0}) == "ListUsers"
+    assert check(path=USERS + "?page_size=2&order_by=-name,created_at&state=ENABLED", answered=ANSWERED, answer={"items": [USER]}) == "ListUsers"
+    assert check(path=USERS, query={"include_total": True}, answered=ANSWERED, answer={"items": [], "total": 0}) == "ListUsers"
     assert check("POST", f"{USERS}/{USER_ID}/enable") == "RegisterToWorkMail"
     assert check(path="/healthz", sent=None, answered=without(ANSWERED, "Cache-Control"), answer={"status": "ok"}) == "GetHealth"
     assert check(path="/openapi.yaml", sent=None, answered={"Request-Id": "x", "Content-Type": "application/yaml"}, answer="openapi: 3.1.0")
+
+
+def test_good_dry_runs_pass():
+    assert check("PATCH", query="validate_only=true", sent=SENT_JSON, body={"city": None}, answered=DRY_RUN) == "UpdateUser"
+    assert check("DELETE", query="validate_only=true", answered=DRY_RUN, answer={}) == "DeleteUser"
+    assert create(query="validate_only=true", status=200, answered=DRY_RUN) == "CreateUser"
+    assert create(query="validate_only=false") == "CreateUser"
+    assert check("DELETE", query="validate_only=true", status=409, answered=PROBLEM, answer=problem("entity_state", 409)) == "DeleteUser"
+
+
+@pytest.mark.parametrize("arguments", [
+    {"query": "validate_only=true"}, {"query": "validate_only=true", "answered": CREATED},
+    {"query": "validate_only=true", "status": 200, "answered": CREATED}, {"query": "validate_only=true", "status": 200, "answered": ANSWERED},
+    {"query": "validate_only=true", "status": 200, "answered": {**DRY_RUN, "ETag": '"v1"'}},
+    {"query": "validate_only=true", "status": 200, "answered": {**DRY_RUN, "Location": f"{USERS}/{USER_ID}"}},
+    {"query": "validate_only=true", "status": 200, "answered": {**DRY_RUN, "Idempotent-Replayed": "true"}},
+    {"query": "validate_only=true", "status": 200, "answered": {**DRY_RUN, "Validate-Only": "yes"}},
+    {"query": "validate_only=true", "status": 200, "answered": DRY_RUN, "answer": {}},
+    {"query": "validate_only=true", "status": 200, "answered": DRY_RUN, "body": {"name": "jdoe"}},
+    {"query": "validate_only=yes", "status": 200, "answered": DRY_RUN}, {"query": "validate_only=true&validate_only=true", "status": 200, "answered": DRY_RUN},
+    {"status": 200, "answered": DRY_RUN}, {"query": "validate_only=false", "status": 200, "answered": DRY_RUN},
+    {"answered": {**CREATED, "Validate-Only": "true"}},
+], ids=str)
+def test_wrong_dry_run_is_refused(arguments):
+    with pytest.raises(ContractError):
+        create(**arguments)
+
+
+def test_dry_run_of_what_changes_nothing_is_refused():
+    refused(query="validate_only=true", answered=DRY_RUN)
+
+
+def test_304_is_for_who_named_the_version():
+    not_modified = {**BASE, "ETag": '"v1"'}
+    named = {**SENT, "If-None-Match": '"v1"'}
+    assert check(sent=named, status=304, answered=not_modified, answer=None) == "DescribeUser"
+    assert check("HEAD", sent=named, status=304, answered=not_modified, answer=None) == "DescribeUser"
+    refused(status=304, answered=not_modified, answer=None)
+    refused(sent=named, status=304, answered=not_modified)
+    refused(sent=named, status=304, answered=BASE, answer=None)
+    refused(sent=named, path=USERS, status=304, answered=not_modified, answer=None)
+
+
+def test_versions_are_where_they_are_described():
+    refused(answered=ANSWERED)
+    refused(answered={**ANSWERED, "ETag": 'W/"v1"'})
+    refused(answered={**ANSWERED, "ETag": "v1"})
+    refused(method="PATCH", sent=SENT_JSON, body={"city": None}, answered=ANSWERED)
+    refused(path=USERS, answer={"items": []})
+
+
+def test_repetitions_are_of_who_sent_a_key():
+    replayed = {**CREATED, "Idempotent-Replayed": "true"}
+    assert create(sent={**SENT_JSON, "Idempotency-Key": "k"}, answered=replayed) == "CreateUser"
+    with pytest.raises(ContractError):
+        create(answered=replayed)
+    running = {"method": "POST", "path": USERS, "status": 409, "answer": problem("idempotency_in_progress", 409)}
+    assert check(**running, answered={**PROBLEM, "Retry-After": "1"}) == "CreateUser"
+    refused(**running, answered=PROBLEM)
+    refused(**{**running, "answer": problem("name_taken", 409)}, answered={**PROBLEM, "Retry-After": "1"})
 
 
 def test_good_problems_pass():
@@ -102,17 +164,17 @@ def test_wrong_answer_is_refused(change):
 
 @pytest.mark.parametrize("arguments", [
     {"status": 202}, {"status": 405},
-    {"answered": without(ANSWERED, "Request-Id")}, {"answered": {**ANSWERED, "Request-Id": "a b"}}, {"answered": without(ANSWERED, "Cache-Control")},
-    {"answered": {**ANSWERED, "Content-Type": "text/plain"}}, {"answered": BASE},
+    {"answered": without(VERSION, "Request-Id")}, {"answered": {**VERSION, "Request-Id": "a b"}}, {"answered": without(VERSION, "Cache-Control")},
+    {"answered": {**VERSION, "Content-Type": "text/plain"}}, {"answered": BASE},
     {"sent": {**SENT, "Request-Id": "mine"}}, {"sent": {}},
     {"answer": None}, {"answer": b"{"}, {"answer": b'{"a": 1, "a": 1}'}, {"answer": b'{"a": NaN}'}, {"answer": b"\xff"},
     {"method": "HEAD"}, {"query": "x=1"}, {"body": {"a": 1}}, {"path": "/v1/nothing"}, {"method": "PUT"},
     {"method": "DELETE", "status": 204, "answered": BASE},
-    {"path": USERS, "query": "page_size=0", "answer": {"items": []}}, {"path": USERS, "query": "page_size=1&page_size=1", "answer": {"items": []}},
-    {"path": USERS, "query": "order_by=colour", "answer": {"items": []}}, {"path": USERS, "query": "include_total=yes", "answer": {"items": []}},
-    {"path": USERS, "answer": {"items": [], "next_page_token": "x"}}, {"path": USERS, "answer": {"items": [{**USER, "more": 1}]}},
+    {"path": USERS, "answered": ANSWERED, "query": "page_size=0", "answer": {"items": []}}, {"path": USERS, "answered": ANSWERED, "query": "page_size=1&page_size=1", "answer": {"items": []}},
+    {"path": USERS, "answered": ANSWERED, "query": "order_by=colour", "answer": {"items": []}}, {"path": USERS, "answered": ANSWERED, "query": "include_total=yes", "answer": {"items": []}},
+    {"path": USERS, "answered": ANSWERED, "answer": {"items": [], "next_page_token": "x"}}, {"path": USERS, "answered": ANSWERED, "answer": {"items": [{**USER, "more": 1}]}},
     {"path": USERS, "answered": {**ANSWERED, "Link": '</v1>; rel="next"'}, "answer": {"items": []}},
-    {"path": "/v1/organizations/x/users", "answer": {"items": []}},
+    {"path": "/v1/organizations/x/users", "answered": ANSWERED, "answer": {"items": []}},
 ], ids=str)
 def test_wrong_exchange_is_refused(arguments):
     refused(**arguments)
@@ -123,7 +185,7 @@ def test_wrong_exchange_is_refused(arguments):
     {"body": {"name": "jdoe", "display_name": "x", "more": 1}}, {"body": {"name": "jdoe", "display_name": "x", "email": "jdoe"}},
     {"body": {"name": "jdoe", "display_name": "x", "state": "ENABLED"}}, {"body": b""}, {"body": b"{"},
     {"sent": SENT}, {"sent": {**SENT, "Content-Type": "text/plain"}}, {"sent": without(SENT_JSON, "Authorization")},
-    {"answered": ANSWERED}, {"answered": {**CREATED, "Location": "/v1/elsewhere"}},
+    {"answered": VERSION}, {"answered": {**CREATED, "Location": "/v1/elsewhere"}},
 ], ids=str)
 def test_wrong_creation_is_refused(arguments):
     with pytest.raises(ContractError):
@@ -162,6 +224,7 @@ def test_exercised_operations_are_collected(tmp_path, monkeypatch):
     check()
     check()
     check("HEAD", answer=None)
+    check("DELETE", query="validate_only=true", answered=DRY_RUN, answer={})
     check(status=404, answered=PROBLEM, answer=problem("user_not_found", 404))
     assert path.read_text(encoding="utf-8").splitlines() == ["DescribeUser 200", "DescribeUser 404"]
     assert "DescribeUser" not in exercised.missing(CONTRACT.operation_ids(), path.read_text(encoding="utf-8").splitlines())

@@ -1,6 +1,8 @@
 """The database goes away: the service says so, stays alive, and recovers by itself."""
 import concurrent.futures
+import contextlib
 import os
+import pathlib
 import signal
 import threading
 import time
@@ -177,3 +179,55 @@ def test_stop_while_the_database_is_away_is_still_clean(external):
     host, service = external
     host.stop()
     service.stop()
+
+
+@contextlib.contextmanager
+def frozen_database(service):
+    """All processes of the database server stand still."""
+    server = service.postmaster()
+    children = pathlib.Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    pids = [server, *map(int, children)]
+    try:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_readiness_follows_a_database_that_stands_still(fresh_service):
+    anonymous = fresh_service.anonymous()
+    anonymous.get("/readyz")
+    with frozen_database(fresh_service):
+        wait_until(lambda: anonymous.request("GET", "/readyz").status == 503, 5)
+        anonymous.get("/readyz", expect="not_ready")
+        anonymous.get("/healthz")
+    wait_until(lambda: anonymous.request("GET", "/readyz").status == 200, 5)
+
+
+@pytest.mark.long
+def test_database_that_stands_still_is_not_waited_for(fresh_service):
+    api = fresh_service.client()
+    organization = create_organization(api)
+    with frozen_database(fresh_service):
+        begun = time.monotonic()
+        api.get(organization.path, expect="database_unavailable")
+        assert time.monotonic() - begun < 10
+        fresh_service.disconnect()
+        fresh_service.process.send_signal(signal.SIGTERM)
+        assert fresh_service.process.wait(60) == 0
+
+
+def test_connections_that_ended_while_idle_are_replaced_unnoticed(fresh_service):
+    api = fresh_service.client()
+    organization = create_organization(api)
+    user = organization.create_user()
+    use_every_thread(organization, user)
+    for _ in range(3):
+        ended = backends(fresh_service)
+        terminate_backends(fresh_service)
+        wait_until(lambda: not set(ended) & set(backends(fresh_service)))
+        assert [api.request("GET", organization.user(user)).status for _ in range(20)] == [200] * 20

@@ -195,3 +195,37 @@ def test_point_may_be_the_third_time_it_is_reached(doomed):
     alias = unique()
     send(service, "POST", "/v1/organizations", expect=202, json={"alias": alias, "setup": "QUICK"})
     check_operation(only_organization(revive(service), alias), "CreateOrganization", SETUP)
+
+
+@pytest.mark.parametrize("change", ["organization", "create", "enable", "alias", "password"])
+def test_repetition_after_a_lost_answer_has_one_effect_and_gets_the_kept_answer(make_service, change):
+    service = make_service()
+    organization = create_organization(service.client())
+    user = organization.create_enabled("ann") if change == "alias" else organization.create_user("ann")
+    target, body, status = {
+        "organization": ("/v1/organizations", {"alias": unique(), "setup": "QUICK"}, 202),
+        "create": (organization.users, {"name": "bob", "display_name": "B", "password": PASSWORD}, 201),
+        "enable": (organization.user(user, "enable"), {"email": "boss"}, 200),
+        "alias": (organization.user(user, "aliases"), {"email": "chief"}, 201),
+        "password": (organization.user(user, "reset-password"), {"password": PASSWORD}, 204),
+    }[change]
+    arguments = {"json": body, "headers": {"Idempotency-Key": unique("key")}}
+    service.stop()
+    service.start(env={"POSTREEVE_FAULT": "request.after_commit"})
+    api = lost_request(service, "POST", target, **arguments)
+
+    def effect():
+        return service.sql("SELECT (SELECT count(*) FROM organization), (SELECT count(*) FROM entity),"
+                           " (SELECT sum(version) FROM entity), (SELECT count(*) FROM email_address),"
+                           " (SELECT count(*) FROM operation), (SELECT count(*) FROM idempotency_record)")
+    before = effect()
+    answers = [api.post(target, expect=status, **arguments) for _ in range(2)]
+    assert effect() == before and before[0][-1] == 1
+    assert [answer.headers["Idempotent-Replayed"] for answer in answers] == ["true", "true"]
+    assert answers[0].raw == answers[1].raw
+    assert answers[0].headers["Location"] == answers[1].headers["Location"]
+    if change == "create":
+        assert api.get(answers[0].headers["Location"]).body == answers[0].body
+    if change == "organization":
+        assert wait_operation(api, answers[0]["operation_id"], CONTINUED_WITHIN)["status"] == "SUCCEEDED"
+    check_consistency(service)

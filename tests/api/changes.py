@@ -1,0 +1,58 @@
+"""For each change that the API has, a request that succeeds: for tests that hold for all of them."""
+from organization import unique
+from routes import arguments_of, closed_routes, is_mutation
+
+
+class Request:
+    """A change that is ready to be sent, as often as wanted."""
+
+    def __init__(self, route, target, arguments, user):
+        self.route, self.method, self.target, self.user = route, route["method"], target, user
+        self.params, self.json = arguments.get("params"), arguments.get("json")
+
+    def send(self, api, *, headers=None, **params):
+        body = {} if self.json is None else {"json_body": self.json}
+        return api.request(self.method, self.target, headers=headers, params={**(self.params or {}), **params}, **body)
+
+    def versioned(self, org):
+        """The path of what the change changes; None when it makes something new."""
+        if self.user:
+            return org.user(self.user)
+        return org.path if self.target != org.users and "{organization_id}" in self.route["path"] else None
+
+
+def changes():
+    return [route for route in closed_routes() if is_mutation(route)]
+
+
+def fail(service, org):
+    """As after a set-up that did not succeed."""
+    service.sql("""INSERT INTO organization_transition (organization_id, from_state, to_state, actor)
+                   VALUES (%s, 'ACTIVE', 'FAILED', 'service')""", org.id)
+    service.sql("UPDATE organization SET state = 'FAILED' WHERE organization_id = %s", org.id)
+
+
+def alias_of(org, user):
+    return org.api.post(org.user(user, "aliases"), json={"email": "other"})["email"]
+
+
+def prepare(service, org, route):
+    """The request, once everything is there that it needs."""
+    arguments, operation = arguments_of(route), route["operation"]
+    needs_enabled = operation in ("DeregisterFromWorkMail", "CreateAlias", "DeleteAlias", "UpdatePrimaryEmailAddress")
+    user = None
+    if "{user_id}" in route["path"]:
+        user = org.create_enabled() if needs_enabled else org.create_user()
+    target = route["path"].replace("{organization_id}", org.id).replace("{user_id}", user["user_id"] if user else "")
+    if operation == "DeleteAlias":
+        target = target.replace("{email}", alias_of(org, user))
+    assert "{" not in target, f"say in changes.py what to put into {target}"
+    if operation == "CreateOrganization":
+        arguments["json"]["alias"] = unique()
+    elif operation == "DeleteOrganization":
+        arguments["params"] = {"confirm": org.alias}
+    elif operation == "RetryOrganization":
+        fail(service, org)
+    elif operation in ("CreateAlias", "UpdatePrimaryEmailAddress"):
+        arguments["json"] = {"email": "boss"}
+    return Request(route, target, arguments, user)
