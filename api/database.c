@@ -61,7 +61,8 @@ bool database_check(const struct config *config, struct database *ret_database, 
     if (config->database == NULL && !embedded_check_path(config->state_dir, error, error_size))
         return false;
     if (config->database == NULL && access(config->postgresql_bin_dir, X_OK) != 0) {
-        snprintf(error, error_size, "--postgresql-bin-dir: PostgreSQL is not in %s (%m); install postgresql-15",
+        snprintf(error, error_size,
+                 "--postgresql-bin-dir: PostgreSQL is not in %s (%m); install postgresql-15",
                  config->postgresql_bin_dir);
         return false;
     }

@@ -124,9 +124,10 @@ bool executor_submit(struct executor *executor, struct request *request)
             lane->last->next = request;
         lane->last = request;
         lane->length++;
-        pthread_cond_signal(&lane->filled);
     }
     pthread_mutex_unlock(&lane->mutex);
+    if (room) /* after the unlock: who wakes up finds the mutex free */
+        pthread_cond_signal(&lane->filled);
     return room;
 }
 

@@ -300,7 +300,8 @@ enum code list_queue(struct db *db, const struct list_spec *spec, const struct l
     for (unsigned i = 0; i < LIST_MAX_FILTERS; i++) {
         if (query->filters[i] != NULL) {
             variant.filters |= 1U << i;
-            parameters[count++] = query->filters[i];
+            if (strstr(spec->filters[i], "$?") != NULL)
+                parameters[count++] = query->filters[i];
         }
     }
     int counting = count;
@@ -342,8 +343,7 @@ enum code list_collect(struct db *db, const struct list_pending *pending, struct
     out_begin_object(out);
     out_name(out, "items");
     out_begin_array(out);
-    for (int row = 0; row < rows && code == CODE_OK; row++)
-        code = row_write(result, row, 0, pending->spec->table, out);
+    code = row_write_all(result, rows, pending->spec->table, out);
     out_end_array(out);
     out_member(out, "next_page_token", token);
     if (code == CODE_OK && pending->query->include_total) {

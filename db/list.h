@@ -20,7 +20,7 @@ struct list_spec {
     const char *columns; /* the rows of the table, in order */
     const char *from;    /* "FROM … WHERE …" over the fixed parameters $1 … */
     int fixed;
-    const char *filters[LIST_MAX_FILTERS]; /* " AND …", `$?` stands for its value */
+    const char *filters[LIST_MAX_FILTERS]; /* " AND …"; `$?` stands for its value */
     struct list_order orders[LIST_MAX_ORDERS];
     const char *default_order;
     const char *id; /* unique within the list: the last sort column */

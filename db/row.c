@@ -5,111 +5,185 @@
 
 #include "model/json_out.h"
 
-/* `2026-11-23 10:00:00.123+00`, with TimeZone=UTC, becomes `2026-11-23T10:00:00.123Z`. */
-static void write_time(struct buffer *out, const char *text, size_t length)
+/* What is written before a column's value, the same in every row of a result. */
+struct column {
+    enum field_kind kind;
+    const char *name; /* `"name":` */
+    size_t name_length;
+    const char *opens; /* `"part":{` of the sub-object that it is in; NULL */
+    size_t opens_length;
+    int part; /* number of that sub-object; 0: none */
+};
+
+struct columns {
+    struct column *list;
+    int count;
+    size_t names_length; /* of all names and separators of a row */
+};
+
+/* False when the columns are not those of the table: one that moved must not go out under another's name. */
+static bool match_columns(const PGresult *result, int first_column, const struct field_table *table,
+                          struct arena *arena, struct columns *ret_columns)
 {
-    char time[40];
-    if (length > sizeof(time) - 2)
-        length = sizeof(time) - 2;
-    memcpy(time, text, length);
-    if (length > 10)
-        time[10] = 'T';
-    if (length > 3 && memcmp(time + length - 3, "+00", 3) == 0) {
-        length -= 3;
-        time[length++] = 'Z';
+    struct columns columns = {.list = arena_alloc(arena, table->count * sizeof(struct column))};
+    const char *part = "";
+    size_t part_length = 0;
+    int parts = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct field *field = &table->fields[i];
+        if ((field->flags & FIELD_WRITE_ONLY) != 0)
+            continue;
+        const char *name = PQfname(result, first_column + columns.count);
+        if (name == NULL || strcmp(name, field->name) != 0)
+            return false;
+        struct column *column = &columns.list[columns.count++];
+        const char *dot = strchr(field->name, '.');
+        column->kind = field->kind;
+        if (dot != NULL) {
+            size_t length = (size_t)(dot - field->name);
+            if (length != part_length || memcmp(part, field->name, length) != 0)
+                parts++;
+            part = field->name;
+            part_length = length;
+            column->part = parts;
+            column->opens = arena_printf(arena, "\"%.*s\":{", (int)length, field->name);
+            column->opens_length = length + 4;
+        } else {
+            part_length = 0;
+        }
+        column->name = arena_printf(arena, "\"%s\":", dot != NULL ? dot + 1 : field->name);
+        column->name_length = strlen(column->name);
+        columns.names_length += column->name_length + column->opens_length + 4;
     }
-    out_text(out, time, length);
+    *ret_columns = columns;
+    return true;
+}
+
+/* `2026-11-23 10:00:00.123+00`, with TimeZone=UTC, becomes `2026-11-23T10:00:00.123Z`. */
+static char *write_time(char *at, const char *text, size_t length)
+{
+    char *start = at;
+    *at++ = '"';
+    memcpy(at, text, length);
+    if (length > 10)
+        start[11] = 'T';
+    at += length;
+    if (length > 3 && memcmp(at - 3, "+00", 3) == 0) {
+        at -= 2;
+        at[-1] = 'Z';
+    }
+    *at++ = '"';
+    return at;
 }
 
 /* An array literal of text: `{a,"b,c"}`. */
-static void write_strings(struct buffer *out, const char *text, size_t length)
+static char *write_strings(char *at, const char *text, size_t length)
 {
     const char *end = text + length - 1; /* the closing brace */
-    out_begin_array(out);
-    for (const char *at = text + 1; at < end; at++) {
-        struct buffer item = {.arena = out->arena};
-        if (*at == '"') {
-            for (at++; at < end && *at != '"'; at++) {
-                if (*at == '\\')
-                    at++;
-                buffer_byte(&item, *at);
-            }
-            at++;
-        } else {
-            size_t plain = strcspn(at, ",}");
-            buffer_append(&item, at, plain);
-            at += plain;
+    char *start = at;
+    *at++ = '[';
+    for (const char *in = text + 1; in < end; in++) {
+        if (at - start > 1)
+            *at++ = ',';
+        if (*in != '"') {
+            size_t plain = strcspn(in, ",}");
+            at = out_text_unchecked(at, in, plain);
+            in += plain;
+            continue;
         }
-        out_text(out, item.length > 0 ? item.data : "", item.length);
+        /* The items are addresses and names: what an array literal escapes, JSON escapes alike. */
+        for (*at++ = *in++; in < end && *in != '"'; *at++ = *in++)
+            if (*in == '\\')
+                *at++ = *in++;
+        *at++ = '"';
+        in++;
     }
-    out_end_array(out);
+    *at++ = ']';
+    return at;
 }
 
-static void write_value(struct buffer *out, enum field_kind kind, const char *text, size_t length)
+static char *write_value(char *at, enum field_kind kind, const char *text, size_t length)
 {
     switch (kind) {
     case FIELD_STRING:
     case FIELD_ENUM:
-        out_text(out, text, length);
-        break;
+        return out_text_unchecked(at, text, length);
     case FIELD_TIME:
-        write_time(out, text, length);
-        break;
-    case FIELD_BOOLEAN:
-        out_boolean(out, text[0] == 't');
-        break;
+        return write_time(at, text, length);
     case FIELD_STRINGS:
-        write_strings(out, text, length);
-        break;
+        return write_strings(at, text, length);
+    case FIELD_BOOLEAN:
+        length = text[0] == 't' ? 4 : 5;
+        memcpy(at, length == 4 ? "true" : "false", length);
+        return at + length;
     case FIELD_INTEGER:
     case FIELD_JSON:
-        out_raw(out, text, length);
         break;
     }
+    memcpy(at, text, length);
+    return at + length;
+}
+
+/* Room for all of a row is reserved first: nothing below asks again. */
+static void write_row(const PGresult *result, int row, int first_column, const struct columns *columns,
+                      struct buffer *out)
+{
+    size_t size = columns->names_length + 4;
+    for (int i = 0; i < columns->count; i++)
+        size += OUT_TEXT_SIZE((size_t)PQgetlength(result, row, first_column + i));
+    char *start = buffer_reserve(out, size);
+    char *at = start;
+    int part = 0;
+
+    *at++ = '{';
+    for (int i = 0; i < columns->count; i++) {
+        const struct column *column = &columns->list[i];
+        size_t length = (size_t)PQgetlength(result, row, first_column + i);
+        if (part != 0 && column->part != part) {
+            *at++ = '}';
+            part = 0;
+        }
+        if (length == 0 && PQgetisnull(result, row, first_column + i))
+            continue;
+        if (at[-1] != '{')
+            *at++ = ',';
+        if (column->part != part) {
+            memcpy(at, column->opens, column->opens_length);
+            at += column->opens_length;
+            part = column->part;
+        }
+        memcpy(at, column->name, column->name_length);
+        at = write_value(at + column->name_length, column->kind, PQgetvalue(result, row, first_column + i),
+                         length);
+    }
+    if (part != 0)
+        *at++ = '}';
+    *at++ = '}';
+    out->length += (size_t)(at - start);
 }
 
 enum code row_write(const PGresult *result, int row, int first_column, const struct field_table *table,
                     struct buffer *out)
 {
-    const char *part = NULL; /* the sub-object that is open: the dotted name of its first member */
-    size_t part_length = 0;
-    int column = first_column;
+    struct columns columns;
+    if (!match_columns(result, first_column, table, out->arena, &columns))
+        return CODE_INTERNAL_ERROR;
+    write_row(result, row, first_column, &columns, out);
+    return CODE_OK;
+}
 
-    out_begin_object(out);
-    for (size_t i = 0; i < table->count; i++) {
-        const struct field *field = &table->fields[i];
-        if ((field->flags & FIELD_WRITE_ONLY) != 0)
-            continue;
-        /* Once a result: a column that moved must not go out under another's name. */
-        if (row == 0 &&
-            (PQfname(result, column) == NULL || strcmp(PQfname(result, column), field->name) != 0))
-            return CODE_INTERNAL_ERROR;
-
-        const char *name = field->name;
-        const char *dot = strchr(name, '.');
-        if (part != NULL && (dot == NULL || strncmp(name, part, part_length) != 0)) {
-            out_end_object(out);
-            part = NULL;
-        }
-        if (!PQgetisnull(result, row, column)) {
-            if (dot != NULL && part == NULL) {
-                part = name;
-                part_length = (size_t)(dot - name) + 1;
-                char opening[32] = {0};
-                memcpy(opening, name,
-                       part_length - 1 < sizeof(opening) ? part_length - 1 : sizeof(opening) - 1);
-                out_name(out, opening);
-                out_begin_object(out);
-            }
-            out_name(out, dot != NULL ? dot + 1 : name);
-            write_value(out, field->kind, PQgetvalue(result, row, column),
-                        (size_t)PQgetlength(result, row, column));
-        }
-        column++;
+enum code row_write_all(const PGresult *result, int rows, const struct field_table *table, struct buffer *out)
+{
+    struct columns columns;
+    if (!match_columns(result, 0, table, out->arena, &columns))
+        return CODE_INTERNAL_ERROR;
+    for (int row = 0; row < rows; row++) {
+        if (row > 0)
+            buffer_byte(out, ',');
+        write_row(result, row, 0, &columns, out);
+        if (row == 0) /* the others will be about as long */
+            buffer_reserve(out, (size_t)rows * (out->length + 200));
     }
-    if (part != NULL)
-        out_end_object(out);
-    out_end_object(out);
     return CODE_OK;
 }
 

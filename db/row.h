@@ -10,6 +10,10 @@
 enum code row_write(const PGresult *result, int row, int first_column, const struct field_table *table,
                     struct buffer *out);
 
+/* Writes the first rows of a result as the elements of an array. */
+enum code row_write_all(const PGresult *result, int rows, const struct field_table *table,
+                        struct buffer *out);
+
 /* How many columns a view of the table has. */
 int row_columns(const struct field_table *table);
 

@@ -132,7 +132,7 @@ enum code user_list(struct db *db, const char *account_id, const char *organizat
         .filters = {" AND e.state = $?", " AND d.type = $?",
                     " AND e.name_folded = lower($? COLLATE \"und-x-icu\")", email_filter,
                     " AND e.search_text LIKE lower($? COLLATE \"und-x-icu\") COLLATE \"C\"",
-                    " AND e.state <> $?"},
+                    " AND e.state <> 'DELETED'"},
         .orders = {{"name", "e.name_folded", "text"},
                    {"display_name", "e.display_name_folded", "text"},
                    {"created_at", "e.created_at", "timestamptz"}},

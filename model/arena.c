@@ -36,14 +36,14 @@ static void *block_take(struct block *block, size_t size)
 {
     void *memory = block->data + block->used;
     block->used += size;
-    return memset(memory, 0, size);
+    return memory;
 }
 
 struct arena *arena_new(void)
 {
     struct block *block = block_new(NULL, FIRST_BLOCK);
     struct arena *arena = block_take(block, (sizeof(*arena) + 15U) & ~(size_t)15);
-    arena->last = block;
+    *arena = (struct arena){.last = block};
     return arena;
 }
 
@@ -60,7 +60,7 @@ void arena_free(struct arena *arena)
     }
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_alloc_raw(struct arena *arena, size_t size)
 {
     if (size > SIZE_MAX / 2)
         abort();
@@ -73,11 +73,17 @@ void *arena_alloc(struct arena *arena, size_t size)
     return block_take(last, size);
 }
 
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    return memset(arena_alloc_raw(arena, size), 0, size);
+}
+
 char *arena_copy(struct arena *arena, const char *data, size_t length)
 {
-    char *copy = arena_alloc(arena, length + 1);
+    char *copy = arena_alloc_raw(arena, length + 1);
     if (length > 0)
         memcpy(copy, data, length);
+    copy[length] = '\0';
     return copy;
 }
 

@@ -15,6 +15,9 @@ void arena_free(struct arena *arena);
 /* Zeroed memory, aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t size);
 
+/* The same, not zeroed: for what is written to at once. */
+void *arena_alloc_raw(struct arena *arena, size_t size);
+
 /* NUL-terminated copies. */
 char *arena_copy(struct arena *arena, const char *data, size_t length);
 char *arena_string(struct arena *arena, const char *text);

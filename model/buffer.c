@@ -14,7 +14,7 @@ char *buffer_reserve(struct buffer *buffer, size_t extra)
         size_t capacity = buffer->capacity < 512 ? 512 : buffer->capacity * 2;
         while (capacity - buffer->length < extra)
             capacity *= 2;
-        char *data = arena_alloc(buffer->arena, capacity);
+        char *data = arena_alloc_raw(buffer->arena, capacity);
         if (buffer->length > 0)
             memcpy(data, buffer->data, buffer->length);
         buffer->data = data;

@@ -43,46 +43,44 @@ void out_name(struct buffer *out, const char *name)
     buffer_append(out, "\":", 2);
 }
 
-void out_text(struct buffer *out, const char *text, size_t length)
+static char *put_escaped(char *at, unsigned char byte)
 {
     static const char hex[] = "0123456789abcdef";
+    static const char letters[] = {['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"', ['\\'] = '\\'};
 
-    separate(out);
-    /* Six bytes is the longest escape: reserving once keeps the loop free of checks. */
-    char *start = buffer_reserve(out, length * 6 + 2);
-    char *at = start;
+    *at++ = '\\';
+    if (byte < sizeof(letters) && letters[byte] != '\0') {
+        *at++ = letters[byte];
+        return at;
+    }
+    memcpy(at, "u00", 3);
+    at[3] = hex[byte >> 4];
+    at[4] = hex[byte & 15];
+    return at + 5;
+}
+
+char *out_text_unchecked(char *at, const char *text, size_t length)
+{
+    const char *end = text + length;
     *at++ = '"';
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte >= 0x20 && byte != '"' && byte != '\\') {
-            *at++ = (char)byte;
-            continue;
-        }
-        *at++ = '\\';
-        switch (byte) {
-        case '"':
-        case '\\':
-            *at++ = (char)byte;
-            break;
-        case '\n':
-            *at++ = 'n';
-            break;
-        case '\r':
-            *at++ = 'r';
-            break;
-        case '\t':
-            *at++ = 't';
-            break;
-        default:
-            *at++ = 'u';
-            *at++ = '0';
-            *at++ = '0';
-            *at++ = hex[byte >> 4];
-            *at++ = hex[byte & 15];
-        }
+    while (text < end) {
+        const char *plain = text;
+        while (text < end && (unsigned char)*text >= 0x20 && *text != '"' && *text != '\\')
+            text++;
+        memcpy(at, plain, (size_t)(text - plain));
+        at += text - plain;
+        if (text < end)
+            at = put_escaped(at, (unsigned char)*text++);
     }
     *at++ = '"';
-    out->length += (size_t)(at - start);
+    return at;
+}
+
+void out_text(struct buffer *out, const char *text, size_t length)
+{
+    separate(out);
+    char *start = buffer_reserve(out, OUT_TEXT_SIZE(length));
+    out->length += (size_t)(out_text_unchecked(start, text, length) - start);
 }
 
 void out_string(struct buffer *out, const char *text)

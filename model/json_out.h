@@ -16,6 +16,9 @@ void out_name(struct buffer *out, const char *name);
 
 /* Values: after a name, or as elements of an array. Text is UTF-8. */
 void out_text(struct buffer *out, const char *text, size_t length);
+/* The same into memory that has room, for who reserves once for much: returns the end. Six bytes is the longest escape. */
+#define OUT_TEXT_SIZE(length) ((length)*6 + 2)
+char *out_text_unchecked(char *at, const char *text, size_t length);
 void out_string(struct buffer *out, const char *text);
 void out_integer(struct buffer *out, int64_t value);
 void out_boolean(struct buffer *out, bool value);

@@ -285,7 +285,7 @@ static void test_what_is_not_json_is_told_with_line_and_column(void **state)
         const char *body;
         const char *where;
     } rows[] = {
-        {"", "Line 1, column 1"},
+        {"", "Line 1, column 1: the body is empty"},
         {"{", "Line 1, column 1"},
         {"{\"name\" \"ab\"}", "Line 1, column 12"},
         {"{\n  \"size\": x\n}", "Line 2, column 11"},
