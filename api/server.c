@@ -455,10 +455,12 @@ static void turn(struct server *server)
         if (events[i].data.fd == server->wake_fd && read(server->wake_fd, &value, sizeof(value)) < 0)
             continue;
     }
+    log_hold();
     resume_answered(server);
     do {
         MHD_run(server->daemon);
     } while (MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0);
+    log_release();
 }
 
 /* Those that wait for a request, or are in the midst of sending one: only what is being worked on is waited for. */

@@ -111,17 +111,21 @@ void organization_queue(struct db *db, const char *account_id, const char *organ
 {
     /* Advisory, not a row lock: these queue fairly, so that changes of users that never cease do not keep a change of
      * the organization waiting; and sharing one costs no write. Its own statement, so that the row is read after it. */
+#define OWN_ONE " FROM organization WHERE organization_id = $1 AND account_id = $2"
     static const struct statement locks[] = {
-        [ORGANIZATION_SHARE] = {"SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 7264))", 1},
-        [ORGANIZATION_UPDATE] = {"SELECT pg_advisory_xact_lock(hashtextextended($1, 7264))", 1},
+        [ORGANIZATION_SHARE] =
+            {"SELECT pg_advisory_xact_lock_shared(hashtextextended(organization_id, 7264))" OWN_ONE, 2},
+        [ORGANIZATION_UPDATE] =
+            {"SELECT pg_advisory_xact_lock(hashtextextended(organization_id, 7264))" OWN_ONE, 2},
     };
     static const struct statement read = {
-        "SELECT organization_id, alias, region, state, is_serving, directory_id, test_domain, default_domain, version"
-        " FROM organization WHERE organization_id = $1 AND account_id = $2",
+        "SELECT organization_id, alias, region, state, is_serving, directory_id, test_domain, default_domain, version" OWN_ONE,
         2};
+#undef OWN_ONE
+    const char *const parameters[] = {organization_id, account_id};
     if (lock != ORGANIZATION_READ)
-        db_queue_silently(db, &locks[lock], &organization_id, 1);
-    DB_QUEUE(db, &read, organization_id, account_id);
+        db_queue_silently(db, &locks[lock], parameters, 2);
+    db_queue_parameters(db, &read, parameters, 2);
 }
 
 enum code organization_collect(struct db *db, struct arena *arena, struct problem *problem,

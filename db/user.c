@@ -166,22 +166,28 @@ struct locked {
     const char *state;
 };
 
-#define LOCK_ROW                                                                                                \
-    "SELECT e.name, d.type, d.first_name, d.last_name, e.display_name, d.initials, e.hidden_from_address_list," \
-    " d.street, d.city, d.zip_code, d.country, d.telephone, d.job_title, d.department, d.company, d.office,"    \
-    " d.quota_mb, e.state, e.version, (SELECT a.email FROM email_address a WHERE a.organization_id = $1"        \
-    "  AND a.entity_id = $2 AND a.is_primary) AS email"                                                         \
-    " FROM entity e JOIN user_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id"  \
-    " WHERE e.organization_id = $1 AND e.entity_id = $2 AND e.kind = 'USER'"
-
-/* Locked, for a change; or only seen. */
+/* Locked, for a change; or only seen. The lock is a statement of its own: a row that was waited for is read as it then is,
+ * but what is joined to it in the same statement would be as it was before. */
 static void queue_lock(struct db *db, const struct change *change, const struct user_key *key, bool locks)
 {
-    static const struct statement see = {LOCK_ROW, 2};
-    static const struct statement lock = {LOCK_ROW " FOR NO KEY UPDATE OF e", 2};
+    static const struct statement lock = {
+        "SELECT FROM entity e WHERE organization_id = $1 AND entity_id = $2 AND kind = 'USER' AND EXISTS"
+        " (SELECT FROM organization o WHERE o.organization_id = $1 AND o.account_id = $3) FOR NO KEY UPDATE OF e",
+        3};
+    static const struct statement see = {
+        "SELECT e.name, d.type, d.first_name, d.last_name, e.display_name, d.initials, e.hidden_from_address_list,"
+        " d.street, d.city, d.zip_code, d.country, d.telephone, d.job_title, d.department, d.company, d.office,"
+        " d.quota_mb, e.state, e.version, (SELECT a.email FROM email_address a WHERE a.organization_id = $1"
+        "  AND a.entity_id = $2 AND a.is_primary) AS email"
+        " FROM entity e JOIN user_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id"
+        " WHERE e.organization_id = $1 AND e.entity_id = $2 AND e.kind = 'USER'",
+        2};
+    const char *const parameters[] = {key->organization_id, key->user_id, change->account_id};
     organization_queue(db, change->account_id, key->organization_id,
                        locks ? ORGANIZATION_SHARE : ORGANIZATION_READ);
-    DB_QUEUE(db, locks ? &lock : &see, key->organization_id, key->user_id);
+    if (locks)
+        db_queue_silently(db, &lock, parameters, 3);
+    DB_QUEUE(db, &see, key->organization_id, key->user_id);
 }
 
 static enum code collect_lock(struct db *db, struct change *change, struct locked *ret_locked)

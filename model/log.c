@@ -111,6 +111,28 @@ static void put_member(struct line *line, int format, const char *name, const ch
     }
 }
 
+/* Of a thread that writes many lines: a write for each would cost more than making them. */
+static _Thread_local struct {
+    bool holding;
+    size_t length;
+    char data[8 * LINE_SIZE];
+} held;
+
+/* Standard error may be closed or full: there is nobody left to tell. */
+static void put_out(const char *data, size_t length)
+{
+    ssize_t written = write(STDERR_FILENO, data, length);
+    (void)written;
+}
+
+void log_release(void)
+{
+    if (held.length > 0)
+        put_out(held.data, held.length);
+    held.length = 0;
+    held.holding = false;
+}
+
 void log_members(enum log_level level, const char *event, const struct log_member *members, size_t count)
 {
     static const char *const json_levels[] = {"error", "warning", "info", "debug"};
@@ -150,7 +172,19 @@ void log_members(enum log_level level, const char *event, const struct log_membe
     }
     put_end(&line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
 
-    /* Standard error may be closed or full: there is nobody left to tell. */
-    ssize_t written = write(STDERR_FILENO, line.data, line.length);
-    (void)written;
+    if (!held.holding || level < LOG_INFO) {
+        log_release();
+        put_out(line.data, line.length);
+        return;
+    }
+    if (held.length + line.length > sizeof(held.data))
+        log_release();
+    held.holding = true;
+    memcpy(held.data + held.length, line.data, line.length);
+    held.length += line.length;
+}
+
+void log_hold(void)
+{
+    held.holding = true;
 }

@@ -28,6 +28,10 @@ void log_members(enum log_level level, const char *event, const struct log_membe
         .name = (member_name), .number = (value) \
     }
 
+/* Between the two the lines of this thread are held and go out as one; errors and warnings at once. */
+void log_hold(void);
+void log_release(void);
+
 /* LOG(LOG_INFO, "ready", LOG_TEXT("url", url), LOG_NUMBER("port", port)) */
 #define LOG(level, event, ...)                                          \
     log_members(level, event, (const struct log_member[]){__VA_ARGS__}, \
