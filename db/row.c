@@ -5,20 +5,20 @@
 
 #include "model/json_out.h"
 
-/* What is written before a column's value, the same in every row of a result. */
+/* What a column of a result is called, the same in every row. */
 struct column {
     enum field_kind kind;
-    const char *name; /* `"name":` */
+    const char *name; /* without the sub-object's */
     size_t name_length;
-    const char *opens; /* `"part":{` of the sub-object that it is in; NULL */
-    size_t opens_length;
+    const char *part_name; /* of the sub-object that it is in */
+    size_t part_length;
     int part; /* number of that sub-object; 0: none */
 };
 
 struct columns {
     struct column *list;
     int count;
-    size_t names_length; /* of all names and separators of a row */
+    size_t names_length; /* of all names of a row, with what stands around them */
 };
 
 /* False when the columns are not those of the table: one that moved must not go out under another's name. */
@@ -26,7 +26,7 @@ static bool match_columns(const PGresult *result, int first_column, const struct
                           struct arena *arena, struct columns *ret_columns)
 {
     struct columns columns = {.list = arena_alloc(arena, table->count * sizeof(struct column))};
-    const char *part = "";
+    const char *part = NULL;
     size_t part_length = 0;
     int parts = 0;
     for (size_t i = 0; i < table->count; i++) {
@@ -39,21 +39,17 @@ static bool match_columns(const PGresult *result, int first_column, const struct
         struct column *column = &columns.list[columns.count++];
         const char *dot = strchr(field->name, '.');
         column->kind = field->kind;
-        if (dot != NULL) {
-            size_t length = (size_t)(dot - field->name);
-            if (length != part_length || memcmp(part, field->name, length) != 0)
-                parts++;
-            part = field->name;
-            part_length = length;
-            column->part = parts;
-            column->opens = arena_printf(arena, "\"%.*s\":{", (int)length, field->name);
-            column->opens_length = length + 4;
-        } else {
-            part_length = 0;
-        }
-        column->name = arena_printf(arena, "\"%s\":", dot != NULL ? dot + 1 : field->name);
+        column->name = dot != NULL ? dot + 1 : field->name;
         column->name_length = strlen(column->name);
-        columns.names_length += column->name_length + column->opens_length + 4;
+        if (dot != NULL) {
+            column->part_name = field->name;
+            column->part_length = (size_t)(dot - field->name);
+            parts += column->part_length != part_length || memcmp(part, field->name, part_length) != 0;
+            column->part = parts;
+        }
+        part = column->part_name;
+        part_length = column->part_length;
+        columns.names_length += column->name_length + column->part_length + 10;
     }
     *ret_columns = columns;
     return true;
@@ -124,6 +120,16 @@ static char *write_value(char *at, enum field_kind kind, const char *text, size_
     return at + length;
 }
 
+static char *write_name(char *at, const char *name, size_t length)
+{
+    *at++ = '"';
+    memcpy(at, name, length);
+    at += length;
+    *at++ = '"';
+    *at++ = ':';
+    return at;
+}
+
 /* Room for all of a row is reserved first: nothing below asks again. */
 static void write_row(const PGresult *result, int row, int first_column, const struct columns *columns,
                       struct buffer *out)
@@ -148,13 +154,12 @@ static void write_row(const PGresult *result, int row, int first_column, const s
         if (at[-1] != '{')
             *at++ = ',';
         if (column->part != part) {
-            memcpy(at, column->opens, column->opens_length);
-            at += column->opens_length;
+            at = write_name(at, column->part_name, column->part_length);
+            *at++ = '{';
             part = column->part;
         }
-        memcpy(at, column->name, column->name_length);
-        at = write_value(at + column->name_length, column->kind, PQgetvalue(result, row, first_column + i),
-                         length);
+        at = write_name(at, column->name, column->name_length);
+        at = write_value(at, column->kind, PQgetvalue(result, row, first_column + i), length);
     }
     if (part != 0)
         *at++ = '}';
