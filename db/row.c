@@ -26,7 +26,7 @@ static bool match_columns(const PGresult *result, int first_column, const struct
                           struct arena *arena, struct columns *ret_columns)
 {
     struct columns columns = {.list = arena_alloc(arena, table->count * sizeof(struct column))};
-    const char *part = NULL;
+    const char *part = "";
     size_t part_length = 0;
     int parts = 0;
     for (size_t i = 0; i < table->count; i++) {
@@ -47,7 +47,7 @@ static bool match_columns(const PGresult *result, int first_column, const struct
             parts += column->part_length != part_length || memcmp(part, field->name, part_length) != 0;
             column->part = parts;
         }
-        part = column->part_name;
+        part = dot != NULL ? field->name : "";
         part_length = column->part_length;
         columns.names_length += column->name_length + column->part_length + 10;
     }

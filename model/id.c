@@ -19,7 +19,7 @@ static void generate(uuid_t uuid)
 
 const char *id_new_uuid(struct arena *arena)
 {
-    uuid_t uuid;
+    uuid_t uuid = {0};
     generate(uuid);
     char *text = arena_alloc(arena, UUID_STR_LEN);
     uuid_unparse_lower(uuid, text);
@@ -28,7 +28,7 @@ const char *id_new_uuid(struct arena *arena)
 
 static const char *prefixed_hex(struct arena *arena, char prefix, unsigned bytes)
 {
-    uuid_t uuid;
+    uuid_t uuid = {0};
     generate(uuid);
     char *text = arena_alloc(arena, 2 + 2 * (size_t)bytes + 1);
     text[0] = prefix;

@@ -53,10 +53,12 @@ static char *put_escaped(char *at, unsigned char byte)
         *at++ = letters[byte];
         return at;
     }
-    memcpy(at, "u00", 3);
-    at[3] = hex[byte >> 4];
-    at[4] = hex[byte & 15];
-    return at + 5;
+    *at++ = 'u';
+    *at++ = '0';
+    *at++ = '0';
+    *at++ = hex[byte >> 4];
+    *at++ = hex[byte & 15];
+    return at;
 }
 
 char *out_text_unchecked(char *at, const char *text, size_t length)
