@@ -92,6 +92,20 @@ def test_no_update_is_lost(service, api, org):
     assert all(int(after[member].split()[1]) % 5 == place for place, member in enumerate(members))
 
 
+def test_changes_of_different_members_at_once_all_stay(api, org):
+    """Who waited for another's change must not write back what stood there before it."""
+    user = org.create_user()
+    members = ["first_name", "last_name", "initials", "street", "city", "zip_code", "country", "telephone", "job_title",
+               "department", "company", "office"]
+    for turn in range(10):
+        values = {member: f"{member} {turn}" for member in members}
+        outcomes = all_at_once(len(members), lambda number: api.request("PATCH", org.user(user), {
+            members[number]: values[members[number]]}))
+        assert outcomes == {(200, None): len(members)}
+        after = org.describe_user(user)
+        assert {member: after.get(member) for member in members} == values
+
+
 def test_two_users_that_want_each_others_address_both_get_an_answer(api, org):
     one, two = org.create_enabled("one"), org.create_enabled("two")
     for _ in range(10):
