@@ -48,7 +48,7 @@ static const struct setting settings[] = {
     NUMBER_SETTING(mailbox_retention, "mailbox-retention", "2592000", 1, 315360000,
                    "seconds that a disabled user's mailbox is kept"),
     NUMBER_SETTING(http_threads, "http-threads", "0", 0, 256,
-                   "threads for common requests (0: 4 for each core)"),
+                   "threads for common requests (0: 2 for each core)"),
     NUMBER_SETTING(job_threads, "job-threads", "2", 1, 64, "threads for background work"),
     NUMBER_SETTING(connection_limit, "connection-limit", "12000", 10, 1000000, "open client connections"),
     NUMBER_SETTING(idle_timeout, "idle-timeout", "60", 1, 86400,
@@ -337,7 +337,7 @@ static bool finish(struct reader *reader)
     if (config->root_key_file == NULL)
         config->root_key_file = arena_printf(reader->arena, "%s/root-key", config->state_dir);
     if (config->http_threads == 0)
-        config->http_threads = 4 * sysconf(_SC_NPROCESSORS_ONLN);
+        config->http_threads = 2 * sysconf(_SC_NPROCESSORS_ONLN);
     return true;
 }
 

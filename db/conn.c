@@ -27,7 +27,7 @@ enum prepared { NOT_PREPARED, PREPARING, PREPARED };
 struct slot {
     const struct statement *statement;
     enum prepared prepared;
-    unsigned number; /* the statement's name on the server */
+    char name[12]; /* of the statement on the server */
 };
 
 struct queued {
@@ -354,7 +354,8 @@ static struct slot *find_slot(struct db *db, const struct statement *statement)
         if (slot->statement == statement)
             return slot;
         if (slot->statement == NULL) {
-            *slot = (struct slot){.statement = statement, .number = ++db->prepared_count};
+            slot->statement = statement;
+            snprintf(slot->name, sizeof(slot->name), "s%u", ++db->prepared_count);
             return slot;
         }
     }
@@ -382,10 +383,8 @@ static void queue(struct db *db, const struct statement *statement, const char *
     }
 
     struct slot *slot = find_slot(db, statement);
-    char name[16];
-    snprintf(name, sizeof(name), "s%u", slot->number);
     if (slot->prepared == NOT_PREPARED) {
-        if (PQsendPrepare(db->connection, name, statement->sql, 0, NULL) != 1) {
+        if (PQsendPrepare(db->connection, slot->name, statement->sql, 0, NULL) != 1) {
             db->lost = true;
             fail(db, CODE_DATABASE_UNAVAILABLE, PQerrorMessage(db->connection));
             return;
@@ -393,7 +392,7 @@ static void queue(struct db *db, const struct statement *statement, const char *
         slot->prepared = PREPARING;
         push(db, slot, true);
     }
-    if (PQsendQueryPrepared(db->connection, name, count, parameters, NULL, NULL, 0) != 1) {
+    if (PQsendQueryPrepared(db->connection, slot->name, count, parameters, NULL, NULL, 0) != 1) {
         db->lost = true;
         fail(db, CODE_DATABASE_UNAVAILABLE, PQerrorMessage(db->connection));
         return;

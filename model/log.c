@@ -32,14 +32,20 @@ void log_configure(enum log_level level, enum log_format format)
 /* A text is cut here, so that one that a client chose does not push the others out. */
 #define TEXT_LIMIT 1000
 
-static void put(struct line *line, const char *text)
+static void put_bytes(struct line *line, const char *text, size_t length)
 {
     size_t room = sizeof(line->data) - LINE_END - line->length;
-    size_t length = strnlen(text, room + 1);
-    line->is_full |= length > room;
-    length -= length > room;
+    if (length > room) {
+        line->is_full = true;
+        length = room;
+    }
     memcpy(line->data + line->length, text, length);
     line->length += length;
+}
+
+static void put(struct line *line, const char *text)
+{
+    put_bytes(line, text, strlen(text));
 }
 
 static void put_end(struct line *line, const char *end)
@@ -49,12 +55,27 @@ static void put_end(struct line *line, const char *end)
     line->length += length;
 }
 
+static bool is_plain(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7F || text[i] == '"' ||
+            text[i] == '\\')
+            return false;
+    return length > 0;
+}
+
 /* Text from outside: what could end the line or the string, or move a terminal's cursor, is escaped; what is not UTF-8
  * is replaced. Escapes make it longer: it is cut once more, but not in the midst of a character. */
 static void put_quoted(struct line *line, const char *text, size_t length)
 {
     bool is_utf8 = text_is_utf8(text, length);
     size_t end = line->length + TEXT_LIMIT;
+    if (is_plain(text, length)) {
+        put_bytes(line, "\"", 1);
+        put_bytes(line, text, length);
+        put_bytes(line, "\"", 1);
+        return;
+    }
     put(line, "\"");
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)text[i];
@@ -70,15 +91,6 @@ static void put_quoted(struct line *line, const char *text, size_t length)
         put(line, part);
     }
     put(line, "\"");
-}
-
-static bool is_plain(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7F || text[i] == '"' ||
-            text[i] == '\\')
-            return false;
-    return length > 0;
 }
 
 static void put_member(struct line *line, int format, const char *name, const char *text, int64_t number)
@@ -101,11 +113,8 @@ static void put_member(struct line *line, int format, const char *name, const ch
     size_t length = strnlen(text, TEXT_LIMIT);
     while (length > TEXT_LIMIT - 4 && ((unsigned char)text[length] & 0xC0) == 0x80)
         length--; /* not in the midst of a character */
-    char plain[TEXT_LIMIT + 1];
     if (format == LOG_FORMAT_TEXT && is_plain(text, length)) {
-        memcpy(plain, text, length);
-        plain[length] = '\0';
-        put(line, plain);
+        put_bytes(line, text, length);
     } else {
         put_quoted(line, text, length);
     }
@@ -133,6 +142,27 @@ void log_release(void)
     held.holding = false;
 }
 
+#define STAMP_SIZE 32
+
+/* The second is printed once for all its lines. */
+static void make_stamp(char stamp[static STAMP_SIZE])
+{
+    static _Thread_local time_t second = -1;
+    static _Thread_local char printed[STAMP_SIZE];
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec != second) {
+        struct tm utc;
+        gmtime_r(&now.tv_sec, &utc);
+        strftime(printed, sizeof(printed), "%Y-%m-%dT%H:%M:%S.000Z", &utc);
+        second = now.tv_sec;
+    }
+    memcpy(stamp, printed, STAMP_SIZE);
+    size_t length = strlen(stamp);
+    for (long ms = now.tv_nsec / 1000000, digit = 2; digit <= 4 && length > 5; digit++, ms /= 10)
+        stamp[length - (size_t)digit] = (char)('0' + ms % 10);
+}
+
 void log_members(enum log_level level, const char *event, const struct log_member *members, size_t count)
 {
     static const char *const json_levels[] = {"error", "warning", "info", "debug"};
@@ -142,13 +172,8 @@ void log_members(enum log_level level, const char *event, const struct log_membe
 
     int format = line_format;
     struct line line = {.length = 0};
-    struct timespec now;
-    struct tm utc;
-    char stamp[40];
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    size_t used = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(stamp + used, sizeof(stamp) - used, ".%03ldZ", now.tv_nsec / 1000000);
+    char stamp[STAMP_SIZE];
+    make_stamp(stamp);
 
     if (format == LOG_FORMAT_JSON) {
         put(&line, "{\"time\":\"");
