@@ -19,7 +19,6 @@
 #define LOCK_TIMEOUT_MS 2000
 /* The server ends a statement that takes too long; one that does not even do that is given up. */
 #define GRACE_MS         2000
-#define ALIVE_MS         20
 #define RETRY_CONNECT_MS 200
 
 enum prepared { NOT_PREPARED, PREPARING, PREPARED };
@@ -42,7 +41,6 @@ struct db {
     bool lost;
     bool job_noted;
     int64_t retry_at_ms;
-    int64_t used_ms; /* when it was last known to stand */
     char error[512];
 
     struct slot slots[TABLE_SIZE];
@@ -120,21 +118,11 @@ static bool prepare_session(struct db *db)
     return done && PQenterPipelineMode(db->connection) == 1;
 }
 
-/* A connection that was idle for a while may be gone without our having noticed. */
-static bool is_alive(struct db *db)
-{
-    int64_t now = now_ms();
-    if (now - db->used_ms >= ALIVE_MS && !wait_is_alive(db->connection))
-        return false;
-    db->used_ms = now;
-    return true;
-}
-
 bool db_connect(struct db *db)
 {
     db->error[0] = '\0';
     if (db->connection != NULL && !db->lost && PQstatus(db->connection) == CONNECTION_OK &&
-        db->prepared_count < MAX_PREPARED && is_alive(db))
+        db->prepared_count < MAX_PREPARED && wait_is_alive(db->connection))
         return true;
     if (now_ms() < db->retry_at_ms)
         return false;
