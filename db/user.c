@@ -5,11 +5,10 @@
 
 #include "db/address.h"
 #include "db/job.h"
-#include "db/limit.h"
 #include "db/row.h"
+#include "db/user_change.h"
 #include "model/id.h"
 #include "model/job.h"
-#include "model/text.h"
 
 /* The rows of user_table that answers have, in its order. */
 #define COLUMNS                                                                                               \
@@ -46,12 +45,12 @@ static const struct statement describe = {
     3};
 enum { COLUMN_STATE = 1, COLUMN_SERVING, COLUMN_VERSION, COLUMN_VIEW };
 
-static void queue_view(struct db *db, const char *account_id, const struct user_key *key)
+void user_queue_view(struct db *db, const char *account_id, const struct user_key *key)
 {
     DB_QUEUE(db, &describe, account_id, key->organization_id, key->user_id);
 }
 
-static enum code collect_view(struct db *db, struct problem *problem, struct answer *answer)
+enum code user_collect_view(struct db *db, struct problem *problem, struct answer *answer)
 {
     DB_RESULT result = NULL;
     enum code code = db_collect(db, problem, &result);
@@ -71,8 +70,8 @@ static enum code collect_view(struct db *db, struct problem *problem, struct ans
 enum code user_describe(struct db *db, const char *account_id, const struct user_key *key,
                         struct problem *problem, struct answer *answer)
 {
-    queue_view(db, account_id, key);
-    return collect_view(db, problem, answer);
+    user_queue_view(db, account_id, key);
+    return user_collect_view(db, problem, answer);
 }
 
 static const char email_filter[] = " AND e.entity_id = (SELECT r.entity_id FROM address_registry r"
@@ -159,13 +158,6 @@ enum code user_list(struct db *db, const char *account_id, const char *organizat
 
 /* --- what changes have in common --- */
 
-/* A user that is locked for a change. */
-struct locked {
-    struct organization_row organization;
-    struct user user;
-    const char *state;
-};
-
 /* Locked, for a change; or only seen. The lock is a statement of its own: a row that was waited for is read as it then is,
  * but what is joined to it in the same statement would be as it was before. */
 static void queue_lock(struct db *db, const struct change *change, const struct user_key *key, bool locks)
@@ -190,7 +182,7 @@ static void queue_lock(struct db *db, const struct change *change, const struct 
     DB_QUEUE(db, &see, key->organization_id, key->user_id);
 }
 
-static enum code collect_lock(struct db *db, struct change *change, struct locked *ret_locked)
+static enum code collect_lock(struct db *db, struct change *change, struct user_locked *ret_locked)
 {
     DB_RESULT result = NULL;
     enum code code = organization_collect(db, change->arena, change->problem, &ret_locked->organization);
@@ -207,28 +199,28 @@ static enum code collect_lock(struct db *db, struct change *change, struct locke
     return tx_match(change, PQgetvalue(result, 0, PQfnumber(result, "version")));
 }
 
-static enum code lock_user(struct db *db, struct change *change, const struct user_key *key,
-                           struct locked *ret_locked)
+enum code user_lock(struct db *db, struct change *change, const struct user_key *key,
+                    struct user_locked *ret_locked)
 {
     queue_lock(db, change, key, true);
     return collect_lock(db, change, ret_locked);
 }
 
-static bool is_state(const struct locked *locked, const char *state)
+bool user_is_state(const struct user_locked *locked, const char *state)
 {
     return strcmp(locked->state, state) == 0;
 }
 
-static enum code wrong_state(struct change *change, const struct locked *locked, const char *advice)
+enum code user_wrong_state(struct change *change, const struct user_locked *locked, const char *advice)
 {
     return problem_set(change->problem, CODE_ENTITY_STATE, "The user is %s. %s", locked->state, advice);
 }
 
 /* What only the directory may change, and what is gone. */
-static enum code need_changeable(struct change *change, const struct locked *locked)
+enum code user_need_changeable(struct change *change, const struct user_locked *locked)
 {
-    if (is_state(locked, "DELETED"))
-        return wrong_state(change, locked, "A deleted user is not changed; create a new one.");
+    if (user_is_state(locked, "DELETED"))
+        return user_wrong_state(change, locked, "A deleted user is not changed; create a new one.");
     if (strcmp(locked->user.type, "USER") != 0)
         return problem_set(change->problem, CODE_ENTITY_STATE,
                            "This is an account of the directory itself (%s); it is listed but not changed.",
@@ -237,7 +229,7 @@ static enum code need_changeable(struct change *change, const struct locked *loc
 }
 
 /* Every change of a user or its addresses ends with this: one result to collect. */
-static void queue_touch(struct db *db, const struct user_key *key)
+void user_queue_touch(struct db *db, const struct user_key *key)
 {
     static const struct statement touch = {
         "UPDATE entity e SET version = version + 1, updated_at = now(),"
@@ -251,22 +243,22 @@ static void queue_touch(struct db *db, const struct user_key *key)
 }
 
 /* Collects what changed nothing that is shown, up to the view, and writes it. */
-static enum code touch_and_show(struct db *db, struct change *change, const struct user_key *key, int pending)
+enum code user_touch_and_show(struct db *db, struct change *change, const struct user_key *key, int pending)
 {
-    queue_touch(db, key);
-    queue_view(db, change->account_id, key);
+    user_queue_touch(db, key);
+    user_queue_view(db, change->account_id, key);
     for (int i = 0; i < pending + 1; i++) {
         enum code code = db_collect(db, change->problem, NULL);
         if (code != CODE_OK)
             return code;
     }
-    return collect_view(db, change->problem, &change->answer);
+    return user_collect_view(db, change->problem, &change->answer);
 }
 
-static enum code show(struct db *db, struct change *change, const struct user_key *key)
+enum code user_show(struct db *db, struct change *change, const struct user_key *key)
 {
-    queue_view(db, change->account_id, key);
-    return collect_view(db, change->problem, &change->answer);
+    user_queue_view(db, change->account_id, key);
+    return user_collect_view(db, change->problem, &change->answer);
 }
 
 /* What the bodies of the transactions below are given. */
@@ -341,7 +333,7 @@ static enum code create_entry(struct db *db, struct change *change, struct work 
     struct organization_row organization;
     organization_queue(db, change->account_id, work->key.organization_id, ORGANIZATION_SHARE);
     queue_insert(db, change, &work->key, work->user, NULL);
-    queue_view(db, change->account_id, &work->key);
+    user_queue_view(db, change->account_id, &work->key);
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
     if (code == CODE_OK)
         code = organization_need_serving(&organization, change->problem);
@@ -349,7 +341,7 @@ static enum code create_entry(struct db *db, struct change *change, struct work 
         code = db_collect(db, change->problem, NULL);
     if (code != CODE_OK)
         return code;
-    return collect_view(db, change->problem, &change->answer);
+    return user_collect_view(db, change->problem, &change->answer);
 }
 
 static enum code create_with_mailbox(struct db *db, struct change *change, struct work *work)
@@ -366,7 +358,7 @@ static enum code create_with_mailbox(struct db *db, struct change *change, struc
         return code;
     queue_insert(db, change, &work->key, work->user, work->password_hash);
     int pending = 1 + queue_enable(db, change, &organization, &work->key, work->user->name, email.address);
-    return touch_and_show(db, change, &work->key, pending);
+    return user_touch_and_show(db, change, &work->key, pending);
 }
 
 static enum code create_body(struct db *db, struct change *change, void *argument)
@@ -415,11 +407,11 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
         15};
     const struct work *work = argument;
     const struct user_key *key = &work->key;
-    struct locked locked = {0};
+    struct user_locked locked = {0};
 
-    enum code code = lock_user(db, change, key, &locked);
+    enum code code = user_lock(db, change, key, &locked);
     if (code == CODE_OK)
-        code = need_changeable(change, &locked);
+        code = user_need_changeable(change, &locked);
     if (code != CODE_OK)
         return code;
     struct user *user = &locked.user;
@@ -430,7 +422,7 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
              user->initials, user->street, user->city, user->zip_code, user->country, user->telephone,
              user->job_title, user->department, user->company, user->office,
              row_integer(change->arena, user->quota_mb));
-    return touch_and_show(db, change, key, 2);
+    return user_touch_and_show(db, change, key, 2);
 }
 
 enum code user_update(struct db *db, struct change *change, const struct user_key *key,
@@ -440,30 +432,27 @@ enum code user_update(struct db *db, struct change *change, const struct user_ke
     return tx_run(db, change, update_body, &work);
 }
 
-static enum code room_for_address(struct db *db, struct change *change, const struct user_key *key,
-                                  const char *email, bool *ret_is_primary);
-
 static enum code enable_body(struct db *db, struct change *change, void *argument)
 {
     const struct work *work = argument;
-    struct locked locked = {0};
+    struct user_locked locked = {0};
     struct email email;
 
-    enum code code = lock_user(db, change, &work->key, &locked);
+    enum code code = user_lock(db, change, &work->key, &locked);
     if (code == CODE_OK)
-        code = need_changeable(change, &locked);
+        code = user_need_changeable(change, &locked);
     if (code != CODE_OK)
         return code;
-    if (is_state(&locked, "ENABLED"))
-        return show(db, change, &work->key);
+    if (user_is_state(&locked, "ENABLED"))
+        return user_show(db, change, &work->key);
     code = address_resolve(db, change, &locked.organization,
                            work->email != NULL ? work->email : locked.user.email, locked.user.name, &email);
     if (code == CODE_OK && locked.user.email != NULL)
-        code = room_for_address(db, change, &work->key, email.address, NULL);
+        code = user_room_for_address(db, change, &work->key, email.address, NULL);
     if (code != CODE_OK)
         return code;
     int pending = queue_enable(db, change, &locked.organization, &work->key, locked.user.name, email.address);
-    return touch_and_show(db, change, &work->key, pending);
+    return user_touch_and_show(db, change, &work->key, pending);
 }
 
 enum code user_enable(struct db *db, struct change *change, const struct user_key *key, const char *email)
@@ -489,19 +478,19 @@ static enum code disable_body(struct db *db, struct change *change, void *argume
         " purge_at = now() + make_interval(secs => $3::bigint) WHERE organization_id = $1 AND entity_id = $2",
         3};
     const struct work *work = argument;
-    struct locked locked = {0};
+    struct user_locked locked = {0};
 
-    enum code code = lock_user(db, change, &work->key, &locked);
+    enum code code = user_lock(db, change, &work->key, &locked);
     if (code == CODE_OK)
-        code = need_changeable(change, &locked);
+        code = user_need_changeable(change, &locked);
     if (code != CODE_OK)
         return code;
-    if (is_state(&locked, "DISABLED"))
-        return show(db, change, &work->key);
+    if (user_is_state(&locked, "DISABLED"))
+        return user_show(db, change, &work->key);
     DB_QUEUE(db, &disable, work->key.organization_id, work->key.user_id,
              row_integer(change->arena, db_settings(db)->mailbox_retention_s));
     queue_purge(db, change, &work->key, db_settings(db)->mailbox_retention_s);
-    return touch_and_show(db, change, &work->key, 2);
+    return user_touch_and_show(db, change, &work->key, 2);
 }
 
 enum code user_disable(struct db *db, struct change *change, const struct user_key *key)
@@ -521,23 +510,24 @@ static enum code delete_body(struct db *db, struct change *change, void *argumen
     static const struct statement forget_password = {
         "UPDATE user_detail SET password_hash = NULL WHERE organization_id = $1 AND entity_id = $2", 2};
     const struct work *work = argument;
-    struct locked locked = {0};
+    struct user_locked locked = {0};
 
-    enum code code = lock_user(db, change, &work->key, &locked);
+    enum code code = user_lock(db, change, &work->key, &locked);
     if (code != CODE_OK)
         return code;
-    if (is_state(&locked, "DELETED"))
+    if (user_is_state(&locked, "DELETED"))
         return CODE_OK;
-    code = need_changeable(change, &locked);
+    code = user_need_changeable(change, &locked);
     if (code != CODE_OK)
         return code;
-    if (is_state(&locked, "ENABLED"))
-        return wrong_state(change, &locked, "Disable the user first; its mailbox is then kept for a while.");
+    if (user_is_state(&locked, "ENABLED"))
+        return user_wrong_state(change, &locked,
+                                "Disable the user first; its mailbox is then kept for a while.");
     DB_QUEUE(db, &delete_entity, work->key.organization_id, work->key.user_id,
              row_integer(change->arena, db_settings(db)->mailbox_retention_s));
     DB_QUEUE(db, &forget_password, work->key.organization_id, work->key.user_id);
     queue_purge(db, change, &work->key, db_settings(db)->mailbox_retention_s);
-    queue_touch(db, &work->key);
+    user_queue_touch(db, &work->key);
     return CODE_OK;
 }
 
@@ -552,15 +542,15 @@ static enum code password_body(struct db *db, struct change *change, void *argum
     static const struct statement update = {
         "UPDATE user_detail SET password_hash = $3 WHERE organization_id = $1 AND entity_id = $2", 3};
     const struct work *work = argument;
-    struct locked locked = {0};
+    struct user_locked locked = {0};
 
-    enum code code = lock_user(db, change, &work->key, &locked);
+    enum code code = user_lock(db, change, &work->key, &locked);
     if (code == CODE_OK)
-        code = need_changeable(change, &locked);
+        code = user_need_changeable(change, &locked);
     if (code != CODE_OK)
         return code;
     DB_QUEUE(db, &update, work->key.organization_id, work->key.user_id, work->password_hash);
-    queue_touch(db, &work->key);
+    user_queue_touch(db, &work->key);
     return CODE_OK;
 }
 
@@ -573,10 +563,10 @@ enum code user_set_password(struct db *db, struct change *change, const struct u
 
 enum code user_check_password_change(struct db *db, struct change *change, const struct user_key *key)
 {
-    struct locked seen = {0};
+    struct user_locked seen = {0};
     queue_lock(db, change, key, false);
     enum code code = collect_lock(db, change, &seen);
-    return code == CODE_OK ? need_changeable(change, &seen) : code;
+    return code == CODE_OK ? user_need_changeable(change, &seen) : code;
 }
 
 /* --- purging --- */
@@ -608,186 +598,7 @@ enum code user_purge(struct db *db, struct change *change, const struct user_key
     } else {
         DB_QUEUE(db, &remove_mailbox, key->organization_id, key->user_id);
         DB_QUEUE(db, &mark, key->organization_id, key->user_id);
-        queue_touch(db, key);
+        user_queue_touch(db, key);
     }
     return CODE_OK;
-}
-
-/* --- addresses --- */
-
-#define ALIAS_COLUMNS "a.email, a.is_primary, a.created_at"
-
-static const struct field alias_query_fields[] = {LIST_PAGE_ROWS(struct alias_query)};
-const struct field_table alias_query_table = FIELD_TABLE("list_aliases_query", alias_query_fields);
-
-enum code user_list_aliases(struct db *db, const char *account_id, const struct user_key *key,
-                            struct alias_query *query, struct problem *problem, struct buffer *out,
-                            const char **ret_next_token)
-{
-    static const struct list_spec list = {
-        .table = &alias_table,
-        .columns = ALIAS_COLUMNS,
-        .from = "FROM email_address a WHERE a.organization_id = $1 AND a.entity_id = $2",
-        .fixed = 2,
-        .orders = {{"created_at", "a.created_at", "timestamptz"}},
-        .default_order = "created_at",
-        .id = "a.email",
-        .id_type = "text",
-    };
-    const char *const fixed[] = {key->organization_id, key->user_id};
-    struct list_pending pending;
-    struct answer unused = {.body.arena = out->arena};
-
-    queue_view(db, account_id, key);
-    enum code code = list_queue(db, &list, &query->page, fixed, out->arena, problem, &pending);
-    if (code == CODE_OK)
-        code = collect_view(db, problem, &unused);
-    if (code != CODE_OK)
-        return code;
-    return list_collect(db, &pending, problem, out, ret_next_token);
-}
-
-/* The addresses of one that is not are in quarantine. */
-static enum code need_enabled(struct change *change, const struct locked *locked)
-{
-    enum code code = need_changeable(change, locked);
-    if (code == CODE_OK && !is_state(locked, "ENABLED"))
-        code = wrong_state(change, locked, "Enable the user first; its primary address can be given then.");
-    return code;
-}
-
-/* A user whose addresses may be changed, and the address in question. */
-static enum code lock_for_address(struct db *db, struct change *change, const struct work *work,
-                                  struct locked *locked, struct email *ret_email)
-{
-    enum code code = lock_user(db, change, &work->key, locked);
-    if (code == CODE_OK)
-        code = need_enabled(change, locked);
-    if (code == CODE_OK)
-        code = address_resolve(db, change, &locked->organization, work->email, locked->user.name, ret_email);
-    return code;
-}
-
-static const struct statement get_alias = {
-    "SELECT " ALIAS_COLUMNS " FROM email_address a"
-    " WHERE a.organization_id = $1 AND a.entity_id = $2 AND a.email = $3",
-    3};
-
-static enum code add_alias_body(struct db *db, struct change *change, void *argument)
-{
-    struct work *work = argument;
-    const struct user_key *key = &work->key;
-    struct locked locked = {0};
-    struct email email;
-    DB_RESULT before = NULL;
-    DB_RESULT after = NULL;
-
-    enum code code = lock_for_address(db, change, work, &locked, &email);
-    if (code == CODE_OK)
-        code = DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->user_id,
-                      email.address);
-    if (code != CODE_OK)
-        return code;
-    change->answer.location =
-        arena_printf(change->arena, "/v1/organizations/%s/users/%s/aliases/%s", key->organization_id,
-                     key->user_id, text_percent_encode(change->arena, email.address));
-    if (PQntuples(before) > 0) {
-        change->answer.status = 200;
-        return row_write(before, 0, 0, &alias_table, &change->answer.body);
-    }
-
-    limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
-    code = limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
-    if (code != CODE_OK)
-        return code;
-    address_queue_add(db, key->organization_id, key->user_id, email.address);
-    DB_QUEUE(db, &get_alias, key->organization_id, key->user_id, email.address);
-    queue_touch(db, key);
-    code = db_collect(db, change->problem, NULL);
-    if (code == CODE_OK)
-        code = db_collect(db, change->problem, &after);
-    if (code != CODE_OK)
-        return code;
-    return row_write(after, 0, 0, &alias_table, &change->answer.body);
-}
-
-enum code user_add_alias(struct db *db, struct change *change, const struct user_key *key, const char *email)
-{
-    struct work work = {.key = *key, .email = email};
-    return tx_run(db, change, add_alias_body, &work);
-}
-
-static enum code remove_alias_body(struct db *db, struct change *change, void *argument)
-{
-    const struct work *work = argument;
-    const struct user_key *key = &work->key;
-    struct locked locked = {0};
-    DB_RESULT result = NULL;
-
-    enum code code = lock_user(db, change, key, &locked);
-    if (code == CODE_OK)
-        code = need_enabled(change, &locked);
-    if (code == CODE_OK)
-        code =
-            DB_RUN(db, change->problem, &result, &get_alias, key->organization_id, key->user_id, work->email);
-    if (code != CODE_OK || PQntuples(result) == 0)
-        return code;
-    if (row_flag(result, 0, "is_primary"))
-        return problem_set(change->problem, CODE_PRIMARY_ADDRESS,
-                           "Make another address the primary one first; the old one then is an alias.");
-    address_queue_remove(db, key->organization_id, key->user_id, work->email);
-    queue_touch(db, key);
-    return CODE_OK;
-}
-
-enum code user_remove_alias(struct db *db, struct change *change, const struct user_key *key,
-                            const char *email)
-{
-    struct work work = {.key = *key, .email = email};
-    return tx_run(db, change, remove_alias_body, &work);
-}
-
-/* A new primary address makes one alias more of the old one. */
-static enum code room_for_address(struct db *db, struct change *change, const struct user_key *key,
-                                  const char *email, bool *ret_is_primary)
-{
-    DB_RESULT before = NULL;
-    enum code code =
-        DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->user_id, email);
-    if (code != CODE_OK)
-        return code;
-    if (PQntuples(before) == 0) {
-        limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
-        return limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
-    }
-    if (ret_is_primary != NULL)
-        *ret_is_primary = row_flag(before, 0, "is_primary");
-    return CODE_OK;
-}
-
-static enum code primary_body(struct db *db, struct change *change, void *argument)
-{
-    const struct work *work = argument;
-    const struct user_key *key = &work->key;
-    struct locked locked = {0};
-    struct email email;
-    bool is_primary = false;
-
-    enum code code = lock_for_address(db, change, work, &locked, &email);
-    if (code == CODE_OK)
-        code = room_for_address(db, change, key, email.address, &is_primary);
-    if (code != CODE_OK)
-        return code;
-    if (is_primary)
-        return show(db, change, key);
-    address_queue_add(db, key->organization_id, key->user_id, email.address);
-    address_queue_make_primary(db, key->organization_id, key->user_id, email.address);
-    return touch_and_show(db, change, key, 3);
-}
-
-enum code user_set_primary_email(struct db *db, struct change *change, const struct user_key *key,
-                                 const char *email)
-{
-    struct work work = {.key = *key, .email = email};
-    return tx_run(db, change, primary_body, &work);
 }

@@ -1,0 +1,193 @@
+#include "db/user.h"
+
+#include <string.h>
+
+#include "db/address.h"
+#include "db/limit.h"
+#include "db/row.h"
+#include "db/user_change.h"
+#include "model/text.h"
+
+/* What the bodies of the transactions below are given. */
+struct address_work {
+    struct user_key key;
+    const char *email;
+};
+
+#define ALIAS_COLUMNS "a.email, a.is_primary, a.created_at"
+
+static const struct field alias_query_fields[] = {LIST_PAGE_ROWS(struct alias_query)};
+const struct field_table alias_query_table = FIELD_TABLE("list_aliases_query", alias_query_fields);
+
+enum code user_list_aliases(struct db *db, const char *account_id, const struct user_key *key,
+                            struct alias_query *query, struct problem *problem, struct buffer *out,
+                            const char **ret_next_token)
+{
+    static const struct list_spec list = {
+        .table = &alias_table,
+        .columns = ALIAS_COLUMNS,
+        .from = "FROM email_address a WHERE a.organization_id = $1 AND a.entity_id = $2",
+        .fixed = 2,
+        .orders = {{"created_at", "a.created_at", "timestamptz"}},
+        .default_order = "created_at",
+        .id = "a.email",
+        .id_type = "text",
+    };
+    const char *const fixed[] = {key->organization_id, key->user_id};
+    struct list_pending pending;
+    struct answer unused = {.body.arena = out->arena};
+
+    user_queue_view(db, account_id, key);
+    enum code code = list_queue(db, &list, &query->page, fixed, out->arena, problem, &pending);
+    if (code == CODE_OK)
+        code = user_collect_view(db, problem, &unused);
+    if (code != CODE_OK)
+        return code;
+    return list_collect(db, &pending, problem, out, ret_next_token);
+}
+
+/* The addresses of one that is not are in quarantine. */
+static enum code need_enabled(struct change *change, const struct user_locked *locked)
+{
+    enum code code = user_need_changeable(change, locked);
+    if (code == CODE_OK && !user_is_state(locked, "ENABLED"))
+        code =
+            user_wrong_state(change, locked, "Enable the user first; its primary address can be given then.");
+    return code;
+}
+
+/* A user whose addresses may be changed, and the address in question. */
+static enum code lock_for_address(struct db *db, struct change *change, const struct address_work *work,
+                                  struct user_locked *locked, struct email *ret_email)
+{
+    enum code code = user_lock(db, change, &work->key, locked);
+    if (code == CODE_OK)
+        code = need_enabled(change, locked);
+    if (code == CODE_OK)
+        code = address_resolve(db, change, &locked->organization, work->email, locked->user.name, ret_email);
+    return code;
+}
+
+static const struct statement get_alias = {
+    "SELECT " ALIAS_COLUMNS " FROM email_address a"
+    " WHERE a.organization_id = $1 AND a.entity_id = $2 AND a.email = $3",
+    3};
+
+static enum code add_alias_body(struct db *db, struct change *change, void *argument)
+{
+    struct address_work *work = argument;
+    const struct user_key *key = &work->key;
+    struct user_locked locked = {0};
+    struct email email;
+    DB_RESULT before = NULL;
+    DB_RESULT after = NULL;
+
+    enum code code = lock_for_address(db, change, work, &locked, &email);
+    if (code == CODE_OK)
+        code = DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->user_id,
+                      email.address);
+    if (code != CODE_OK)
+        return code;
+    change->answer.location =
+        arena_printf(change->arena, "/v1/organizations/%s/users/%s/aliases/%s", key->organization_id,
+                     key->user_id, text_percent_encode(change->arena, email.address));
+    if (PQntuples(before) > 0) {
+        change->answer.status = 200;
+        return row_write(before, 0, 0, &alias_table, &change->answer.body);
+    }
+
+    limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
+    code = limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
+    if (code != CODE_OK)
+        return code;
+    address_queue_add(db, key->organization_id, key->user_id, email.address);
+    DB_QUEUE(db, &get_alias, key->organization_id, key->user_id, email.address);
+    user_queue_touch(db, key);
+    code = db_collect(db, change->problem, NULL);
+    if (code == CODE_OK)
+        code = db_collect(db, change->problem, &after);
+    if (code != CODE_OK)
+        return code;
+    return row_write(after, 0, 0, &alias_table, &change->answer.body);
+}
+
+enum code user_add_alias(struct db *db, struct change *change, const struct user_key *key, const char *email)
+{
+    struct address_work work = {.key = *key, .email = email};
+    return tx_run(db, change, add_alias_body, &work);
+}
+
+static enum code remove_alias_body(struct db *db, struct change *change, void *argument)
+{
+    const struct address_work *work = argument;
+    const struct user_key *key = &work->key;
+    struct user_locked locked = {0};
+    DB_RESULT result = NULL;
+
+    enum code code = user_lock(db, change, key, &locked);
+    if (code == CODE_OK)
+        code = need_enabled(change, &locked);
+    if (code == CODE_OK)
+        code =
+            DB_RUN(db, change->problem, &result, &get_alias, key->organization_id, key->user_id, work->email);
+    if (code != CODE_OK || PQntuples(result) == 0)
+        return code;
+    if (row_flag(result, 0, "is_primary"))
+        return problem_set(change->problem, CODE_PRIMARY_ADDRESS,
+                           "Make another address the primary one first; the old one then is an alias.");
+    address_queue_remove(db, key->organization_id, key->user_id, work->email);
+    user_queue_touch(db, key);
+    return CODE_OK;
+}
+
+enum code user_remove_alias(struct db *db, struct change *change, const struct user_key *key,
+                            const char *email)
+{
+    struct address_work work = {.key = *key, .email = email};
+    return tx_run(db, change, remove_alias_body, &work);
+}
+
+/* A new primary address makes one alias more of the old one. */
+enum code user_room_for_address(struct db *db, struct change *change, const struct user_key *key,
+                                const char *email, bool *ret_is_primary)
+{
+    DB_RESULT before = NULL;
+    enum code code =
+        DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->user_id, email);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(before) == 0) {
+        limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
+        return limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
+    }
+    if (ret_is_primary != NULL)
+        *ret_is_primary = row_flag(before, 0, "is_primary");
+    return CODE_OK;
+}
+
+static enum code primary_body(struct db *db, struct change *change, void *argument)
+{
+    const struct address_work *work = argument;
+    const struct user_key *key = &work->key;
+    struct user_locked locked = {0};
+    struct email email;
+    bool is_primary = false;
+
+    enum code code = lock_for_address(db, change, work, &locked, &email);
+    if (code == CODE_OK)
+        code = user_room_for_address(db, change, key, email.address, &is_primary);
+    if (code != CODE_OK)
+        return code;
+    if (is_primary)
+        return user_show(db, change, key);
+    address_queue_add(db, key->organization_id, key->user_id, email.address);
+    address_queue_make_primary(db, key->organization_id, key->user_id, email.address);
+    return user_touch_and_show(db, change, key, 3);
+}
+
+enum code user_set_primary_email(struct db *db, struct change *change, const struct user_key *key,
+                                 const char *email)
+{
+    struct address_work work = {.key = *key, .email = email};
+    return tx_run(db, change, primary_body, &work);
+}
