@@ -21,6 +21,7 @@ struct lane_queue {
     bool stopping;
     int statement_timeout_ms;
     int niceness;
+    unsigned batch; /* how many reads one thread takes at once */
     unsigned thread_count;
     pthread_t *threads;
 };
@@ -32,19 +33,48 @@ struct executor {
     struct lane_queue lanes[LANE_INLINE];
 };
 
+/* Waits for a request. With a read come those that queued behind it, up to the lane's batch. NULL when there is none and
+ * none will come. */
 static struct request *take(struct lane_queue *lane, bool *ret_refuse)
 {
     pthread_mutex_lock(&lane->mutex);
     while (lane->first == NULL && !lane->stopping)
         pthread_cond_wait(&lane->filled, &lane->mutex);
-    struct request *request = lane->first;
-    if (request != NULL) {
-        lane->first = request->next;
+    struct request *first = lane->first;
+    struct request *last = NULL;
+    for (unsigned count = 0; lane->first != NULL && count < lane->batch; count++) {
+        if (last != NULL && (last->route->queue == NULL || lane->first->route->queue == NULL))
+            break;
+        last = lane->first;
+        lane->first = last->next;
         lane->length--;
     }
+    if (last != NULL)
+        last->next = NULL;
+    bool more = lane->first != NULL;
     *ret_refuse = lane->stopping;
     pthread_mutex_unlock(&lane->mutex);
-    return request;
+    if (more) /* submitting many wakes one thread, and each another one */
+        pthread_cond_signal(&lane->filled);
+    return first;
+}
+
+/* Answered ones go back, those that go on in another lane there. */
+static void finish(struct executor *executor, struct request *first)
+{
+    struct request *done = NULL;
+    while (first != NULL) {
+        struct request *request = first;
+        first = request->next;
+        if (request->response.status == 0 && executor_submit(executor, request))
+            continue;
+        if (request->response.status == 0)
+            request_refuse(request, CODE_OVERLOADED);
+        request->next = done;
+        done = request;
+    }
+    if (done != NULL)
+        executor->done(done, executor->argument);
 }
 
 static void *run(void *argument)
@@ -52,19 +82,20 @@ static void *run(void *argument)
     struct lane_queue *lane = argument;
     struct executor *executor = lane->executor;
     struct db *db = db_new(executor->environment, lane->statement_timeout_ms);
-    struct request *request;
+    struct request *first;
     bool refuse;
 
     if (lane->niceness != 0)
         setpriority(PRIO_PROCESS, (id_t)gettid(), lane->niceness);
-    while ((request = take(lane, &refuse)) != NULL) {
-        if (!refuse && !request_run(request, db) && executor_submit(executor, request))
-            continue; /* it goes on in another lane */
+    while ((first = take(lane, &refuse)) != NULL) {
         if (refuse)
-            request_refuse(request, CODE_NOT_READY);
-        else if (request->response.status == 0)
-            request_refuse(request, CODE_OVERLOADED);
-        executor->done(request, executor->argument);
+            for (struct request *request = first; request != NULL; request = request->next)
+                request_refuse(request, CODE_NOT_READY);
+        else if (first->route->queue != NULL)
+            request_run_batch(first, db);
+        else
+            request_run(first, db);
+        finish(executor, first);
     }
     db_free(db);
     return NULL;
@@ -77,6 +108,7 @@ static bool start_lane(struct executor *executor, enum lane index, unsigned thre
     lane->executor = executor;
     lane->statement_timeout_ms = timeout_ms;
     lane->niceness = niceness;
+    lane->batch = index == LANE_FAST ? REQUEST_MAX_BATCH : 1; /* in the others each is long */
     pthread_mutex_init(&lane->mutex, NULL);
     pthread_cond_init(&lane->filled, NULL);
     lane->threads = calloc(threads, sizeof(pthread_t));
@@ -111,9 +143,8 @@ struct executor *executor_start(const struct db_environment *environment, unsign
     return executor;
 }
 
-bool executor_submit(struct executor *executor, struct request *request)
+static bool push(struct lane_queue *lane, struct request *request)
 {
-    struct lane_queue *lane = &executor->lanes[request->lane];
     pthread_mutex_lock(&lane->mutex);
     bool room = lane->length < QUEUE_LIMIT && !lane->stopping;
     if (room) {
@@ -126,9 +157,36 @@ bool executor_submit(struct executor *executor, struct request *request)
         lane->length++;
     }
     pthread_mutex_unlock(&lane->mutex);
+    return room;
+}
+
+bool executor_submit(struct executor *executor, struct request *request)
+{
+    struct lane_queue *lane = &executor->lanes[request->lane];
+    bool room = push(lane, request);
     if (room) /* after the unlock: who wakes up finds the mutex free */
         pthread_cond_signal(&lane->filled);
     return room;
+}
+
+struct request *executor_submit_all(struct executor *executor, struct request *first)
+{
+    struct request *refused = NULL;
+    bool filled[LANE_INLINE] = {false};
+    while (first != NULL) {
+        struct request *request = first;
+        first = request->next;
+        if (push(&executor->lanes[request->lane], request)) {
+            filled[request->lane] = true;
+        } else {
+            request->next = refused;
+            refused = request;
+        }
+    }
+    for (unsigned i = 0; i < LANE_INLINE; i++)
+        if (filled[i])
+            pthread_cond_signal(&executor->lanes[i].filled);
+    return refused;
 }
 
 void executor_stop(struct executor *executor)

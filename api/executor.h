@@ -5,8 +5,8 @@
 
 struct executor;
 
-/* Called on a thread of the executor when the answer of a request is made. */
-typedef void executor_done(struct request *request, void *argument);
+/* Called on a thread of the executor when the answers of requests, linked by `next`, are made. */
+typedef void executor_done(struct request *first, void *argument);
 
 /* Starts the threads. NULL when one cannot be had. */
 struct executor *executor_start(const struct db_environment *environment, unsigned fast_threads,
@@ -14,6 +14,9 @@ struct executor *executor_start(const struct db_environment *environment, unsign
 
 /* Queues a request in its lane. False when the lane is full: the caller answers CODE_OVERLOADED. */
 bool executor_submit(struct executor *executor, struct request *request);
+
+/* Queues requests linked by `next`. Answers those whose lane is full. */
+struct request *executor_submit_all(struct executor *executor, struct request *first);
 
 /* Ends the threads: what runs is finished, what is queued is refused with CODE_NOT_READY. Nothing may be submitted any
  * more. Accepts NULL. */

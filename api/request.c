@@ -407,6 +407,8 @@ static enum code handle(struct request *request)
 {
     bool replayed = false;
     enum code code = request->route->query == NULL ? request_query(request, NULL) : CODE_OK;
+    if (code == CODE_OK && request->route->queue != NULL)
+        code = request->route->queue(request);
     if (code == CODE_OK)
         code = request->route->handler(request);
     if (code == CODE_OK && request->route->method != METHOD_GET)
@@ -450,7 +452,19 @@ static void log_failure(const struct request *request, enum code code)
             LOG_TEXT("code", code_name(code)), LOG_TEXT("database", db_error(request->db)));
 }
 
-bool request_run(struct request *request, struct db *db)
+static void finish(struct request *request, enum code code)
+{
+    if (code == CODE_MOVE_LANE)
+        return;
+    if (code >= CODE_COUNT) /* CODE_RETRY of a read */
+        code = CODE_OVERLOADED;
+    if (code != CODE_OK) {
+        log_failure(request, code);
+        request_refuse(request, code);
+    }
+}
+
+void request_run(struct request *request, struct db *db)
 {
     request->db = db;
     enum code code = run(request);
@@ -458,13 +472,52 @@ bool request_run(struct request *request, struct db *db)
         LOG(LOG_ERROR, "a request left a transaction open", LOG_TEXT("operation", request->route->operation));
         code = CODE_INTERNAL_ERROR;
     }
-    if (code == CODE_MOVE_LANE)
-        return false;
-    if (code >= CODE_COUNT) /* CODE_RETRY of a read */
-        code = CODE_OVERLOADED;
-    if (code != CODE_OK) {
-        log_failure(request, code);
-        request_refuse(request, code);
+    finish(request, code);
+}
+
+/* What comes before the statements of a read. */
+static enum code admit_read(struct request *request, bool connected)
+{
+    enum code code = connected ? CODE_OK : CODE_DATABASE_UNAVAILABLE;
+    if (code == CODE_OK && request->actor == NULL)
+        code = admit(request);
+    if (code == CODE_OK && request->route->query == NULL)
+        code = request_query(request, NULL);
+    return code;
+}
+
+void request_run_batch(struct request *first, struct db *db)
+{
+    enum code codes[REQUEST_MAX_BATCH] = {CODE_OK};
+    unsigned ends[REQUEST_MAX_BATCH] = {0};
+    unsigned count = 0;
+    bool connected = db_connect(db);
+    struct request *request;
+
+    /* Who asks may have to be looked up, with statements of its own: nothing is queued before that is over. */
+    for (request = first; request != NULL; request = request->next) {
+        request->db = db;
+        codes[count++] = admit_read(request, connected);
     }
-    return true;
+    for (request = first, count = 0; request != NULL; request = request->next, count++) {
+        if (codes[count] == CODE_OK)
+            codes[count] = request->route->queue(request);
+        ends[count] = db_position(db);
+    }
+
+    unsigned failures = db_failures(db);
+    for (request = first, count = 0; request != NULL; request = request->next, count++) {
+        if (codes[count] == CODE_OK)
+            codes[count] = request->route->handler(request);
+        if (db_failures(db) != failures && first->next != NULL)
+            break; /* one failed, and took the results of those behind it along */
+        db_skip(db, ends[count]);
+        finish(request, codes[count]);
+    }
+    if (!db_is_clean(db))
+        LOG(LOG_ERROR, "a read left a transaction open");
+    for (; request != NULL; request = request->next) {
+        request->problem = (struct problem){.arena = request->arena};
+        request_run(request, db);
+    }
 }

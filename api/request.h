@@ -4,6 +4,7 @@
 #include "api/route.h"
 #include "db/conn.h"
 #include "db/idempotency.h"
+#include "db/list.h"
 #include "db/tx.h"
 #include "model/field.h"
 #include "model/policy.h"
@@ -11,6 +12,7 @@
 struct app;
 
 #define REQUEST_MAX_HEADERS 8
+#define REQUEST_MAX_BATCH   8
 
 struct header {
     const char *name;
@@ -52,6 +54,7 @@ struct request {
     const char *actor;
     bool validate_only;
     struct idempotency idempotency; /* key is NULL without one */
+    struct list_pending list;       /* of a list whose statements are queued */
 
     struct response response;
 
@@ -63,8 +66,11 @@ struct request {
 bool request_find_route(struct request *request);
 
 /* Authenticates, authorizes and runs the handler; the answer is made, unless the request is to go on in another lane
- * (false, request.lane says which). `db` is the calling thread's connection. */
-bool request_run(struct request *request, struct db *db);
+ * (request.lane says which, and the response has no status). `db` is the calling thread's connection. */
+void request_run(struct request *request, struct db *db);
+
+/* The same for up to REQUEST_MAX_BATCH requests, linked by `next`, whose routes queue: in one round trip. */
+void request_run_batch(struct request *first, struct db *db);
 
 /* Makes the answer of a code other than CODE_OK (api/problem.c). */
 void request_refuse(struct request *request, enum code code);

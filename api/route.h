@@ -31,6 +31,9 @@ struct route {
     const char *action; /* NULL: open to everybody (OPEN_ROUTE) */
     enum lane lane;
     int status; /* of a success */
+    /* Only reads have it: queues the statements whose results the handler then collects, so that reads which come
+     * together share a round trip. */
+    route_handler *queue;
     route_handler *handler;
     const struct field_table *body;
     enum field_mode body_mode;

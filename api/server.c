@@ -77,7 +77,8 @@ struct server {
 
     /* Of the loop's thread. */
     struct connection_list phases[PHASE_COUNT];
-    int64_t limits_ms[PHASE_COUNT]; /* 0: none */
+    int64_t limits_ms[PHASE_COUNT];              /* 0: none */
+    struct request *submitted, **last_submitted; /* in this turn */
     unsigned in_flight;
     size_t buffered; /* bytes of bodies that are being read or worked on */
 };
@@ -319,14 +320,25 @@ static enum MHD_Result start_work(struct exchange *exchange)
     }
     exchange->progress = WORKING;
     enter_phase(server, exchange->connection, PHASE_WORK);
-    /* Suspended first: the answer may be there before executor_submit returns. */
     MHD_suspend_connection(exchange->handle);
-    if (executor_submit(server->executor, request))
-        return MHD_YES;
-    exchange->progress = ANSWERABLE;
-    request_refuse(request, CODE_OVERLOADED);
-    MHD_resume_connection(exchange->handle);
+    request->next = NULL;
+    *server->last_submitted = request;
+    server->last_submitted = &request->next;
     return MHD_YES;
+}
+
+/* Together, at the end of a turn: who wakes up finds them all. */
+static void submit(struct server *server)
+{
+    struct request *refused = executor_submit_all(server->executor, server->submitted);
+    server->submitted = NULL;
+    server->last_submitted = &server->submitted;
+    for (; refused != NULL; refused = refused->next) {
+        struct exchange *exchange = refused->transport;
+        exchange->progress = ANSWERABLE;
+        request_refuse(refused, CODE_OVERLOADED);
+        MHD_resume_connection(exchange->handle);
+    }
 }
 
 static enum MHD_Result read_body(struct exchange *exchange, const char *data, size_t *size)
@@ -416,15 +428,18 @@ static void wake(struct server *server)
 }
 
 /* On a thread of the executor. */
-static void on_done(struct request *request, void *argument)
+static void on_done(struct request *first, void *argument)
 {
     struct server *server = argument;
+    struct request *last = first;
+    while (last->next != NULL)
+        last = last->next;
     pthread_mutex_lock(&server->mutex);
-    bool first = server->done == NULL;
-    request->next = server->done;
-    server->done = request;
+    bool alone = server->done == NULL;
+    last->next = server->done;
+    server->done = first;
     pthread_mutex_unlock(&server->mutex);
-    if (first)
+    if (alone)
         wake(server);
 }
 
@@ -459,6 +474,7 @@ static void turn(struct server *server)
     resume_answered(server);
     do {
         MHD_run(server->daemon);
+        submit(server);
     } while (MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0);
     log_release();
 }
@@ -571,6 +587,7 @@ struct server *server_start(struct app *app, int listen_fd, char *error, size_t 
         abort();
     server->app = app;
     server->listen_fd = listen_fd;
+    server->last_submitted = &server->submitted;
     pthread_mutex_init(&server->mutex, NULL);
     for (unsigned phase = 0; phase < PHASE_COUNT; phase++)
         TAILQ_INIT(&server->phases[phase]);

@@ -46,27 +46,37 @@ enum code create_user(struct request *request)
     return response_change(request, &change, code);
 }
 
-enum code list_users(struct request *request)
+enum code queue_users(struct request *request)
 {
     struct user_query query = {.page.page_size = LIST_PAGE_SIZE};
-    struct buffer body = request_buffer(request);
-    const char *next_token;
 
     enum code code = request_query(request, &query);
     if (code == CODE_OK && (query.page.include_total || query.q != NULL) && request->lane != LANE_SLOW)
         return request_move(request, LANE_SLOW);
-    if (code == CODE_OK)
-        code = user_list(request->db, request->principal.account_id, request->arguments[0], &query,
-                         &request->problem, &body, &next_token);
+    return code == CODE_OK ? user_queue_list(request->db, request->principal.account_id,
+                                             request->arguments[0], &query, &request->problem, &request->list)
+                           : code;
+}
+
+enum code list_users(struct request *request)
+{
+    struct buffer body = request_buffer(request);
+    const char *next_token;
+    enum code code = user_collect_list(request->db, &request->list, &request->problem, &body, &next_token);
     return code == CODE_OK ? response_page(request, &body, next_token) : code;
+}
+
+enum code queue_user(struct request *request)
+{
+    struct user_key key = key_of(request);
+    user_queue_view(request->db, request->principal.account_id, &key);
+    return CODE_OK;
 }
 
 enum code describe_user(struct request *request)
 {
-    struct user_key key = key_of(request);
     struct answer answer = request_answer(request);
-    enum code code =
-        user_describe(request->db, request->principal.account_id, &key, &request->problem, &answer);
+    enum code code = user_collect_view(request->db, &request->problem, &answer);
     return response_answer(request, &answer, code);
 }
 

@@ -4,7 +4,9 @@
 #include "api/request.h"
 
 enum code create_user(struct request *request);
+enum code queue_users(struct request *request);
 enum code list_users(struct request *request);
+enum code queue_user(struct request *request);
 enum code describe_user(struct request *request);
 enum code update_user(struct request *request);
 enum code delete_user(struct request *request);

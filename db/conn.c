@@ -50,6 +50,7 @@ struct db {
     unsigned head, tail; /* results to come: queue[head .. tail) */
     bool synced;         /* a Sync was sent after the last of them */
     enum code failed;    /* the first error of this pipeline */
+    unsigned failures;   /* pipelines that had one */
     char constraint[64]; /* that it violated, if it did */
 };
 
@@ -327,6 +328,7 @@ static enum code abandon(struct db *db, struct problem *problem)
     char constraint[sizeof(db->constraint)];
     skip_all(db);
     enum code code = db->failed;
+    db->failures += code != CODE_OK;
     snprintf(constraint, sizeof(constraint), "%s", db->constraint);
     drop_results(db);
     return constraint[0] != '\0' ? constraint_code(constraint, problem) : code;
@@ -430,6 +432,27 @@ enum code db_collect(struct db *db, struct problem *problem, PGresult **ret_resu
 enum code db_finish(struct db *db, struct problem *problem)
 {
     return abandon(db, problem);
+}
+
+unsigned db_position(const struct db *db)
+{
+    return db->tail;
+}
+
+void db_skip(struct db *db, unsigned position)
+{
+    sync(db);
+    while (db->head < position && db->head != db->tail && !db_is_lost(db)) {
+        PGresult *result;
+        receive(db, &result);
+        PQclear(result);
+    }
+    end_pipeline(db);
+}
+
+unsigned db_failures(const struct db *db)
+{
+    return db->failures;
 }
 
 bool db_is_clean(struct db *db)

@@ -58,6 +58,15 @@ enum code db_finish(struct db *db, struct problem *problem);
 #define DB_RUN(db, problem, ret_result, statement, ...) \
     (DB_QUEUE(db, statement, __VA_ARGS__), db_collect(db, problem, ret_result))
 
+/* Where in the pipeline the next statement goes: what was queued before has its results before. */
+unsigned db_position(const struct db *db);
+
+/* Drops the results up to a position that the caller left. */
+void db_skip(struct db *db, unsigned position);
+
+/* How many pipelines ended with an error: when it changed, the results that were still to come are gone. */
+unsigned db_failures(const struct db *db);
+
 /* After a request: drops results that it left, and makes sure that no transaction is open. False (and the connection is
  * thrown away) when one was. */
 bool db_is_clean(struct db *db);

@@ -289,7 +289,8 @@ enum code list_queue(struct db *db, const struct list_spec *spec, const struct l
         return code;
     struct list_pending pending = {
         .spec = spec,
-        .query = query,
+        .counts = query->include_total,
+        .has_token = query->page_token != NULL,
         .keys = variant.key_count,
         .page_size = query->page_size > LIST_PAGE_MAX ? LIST_PAGE_MAX : query->page_size,
         .binding = bind(arena, spec, query, fixed),
@@ -329,7 +330,7 @@ enum code list_collect(struct db *db, const struct list_pending *pending, struct
     DB_RESULT result = NULL;
     enum code code = db_collect(db, problem, &result);
     /* The token's values are the only ones that no table has checked. */
-    if (code == CODE_BAD_REQUEST && pending->query->page_token != NULL)
+    if (code == CODE_BAD_REQUEST && pending->has_token)
         return bad_token(problem);
     if (code != CODE_OK)
         return code;
@@ -346,7 +347,7 @@ enum code list_collect(struct db *db, const struct list_pending *pending, struct
     code = row_write_all(result, rows, pending->spec->table, out);
     out_end_array(out);
     out_member(out, "next_page_token", token);
-    if (code == CODE_OK && pending->query->include_total) {
+    if (code == CODE_OK && pending->counts) {
         DB_RESULT total = NULL;
         code = db_collect(db, problem, &total);
         if (code == CODE_OK) {

@@ -64,8 +64,9 @@ struct list_query {
 /* A list between its two halves. */
 struct list_pending {
     const struct list_spec *spec;
-    const struct list_query *query;
-    int keys; /* sort columns, the id included */
+    bool counts;    /* the number of all is asked for */
+    bool has_token; /* starts behind a page token */
+    int keys;       /* sort columns, the id included */
     int64_t page_size;
     const char *binding; /* what a page token is bound to */
 };

@@ -12,7 +12,8 @@ struct column {
     size_t name_length;
     const char *part_name; /* of the sub-object that it is in */
     size_t part_length;
-    int part; /* number of that sub-object; 0: none */
+    int part;      /* number of that sub-object; 0: none */
+    size_t length; /* of the value in the present row */
 };
 
 struct columns {
@@ -135,8 +136,10 @@ static void write_row(const PGresult *result, int row, int first_column, const s
                       struct buffer *out)
 {
     size_t size = columns->names_length + 4;
-    for (int i = 0; i < columns->count; i++)
-        size += OUT_TEXT_SIZE((size_t)PQgetlength(result, row, first_column + i));
+    for (int i = 0; i < columns->count; i++) {
+        columns->list[i].length = (size_t)PQgetlength(result, row, first_column + i);
+        size += OUT_TEXT_SIZE(columns->list[i].length);
+    }
     char *start = buffer_reserve(out, size);
     char *at = start;
     int part = 0;
@@ -144,7 +147,7 @@ static void write_row(const PGresult *result, int row, int first_column, const s
     *at++ = '{';
     for (int i = 0; i < columns->count; i++) {
         const struct column *column = &columns->list[i];
-        size_t length = (size_t)PQgetlength(result, row, first_column + i);
+        size_t length = column->length;
         if (part != 0 && column->part != part) {
             *at++ = '}';
             part = 0;

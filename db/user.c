@@ -67,13 +67,6 @@ enum code user_collect_view(struct db *db, struct problem *problem, struct answe
     return row_write(result, 0, COLUMN_VIEW, &user_table, &answer->body);
 }
 
-enum code user_describe(struct db *db, const char *account_id, const struct user_key *key,
-                        struct problem *problem, struct answer *answer)
-{
-    user_queue_view(db, account_id, key);
-    return user_collect_view(db, problem, answer);
-}
-
 static const char email_filter[] = " AND e.entity_id = (SELECT r.entity_id FROM address_registry r"
                                    " WHERE r.email = lower($? COLLATE \"C\") AND r.organization_id = $1)";
 
@@ -104,9 +97,8 @@ static const char *contains(struct arena *arena, const char *text)
     return buffer_string(&pattern);
 }
 
-/* After the organization was queued: checks that it serves, then writes the page. */
-static enum code collect_page(struct db *db, const struct list_pending *pending, struct problem *problem,
-                              struct buffer *out, const char **ret_next_token)
+enum code user_collect_list(struct db *db, const struct list_pending *pending, struct problem *problem,
+                            struct buffer *out, const char **ret_next_token)
 {
     struct organization_row organization;
     enum code code = organization_collect(db, out->arena, problem, &organization);
@@ -117,9 +109,8 @@ static enum code collect_page(struct db *db, const struct list_pending *pending,
     return list_collect(db, pending, problem, out, ret_next_token);
 }
 
-enum code user_list(struct db *db, const char *account_id, const char *organization_id,
-                    struct user_query *query, struct problem *problem, struct buffer *out,
-                    const char **ret_next_token)
+enum code user_queue_list(struct db *db, const char *account_id, const char *organization_id,
+                          struct user_query *query, struct problem *problem, struct list_pending *ret_pending)
 {
     static const struct list_spec list = {
         .table = &user_table,
@@ -139,21 +130,18 @@ enum code user_list(struct db *db, const char *account_id, const char *organizat
         .id = "e.entity_id",
         .id_type = "uuid",
     };
-    struct list_pending pending;
+    struct arena *arena = problem->arena;
     const char *const filters[LIST_MAX_FILTERS] = {
         query->state,
         query->type,
         query->name,
         query->email,
-        query->q != NULL ? contains(out->arena, query->q) : NULL,
+        query->q != NULL ? contains(arena, query->q) : NULL,
         query->state == NULL ? "DELETED" : NULL,
     };
     memcpy(query->page.filters, filters, sizeof(filters));
     organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
-    enum code code = list_queue(db, &list, &query->page, &organization_id, out->arena, problem, &pending);
-    if (code != CODE_OK)
-        return code;
-    return collect_page(db, &pending, problem, out, ret_next_token);
+    return list_queue(db, &list, &query->page, &organization_id, arena, problem, ret_pending);
 }
 
 /* --- what changes have in common --- */

@@ -16,8 +16,9 @@ struct user_key {
 enum code user_create(struct db *db, struct change *change, const char *organization_id,
                       const struct user *user, const char *password_hash);
 
-enum code user_describe(struct db *db, const char *account_id, const struct user_key *key,
-                        struct problem *problem, struct answer *answer);
+/* The view of a user with its entity tag: what user_queue_view asked for, user_collect_view writes. */
+void user_queue_view(struct db *db, const char *account_id, const struct user_key *key);
+enum code user_collect_view(struct db *db, struct problem *problem, struct answer *answer);
 
 struct user_query {
     struct list_query page;
@@ -28,9 +29,11 @@ struct user_query {
     const char *q;
 };
 extern const struct field_table user_query_table;
-enum code user_list(struct db *db, const char *account_id, const char *organization_id,
-                    struct user_query *query, struct problem *problem, struct buffer *out,
-                    const char **ret_next_token);
+enum code user_queue_list(struct db *db, const char *account_id, const char *organization_id,
+                          struct user_query *query, struct problem *problem,
+                          struct list_pending *ret_pending);
+enum code user_collect_list(struct db *db, const struct list_pending *pending, struct problem *problem,
+                            struct buffer *out, const char **ret_next_token);
 
 /* The members of `patch` whose bit is set in `set`, by user_table. */
 enum code user_update(struct db *db, struct change *change, const struct user_key *key,

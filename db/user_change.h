@@ -25,9 +25,6 @@ enum code user_need_changeable(struct change *change, const struct user_locked *
 /* Every change of a user or its addresses ends with this: one result to collect. */
 void user_queue_touch(struct db *db, const struct user_key *key);
 
-/* The view of a user: user_collect_view writes what user_queue_view asked for, with its entity tag. */
-void user_queue_view(struct db *db, const char *account_id, const struct user_key *key);
-enum code user_collect_view(struct db *db, struct problem *problem, struct answer *answer);
 /* Answers the user as it is … */
 enum code user_show(struct db *db, struct change *change, const struct user_key *key);
 /* … after a touch and `pending` results of what was queued before. */

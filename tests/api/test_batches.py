@@ -1,0 +1,105 @@
+"""Reads that wait for the same thread share a round trip: each has its own answer all the same."""
+import base64
+import collections
+import concurrent.futures
+import hashlib
+import time
+
+import psycopg
+import pytest
+
+from organization import create_organization
+from service import wait_until
+
+
+@pytest.fixture
+def narrow(make_service):
+    """A service with one thread for common requests, so that what comes while it is busy waits together."""
+    return make_service("--http-threads", "1")
+
+
+class Held:
+    """An organization on a service whose only thread waits for a row, until the end of the block."""
+
+    def __init__(self, service):
+        self.service, self.api = service, service.client()
+        self.org = create_organization(self.api)
+        self.users = [self.org.create_user(f"u{number}") for number in range(10)]
+        self.pool = concurrent.futures.ThreadPoolExecutor(40)
+
+    def __enter__(self):
+        self.holder = psycopg.connect(self.service.database_uri, autocommit=False)
+        self.holder.execute("SELECT FROM entity WHERE name = 'u0' FOR UPDATE")
+        self.change = self.pool.submit(self.api.request, "PATCH", self.org.user(self.users[0]), {"initials": "X"})
+        wait_until(lambda: self.waiting_backend() is not None)
+        return self
+
+    def waiting_backend(self):
+        rows = self.service.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'postreeve'"
+                                " AND wait_event_type = 'Lock'")
+        return rows[0][0] if rows else None
+
+    def ask(self, target, **params):
+        return self.pool.submit(self.api.request, "GET", target, params=params)
+
+    def __exit__(self, *_):
+        time.sleep(0.3)  # those who ask have come
+        self.holder.rollback()
+        self.holder.close()
+        assert self.change.result(30).status == 200
+
+
+def outcome(answer):
+    answer = answer.result(30)
+    return answer.status, answer.body.get("code")
+
+
+def transactions(service):
+    service.sql("SELECT pg_stat_force_next_flush()")
+    time.sleep(1.1)  # what others did is told once they are idle for a second
+    return service.sql("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")[0][0]
+
+
+def test_reads_that_wait_together_are_one_transaction(narrow):
+    held = Held(narrow)
+    before = transactions(narrow)
+    for _ in range(4):
+        with held:
+            answers = [held.ask(held.org.user(held.users[number % 10])) for number in range(32)]
+        assert [answer.result(30)["name"] for answer in answers] == [f"u{number % 10}" for number in range(32)]
+    assert transactions(narrow) - before < 4 * 32 / 2
+
+
+def forge(token, organization_id, order_by, replace):
+    """A page token with another sort value: its seal is no secret, it only keeps accidents out."""
+    text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    binding = "\x1f".join(["user", order_by, organization_id, *["\x1e"] * 5, "DELETED"])
+    assert text[:16] == hashlib.sha256((binding + text[16:]).encode()).hexdigest()[:16]
+    _, *values = text[16:].split("\x1f")
+    values[0] = replace
+    altered = "".join("\x1f" + value for value in values)
+    seal = hashlib.sha256((binding + altered).encode()).hexdigest()[:16]
+    return base64.urlsafe_b64encode((seal + altered).encode()).decode().rstrip("=")
+
+
+def test_a_read_that_fails_spoils_no_other_of_its_batch(narrow):
+    held = Held(narrow)
+    page = held.api.get(held.org.users, params={"page_size": 3, "order_by": "created_at"})
+    token = forge(page["next_page_token"], held.org.id, "created_at", "not a time")
+    missing = held.org.user({"user_id": "00000000-0000-4000-8000-000000000000"})
+    with held:
+        answers = []
+        for user in held.users * 2:
+            answers += [held.ask(held.org.user(user)), held.ask(missing),
+                        held.ask(held.org.users, page_size=3),
+                        held.ask(held.org.users, page_size=3, order_by="created_at", page_token=token),
+                        held.ask(held.org.users, page_size=3, order_by="created_at",
+                                 page_token=page["next_page_token"]),
+                        held.ask(held.org.users, order_by="nothing")]
+    assert collections.Counter(map(outcome, answers)) == {
+        (200, None): 60, (404, "user_not_found"): 20, (400, "invalid_page_token"): 20,
+        (400, "validation_failed"): 20}
+    assert {answer.result()["user_id"] for answer in answers[::6]} == {user["user_id"] for user in held.users}
+    for answer in answers[4::6]:
+        assert [user["name"] for user in answer.result()["items"]] == ["u3", "u4", "u5"]
+
