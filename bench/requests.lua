@@ -1,5 +1,6 @@
 -- Requests for wrk, picked at random from the file that is its argument: METHOD PATH [BODY], one a line. `%n` in a body
--- becomes a number that no other request has. The environment's BENCH_AUTHORIZATION goes with each.
+-- becomes a number that no other request has, and is then its Idempotency-Key too. The environment's
+-- BENCH_AUTHORIZATION goes with each.
 local threads = 0
 
 function setup(thread)
@@ -36,8 +37,9 @@ function request()
         return ready[at]
     end
     number = number + 1
-    local wanted = bodies[at]
-    return wrk.format(wanted[1], wanted[2], nil, (wanted[3]:gsub("%%n", string.format("%d", number))))
+    local wanted, unique = bodies[at], string.format("%d", number)
+    wrk.headers["Idempotency-Key"] = unique
+    return wrk.format(wanted[1], wanted[2], nil, (wanted[3]:gsub("%%n", unique)))
 end
 
 function done(summary, latency, requests)

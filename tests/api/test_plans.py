@@ -1,0 +1,33 @@
+"""Plans are made once a connection, perhaps while a table is still empty: they must be good when it is full."""
+import time
+
+from organization import create_organization
+
+
+def scans(service):
+    """How often each table was read from its beginning to its end."""
+    time.sleep(1.5)  # sessions tell what they did once they are idle for a second
+    return dict(service.sql("SELECT relname, seq_scan FROM pg_stat_user_tables"))
+
+
+def test_no_request_reads_a_whole_table_even_if_it_was_empty_when_planned(make_service):
+    service = make_service()
+    service.sql("VACUUM ANALYZE")  # now the planner knows that there is nothing in them
+    before = scans(service)
+    api = service.client()
+    organization = create_organization(api)
+    users = [organization.create_enabled(f"u{number}") for number in range(3)]
+    for number in range(3):
+        api.post(organization.users, json={"name": f"k{number}", "display_name": "K"},
+                 headers={"Idempotency-Key": f"key-{number}"})
+    for target in (organization.users, organization.path, organization.path + "/transitions", "/v1/organizations",
+                   "/v1/operations", organization.user(users[0]), organization.user(users[0], "aliases"),
+                   f"{organization.users}?q=u1", f"{organization.users}?name=u1&order_by=-created_at"):
+        api.get(target)
+    api.patch(organization.user(users[0]), json={"initials": "U"})
+    api.post(organization.user(users[0], "aliases"), json={"email": "other"})
+    api.post(organization.user(users[1], "disable"), expect=200)
+    api.delete(organization.user(users[1]))
+    after = scans(service)
+    scanned = {table: after[table] - before[table] for table in after if after[table] > before[table]}
+    assert scanned == {}
