@@ -51,6 +51,8 @@ static const struct setting settings[] = {
                    "threads for common requests (0: 2 for each core)"),
     NUMBER_SETTING(job_threads, "job-threads", "2", 1, 64, "threads for background work"),
     NUMBER_SETTING(connection_limit, "connection-limit", "12000", 10, 1000000, "open client connections"),
+    NUMBER_SETTING(wait_limit, "wait-limit", "1000", 0, 1000000,
+                   "requests held at once by Prefer: wait; others are answered at once"),
     NUMBER_SETTING(idle_timeout, "idle-timeout", "60", 1, 86400,
                    "seconds a connection may wait between requests"),
     NUMBER_SETTING(header_timeout, "header-timeout", "10", 1, 3600,

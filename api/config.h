@@ -22,6 +22,7 @@ struct config {
     int64_t http_threads;
     int64_t job_threads;
     int64_t connection_limit;
+    int64_t wait_limit;
     int64_t idle_timeout;
     int64_t header_timeout;
     int64_t body_timeout;

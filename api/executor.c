@@ -33,6 +33,12 @@ struct executor {
     struct lane_queue lanes[LANE_INLINE];
 };
 
+/* Reads, when they come anew: what is held by Prefer: wait is looked at otherwise. */
+static bool may_be_batched(const struct request *request)
+{
+    return request->route->queue != NULL && request->wait == NULL;
+}
+
 /* Waits for a request. With a read come those that queued behind it, up to the lane's batch. NULL when there is none and
  * none will come. */
 static struct request *take(struct lane_queue *lane, bool *ret_refuse)
@@ -43,7 +49,7 @@ static struct request *take(struct lane_queue *lane, bool *ret_refuse)
     struct request *first = lane->first;
     struct request *last = NULL;
     for (unsigned count = 0; lane->first != NULL && count < lane->batch; count++) {
-        if (last != NULL && (last->route->queue == NULL || lane->first->route->queue == NULL))
+        if (last != NULL && (!may_be_batched(last) || !may_be_batched(lane->first)))
             break;
         last = lane->first;
         lane->first = last->next;
@@ -77,6 +83,14 @@ static void finish(struct executor *executor, struct request *first)
         executor->done(done, executor->argument);
 }
 
+/* A held one was served already: it only hoped for more. */
+static void refuse_all(struct request *first)
+{
+    for (struct request *request = first; request != NULL; request = request->next)
+        if (request->wait == NULL)
+            request_refuse(request, CODE_NOT_READY);
+}
+
 static void *run(void *argument)
 {
     struct lane_queue *lane = argument;
@@ -89,9 +103,8 @@ static void *run(void *argument)
         setpriority(PRIO_PROCESS, (id_t)gettid(), lane->niceness);
     while ((first = take(lane, &refuse)) != NULL) {
         if (refuse)
-            for (struct request *request = first; request != NULL; request = request->next)
-                request_refuse(request, CODE_NOT_READY);
-        else if (first->route->queue != NULL)
+            refuse_all(first);
+        else if (may_be_batched(first))
             request_run_batch(first, db);
         else
             request_run(first, db);

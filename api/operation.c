@@ -1,5 +1,6 @@
 #include "api/operation.h"
 
+#include "db/cancel.h"
 #include "db/operation.h"
 
 enum code list_operations(struct request *request)
@@ -21,6 +22,15 @@ enum code describe_operation(struct request *request)
 {
     struct answer answer = request_answer(request);
     operation_queue(request->db, request->principal.account_id, request->arguments[0]);
-    enum code code = operation_collect(request->db, &request->problem, &answer.body);
+    enum code code =
+        operation_collect(request->db, &request->problem, &answer.body, &request->operation_over);
+    request->operation_id = request->arguments[0];
     return response_answer(request, &answer, code);
+}
+
+enum code cancel_operation(struct request *request)
+{
+    struct change change = request_change(request);
+    enum code code = operation_stop(request->db, &change, request->arguments[0]);
+    return response_change(request, &change, code);
 }

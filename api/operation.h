@@ -5,3 +5,4 @@
 
 enum code list_operations(struct request *request);
 enum code describe_operation(struct request *request);
+enum code cancel_operation(struct request *request);

@@ -25,6 +25,7 @@ static const struct {
     [CODE_RESERVED_NAME] = {409, 0, "Choose another name."},
     [CODE_ORGANIZATION_STATE] = {409, 0, "Wait until the organization's state allows it."},
     [CODE_ENTITY_STATE] = {409, 0, "The entity's state does not allow it."},
+    [CODE_OPERATION_STATE] = {409, 0, "Wait for its end."},
     [CODE_ORGANIZATION_IN_USE] = {409, 0, "Disable its users first."},
     [CODE_PRIMARY_ADDRESS] = {409, 0, "Make another address the primary one first."},
     [CODE_MAIL_DOMAIN_NOT_FOUND] = {409, 0, "Register the domain first."},

@@ -6,6 +6,7 @@
 
 #include "api/app.h"
 #include "api/problem.h"
+#include "api/waiting.h"
 #include "model/fault_point.h"
 #include "model/id.h"
 #include "model/log.h"
@@ -42,7 +43,11 @@ struct answer request_answer(struct request *request)
 
 static void send_answer(struct request *request, const struct answer *answer, int status)
 {
+    static const char operations[] = "/v1/operations/";
     struct buffer body = answer->body;
+    if (status == 202 && answer->location != NULL &&
+        strncmp(answer->location, operations, strlen(operations)) == 0)
+        request->operation_id = answer->location + strlen(operations);
     if (answer->location != NULL)
         response_header(request, "Location", answer->location);
     if (answer->etag != NULL)
@@ -363,8 +368,6 @@ static enum code read_idempotency_key(struct request *request)
     if (length == 0 || length > IDEMPOTENCY_KEY_MAX)
         return problem_set(&request->problem, CODE_BAD_REQUEST,
                            "An Idempotency-Key is 1 to %d visible ASCII characters.", IDEMPOTENCY_KEY_MAX);
-    if (request->validate_only) /* what is not done needs no record */
-        return CODE_OK;
     request->idempotency = (struct idempotency){
         .secret_key = request->app->secret_key, .key = key, .fingerprint = fingerprint(request)};
     return request->idempotency.fingerprint != NULL ? CODE_OK : CODE_INTERNAL_ERROR;
@@ -379,7 +382,9 @@ static enum code replay(struct request *request, bool *ret_replayed)
     if (change.idempotency == NULL)
         return CODE_OK;
     enum code code = idempotency_find(request->db, &change, ret_replayed, &answer);
-    if (code == CODE_OK && *ret_replayed) {
+    if (code == CODE_OK && *ret_replayed && request->validate_only) {
+        send_dry_run(request, &answer);
+    } else if (code == CODE_OK && *ret_replayed) {
         response_header(request, "Idempotent-Replayed", "true");
         send_answer(request, &answer, answer.status);
     }
@@ -429,11 +434,10 @@ static enum code run(struct request *request)
         return check_body(request) == CODE_OK ? handle(request) : CODE_BAD_REQUEST;
     if (!db_connect(request->db))
         return CODE_DATABASE_UNAVAILABLE;
-    if (request->actor == NULL) { /* else it comes from another lane */
+    if (request->actor == NULL) /* else it comes from another lane */
         code = admit(request);
-        if (code == CODE_OK)
-            code = replay(request, &replayed);
-    }
+    if (code == CODE_OK) /* there too: an equal one may have been before it */
+        code = replay(request, &replayed);
     return code == CODE_OK && !replayed ? handle(request) : code;
 }
 
@@ -466,8 +470,12 @@ static void finish(struct request *request, enum code code)
 
 void request_run(struct request *request, struct db *db)
 {
+    enum code code = CODE_OK;
     request->db = db;
-    enum code code = run(request);
+    if (request->wait != NULL)
+        waiting_look(request);
+    else
+        code = run(request);
     if (db != NULL && !db_is_clean(db)) {
         LOG(LOG_ERROR, "a request left a transaction open", LOG_TEXT("operation", request->route->operation));
         code = CODE_INTERNAL_ERROR;

@@ -10,6 +10,7 @@
 #include "model/policy.h"
 
 struct app;
+struct wait;
 
 #define REQUEST_MAX_HEADERS 8
 #define REQUEST_MAX_BATCH   8
@@ -44,6 +45,7 @@ struct request {
     const char *if_match;
     const char *if_none_match;
     const char *request_id;
+    unsigned wait_s; /* Prefer: wait */
     struct buffer body;
 
     const struct route *route;
@@ -57,6 +59,9 @@ struct request {
     struct list_pending list;       /* of a list whose statements are queued */
 
     struct response response;
+    const char *operation_id; /* that the answer shows; NULL: none */
+    bool operation_over;
+    struct wait *wait; /* of a request that is held (api/waiting.h), or was */
 
     struct request *next; /* in the queue that it is in */
     void *transport;      /* the server's */

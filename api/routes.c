@@ -56,6 +56,8 @@ const struct route routes[] = {
           QUERY(operation_query_table)),
     ROUTE(GET, "/v1/operations/{operation_id}", "workmail", "DescribeOperation", LANE_FAST, 200,
           describe_operation, PLAIN),
+    ROUTE(POST, "/v1/operations/{operation_id}/cancel", "workmail", "CancelOperation", LANE_FAST, 200,
+          cancel_operation, PLAIN),
 
     ROUTE(POST, ORGANIZATION "/users", "workmail", "CreateUser", LANE_FAST, 201, create_user,
           BODY(user_table, FIELD_CREATE)),

@@ -19,8 +19,10 @@
 
 #include "api/executor.h"
 #include "api/request.h"
+#include "api/waiting.h"
 #include "model/id.h"
 #include "model/log.h"
+#include "model/prefer.h"
 
 #define BACKLOG           4096
 #define CONNECTION_MEMORY ((size_t)8 * 1024) /* bounds the head of a request */
@@ -58,12 +60,14 @@ struct exchange {
     size_t sent;
     size_t buffered; /* reserved for the body */
     bool closes;     /* the connection ends with the answer */
+    bool watched;    /* its client's going away is an event of the loop */
 };
 
 struct server {
     struct app *app;
     struct MHD_Daemon *daemon;
     struct executor *executor;
+    struct waiting *waiting;
     pthread_t thread;
     int listen_fd;
     int epoll_fd;
@@ -203,6 +207,8 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
         {"If-None-Match", &head->request->if_none_match},
     };
     (void)kind;
+    if (strcasecmp(name, "Prefer") == 0 && value != NULL && head->request->wait_s == 0)
+        head->request->wait_s = prefer_wait(value, WAITING_MAX_S);
     /* RFC 9110, 5.6.2: a name like "Content-Length " is one header to a lenient proxy and another to us. */
     if (name[strspn(name, TOKEN_CHARACTERS)] != '\0' || *name == '\0')
         head->has_odd_name = true;
@@ -420,8 +426,9 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
 
 /* --- the loop --- */
 
-static void wake(struct server *server)
+static void wake(void *argument)
 {
+    struct server *server = argument;
     uint64_t one = 1;
     ssize_t written = write(server->wake_fd, &one, sizeof(one));
     (void)written; /* fails only when it would overflow: the loop is awake then */
@@ -443,7 +450,52 @@ static void on_done(struct request *first, void *argument)
         wake(server);
 }
 
+/* libmicrohttpd does not see a suspended connection's client go away. */
+static void watch_client(struct exchange *exchange, bool watched)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = exchange};
+    if (exchange->watched != watched)
+        epoll_ctl(exchange->server->epoll_fd, watched ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+                  exchange->connection->fd, &event);
+    exchange->watched = watched;
+}
+
 /* Only here, on the loop's thread: libmicrohttpd does not notice a resume from elsewhere. */
+static void resume(struct exchange *exchange)
+{
+    watch_client(exchange, false);
+    exchange->progress = ANSWERABLE;
+    MHD_resume_connection(exchange->handle);
+}
+
+/* From its lane: held, or answered. */
+static void take_back(struct server *server, struct request *request)
+{
+    struct exchange *exchange = request->transport;
+    if (waiting_hold(server->waiting, request))
+        watch_client(exchange, true);
+    else
+        resume(exchange);
+}
+
+/* Or it will send no more, which is the same to libmicrohttpd: it ends such a connection. */
+static void on_client_gone(struct exchange *exchange)
+{
+    watch_client(exchange, false);
+    if (waiting_release(exchange->server->waiting, &exchange->request))
+        resume(exchange);
+}
+
+static void look_at_held(struct server *server)
+{
+    struct request *refused = executor_submit_all(server->executor, waiting_take_due(server->waiting));
+    while (refused != NULL) {
+        struct request *next = refused->next;
+        take_back(server, refused);
+        refused = next;
+    }
+}
+
 static void resume_answered(struct server *server)
 {
     pthread_mutex_lock(&server->mutex);
@@ -452,9 +504,7 @@ static void resume_answered(struct server *server)
     pthread_mutex_unlock(&server->mutex);
     while (request != NULL) {
         struct request *next = request->next;
-        struct exchange *exchange = request->transport;
-        exchange->progress = ANSWERABLE;
-        MHD_resume_connection(exchange->handle);
+        take_back(server, request);
         request = next;
     }
 }
@@ -463,15 +513,18 @@ static void turn(struct server *server)
 {
     MHD_UNSIGNED_LONG_LONG left = 0;
     bool due = MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0;
-    struct epoll_event events[2];
-    int count = epoll_wait(server->epoll_fd, events, 2, due ? 0 : TICK_MS);
+    struct epoll_event events[16];
+    int count = epoll_wait(server->epoll_fd, events, 16, due ? 0 : TICK_MS);
     for (int i = 0; i < count; i++) {
         uint64_t value;
-        if (events[i].data.fd == server->wake_fd && read(server->wake_fd, &value, sizeof(value)) < 0)
+        if (events[i].data.ptr == server && read(server->wake_fd, &value, sizeof(value)) < 0)
             continue;
+        if (events[i].data.ptr != server && events[i].data.ptr != server->daemon)
+            on_client_gone(events[i].data.ptr);
     }
     log_hold();
     resume_answered(server);
+    look_at_held(server);
     do {
         MHD_run(server->daemon);
         submit(server);
@@ -509,6 +562,7 @@ static void *run(void *argument)
             stop_ms = now + server->app->config->drain_timeout * 1000;
             MHD_quiesce_daemon(server->daemon);
             end_connections_without_work(server);
+            waiting_end(server->waiting);
         }
         if (server->in_flight == 0 || now >= stop_ms)
             return NULL;
@@ -573,9 +627,9 @@ static bool start_daemon(struct server *server)
     return server->daemon != NULL;
 }
 
-static bool watch(struct server *server, int fd)
+static bool watch(struct server *server, int fd, void *who)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = who};
     return fd >= 0 && epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
@@ -598,13 +652,17 @@ struct server *server_start(struct app *app, int listen_fd, char *error, size_t 
 
     server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    server->waiting = waiting_new(app->environment.notifier, (unsigned)config->wait_limit, wake, server);
     server->executor = executor_start(&app->environment, (unsigned)config->http_threads, on_done, server);
     bool started = server->executor != NULL && start_daemon(server) &&
-                   watch(server, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd) &&
-                   watch(server, server->wake_fd) && pthread_create(&server->thread, NULL, run, server) == 0;
+                   watch(server, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
+                         server->daemon) &&
+                   watch(server, server->wake_fd, server) &&
+                   pthread_create(&server->thread, NULL, run, server) == 0;
     if (!started) {
         snprintf(error, error_size, "cannot start serving: %m");
         executor_stop(server->executor);
+        waiting_free(server->waiting);
         return NULL; /* the process ends: what was opened goes with it */
     }
     return server;
@@ -618,12 +676,14 @@ void server_stop(struct server *server)
     wake(server);
     pthread_join(server->thread, NULL);
     server->closed = true; /* the loop's thread is gone: this one drives what is left */
+    waiting_end(server->waiting);
     executor_stop(server->executor);
     resume_answered(server);
     while (TAILQ_FIRST(&server->phases[PHASE_WORK]) != NULL)
         turn(server);
     MHD_stop_daemon(server->daemon);
     executor_free(server->executor);
+    waiting_free(server->waiting);
     close(server->listen_fd);
     close(server->epoll_fd);
     close(server->wake_fd);

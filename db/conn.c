@@ -39,7 +39,7 @@ struct db {
     int statement_timeout_ms;
     PGconn *connection;
     bool lost;
-    bool job_noted;
+    struct db_notes notes;
     int64_t retry_at_ms;
     char error[512];
 
@@ -172,14 +172,21 @@ bool db_is_lost(const struct db *db)
 
 void db_note_job(struct db *db)
 {
-    db->job_noted = true;
+    db->notes.job = true;
 }
 
-bool db_take_job_note(struct db *db)
+void db_note_operation(struct db *db, const char *operation_id)
 {
-    bool noted = db->job_noted;
-    db->job_noted = false;
-    return noted;
+    bool is_only_one = operation_id != NULL && !db->notes.operation;
+    snprintf(db->notes.operation_id, sizeof(db->notes.operation_id), "%s", is_only_one ? operation_id : "");
+    db->notes.operation = true;
+}
+
+struct db_notes db_take_notes(struct db *db)
+{
+    struct db_notes notes = db->notes;
+    db->notes = (struct db_notes){0};
+    return notes;
 }
 
 /* --- receiving --- */

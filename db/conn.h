@@ -79,9 +79,17 @@ void db_queue_silently(struct db *db, const struct statement *statement, const c
 bool db_is_lost(const struct db *db);
 void db_disconnect(struct db *db);
 struct notifier *db_notifier(const struct db *db);
-/* Remembers that the present transaction enqueued a job; tells and forgets. */
+/* What is to be told once the present transaction is committed. */
+struct db_notes {
+    bool job;              /* one was enqueued */
+    bool operation;        /* one ended … */
+    char operation_id[37]; /* … this one; empty: it may be any */
+};
 void db_note_job(struct db *db);
-bool db_take_job_note(struct db *db);
+/* NULL: any. */
+void db_note_operation(struct db *db, const char *operation_id);
+/* Gives them out and forgets them. */
+struct db_notes db_take_notes(struct db *db);
 
 /* __attribute__((cleanup)) for results. */
 void db_clear_result(PGresult **result);

@@ -114,4 +114,5 @@ void job_cancel_for_organization(struct db *db, const char *organization_id)
         " FROM canceled WHERE o.operation_id = canceled.operation_id",
         1};
     DB_QUEUE(db, &cancel, organization_id);
+    db_note_operation(db, NULL);
 }

@@ -20,6 +20,11 @@
 /* One hint from elsewhere may stand for many jobs: wake about as many workers as a process has. */
 #define REMOTE_WAKE_UPS 4
 #define MAX_WAKE_UPS    64
+/* A notification has less than 8,000 bytes; operations are told of by ids of one length, one after the other. */
+#define ID_LENGTH     36
+#define MAX_ENDED     200
+#define JOB_CHANNEL   "postreeve_job"
+#define ENDED_CHANNEL "postreeve_operation"
 
 struct notifier {
     const char *conninfo;
@@ -30,6 +35,7 @@ struct notifier {
 
     PGconn *connection; /* of the thread */
     atomic_bool has_news;
+    atomic_bool has_job;
     atomic_uint_fast64_t changes;
     atomic_bool listening;
 
@@ -37,6 +43,12 @@ struct notifier {
     pthread_cond_t job_arrived;
     unsigned wake_ups;
     bool stopped;
+
+    pthread_mutex_t ended_mutex;
+    notifier_ended *ended;
+    void *ended_argument;
+    unsigned ended_count; /* to be broadcast; more than MAX_ENDED: any may have ended */
+    char ended_ids[MAX_ENDED * ID_LENGTH + 1];
 };
 
 static int64_t now_ms(void)
@@ -59,6 +71,7 @@ struct notifier *notifier_new(const char *conninfo)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&notifier->mutex, NULL);
     pthread_cond_init(&notifier->job_arrived, &attributes);
+    pthread_mutex_init(&notifier->ended_mutex, NULL);
     pthread_condattr_destroy(&attributes);
     return notifier;
 }
@@ -115,11 +128,45 @@ static void wake_thread(struct notifier *notifier)
     (void)written; /* fails only when it would overflow: the thread is awake then */
 }
 
+static void announce(struct notifier *notifier)
+{
+    if (!atomic_exchange(&notifier->has_news, true))
+        wake_thread(notifier);
+}
+
 void notifier_job_enqueued(struct notifier *notifier)
 {
     wake_workers(notifier, 1);
-    if (!atomic_exchange(&notifier->has_news, true))
-        wake_thread(notifier);
+    notifier->has_job = true;
+    announce(notifier);
+}
+
+void notifier_watch_operations(struct notifier *notifier, notifier_ended *ended, void *argument)
+{
+    pthread_mutex_lock(&notifier->ended_mutex);
+    notifier->ended = ended;
+    notifier->ended_argument = argument;
+    pthread_mutex_unlock(&notifier->ended_mutex);
+}
+
+static void tell_ended(struct notifier *notifier, const char *operation_id)
+{
+    pthread_mutex_lock(&notifier->ended_mutex);
+    if (notifier->ended != NULL)
+        notifier->ended(notifier->ended_argument, operation_id);
+    pthread_mutex_unlock(&notifier->ended_mutex);
+}
+
+void notifier_operation_ended(struct notifier *notifier, const char *operation_id)
+{
+    tell_ended(notifier, operation_id);
+    pthread_mutex_lock(&notifier->ended_mutex);
+    if (notifier->ended_count < MAX_ENDED && strlen(operation_id) == ID_LENGTH)
+        memcpy(notifier->ended_ids + (size_t)notifier->ended_count++ * ID_LENGTH, operation_id, ID_LENGTH);
+    else
+        notifier->ended_count = MAX_ENDED + 1;
+    pthread_mutex_unlock(&notifier->ended_mutex);
+    announce(notifier);
 }
 
 uint64_t notifier_identity_generation(const struct notifier *notifier)
@@ -143,8 +190,9 @@ static void connect_and_listen(struct notifier *notifier)
                                            "tcp_user_timeout", "connect_timeout",  NULL};
     const char *const values[] = {notifier->conninfo, "postreeve notifier", "10", "10000", "3", NULL};
     notifier->connection = PQconnectdbParams(keywords, values, 1);
-    PGresult *result =
-        wait_run(notifier->connection, "LISTEN postreeve_job; LISTEN " NOTIFIER_IDENTITY_CHANNEL, ANSWER_MS);
+    PGresult *result = wait_run(
+        notifier->connection,
+        "LISTEN " JOB_CHANNEL "; LISTEN " ENDED_CHANNEL "; LISTEN " NOTIFIER_IDENTITY_CHANNEL, ANSWER_MS);
     bool listening = PQresultStatus(result) == PGRES_COMMAND_OK;
     PQclear(result);
     if (!listening) {
@@ -155,6 +203,18 @@ static void connect_and_listen(struct notifier *notifier)
     notifier->changes++;
     notifier->listening = true;
     wake_workers(notifier, REMOTE_WAKE_UPS);
+    tell_ended(notifier, "");
+}
+
+static void hear_ended(struct notifier *notifier, const char *ids)
+{
+    char id[ID_LENGTH + 1] = "";
+    if (*ids == '\0')
+        tell_ended(notifier, "");
+    for (; strlen(ids) >= ID_LENGTH; ids += ID_LENGTH) {
+        memcpy(id, ids, ID_LENGTH);
+        tell_ended(notifier, id);
+    }
 }
 
 static void hear(struct notifier *notifier)
@@ -165,22 +225,54 @@ static void hear(struct notifier *notifier)
     }
     PGnotify *notification;
     while ((notification = PQnotifies(notifier->connection)) != NULL) {
+        bool is_own = notification->be_pid == PQbackendPID(notifier->connection); /* who waits here knows */
         if (strcmp(notification->relname, NOTIFIER_IDENTITY_CHANNEL) == 0)
             notifier->changes++;
-        else if (notification->be_pid != PQbackendPID(notifier->connection))
+        else if (!is_own && strcmp(notification->relname, ENDED_CHANNEL) == 0)
+            hear_ended(notifier, notification->extra);
+        else if (!is_own)
             wake_workers(notifier, REMOTE_WAKE_UPS);
         PQfreemem(notification);
     }
 }
 
-/* Tells other processes, or only asks whether the server is there: who does not answer is not listened to. */
-static void speak(struct notifier *notifier, const char *sql)
+/* Who does not answer is not listened to. */
+static void check_answer(struct notifier *notifier, PGresult *result)
 {
-    PGresult *result = wait_run(notifier->connection, sql, ANSWER_MS);
     ExecStatusType status = PQresultStatus(result);
     PQclear(result);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
         disconnect(notifier);
+}
+
+/* Tells other processes, or only asks whether the server is there. */
+static void speak(struct notifier *notifier, const char *sql)
+{
+    check_answer(notifier, wait_run(notifier->connection, sql, ANSWER_MS));
+}
+
+static void speak_of_ended(struct notifier *notifier)
+{
+    char ids[sizeof(notifier->ended_ids)];
+    pthread_mutex_lock(&notifier->ended_mutex);
+    unsigned count = notifier->ended_count;
+    size_t length = count > MAX_ENDED ? 0 : (size_t)count * ID_LENGTH;
+    memcpy(ids, notifier->ended_ids, length);
+    notifier->ended_count = 0;
+    pthread_mutex_unlock(&notifier->ended_mutex);
+    ids[length] = '\0';
+    if (count > 0)
+        check_answer(notifier, wait_run_with(notifier->connection,
+                                             "SELECT pg_notify('" ENDED_CHANNEL "', $1)", ids, ANSWER_MS));
+}
+
+static void broadcast(struct notifier *notifier)
+{
+    atomic_store(&notifier->has_news, false);
+    if (atomic_exchange(&notifier->has_job, false))
+        speak(notifier, "NOTIFY " JOB_CHANNEL);
+    if (notifier->connection != NULL)
+        speak_of_ended(notifier);
 }
 
 static void *run(void *argument)
@@ -206,8 +298,7 @@ static void *run(void *argument)
         if ((fds[0].revents & POLLIN) != 0 && read(notifier->wake_fd, &count, sizeof(count)) < 0)
             continue;
         if (notifier->connection != NULL && notifier->has_news && now_ms() >= broadcast_at) {
-            atomic_store(&notifier->has_news, false);
-            speak(notifier, "NOTIFY postreeve_job");
+            broadcast(notifier);
             spoke_ms = now_ms();
             broadcast_at = spoke_ms + BROADCAST_EVERY_MS;
         } else if (notifier->connection != NULL && now_ms() - spoke_ms >= IDLE_MS) {
@@ -242,5 +333,6 @@ void notifier_free(struct notifier *notifier)
         close(notifier->wake_fd);
     pthread_cond_destroy(&notifier->job_arrived);
     pthread_mutex_destroy(&notifier->mutex);
+    pthread_mutex_destroy(&notifier->ended_mutex);
     free(notifier);
 }

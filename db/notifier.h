@@ -1,5 +1,6 @@
-/* Hints between the threads and processes that share a database: jobs are waiting; identities changed. A hint may be
- * lost or late: who waits for jobs polls as well, and who caches identities stops while hints cannot be heard. */
+/* Hints between the threads and processes that share a database: jobs are waiting; operations ended; identities changed.
+ * A hint may be lost or late: who waits for jobs or operations polls as well, and who caches identities stops while hints
+ * cannot be heard. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,6 +25,15 @@ void notifier_job_enqueued(struct notifier *notifier);
 
 /* Waits until a job may be there or the time is over. False once notifier_stop_waiting was called. */
 bool notifier_wait_for_job(struct notifier *notifier, int timeout_ms);
+
+/* Told, on any thread, of an operation that ended, here or in another process; an empty id: any may have. */
+typedef void notifier_ended(void *argument, const char *operation_id);
+
+/* Who wants to be told: one in a process. With NULL nobody is, once this has returned. */
+void notifier_watch_operations(struct notifier *notifier, notifier_ended *ended, void *argument);
+
+/* An operation's end was committed here: tells who watches now, and other processes soon. */
+void notifier_operation_ended(struct notifier *notifier, const char *operation_id);
 
 /* Changes whenever an identity, key or policy may have changed; 0 while changes cannot be heard. */
 uint64_t notifier_identity_generation(const struct notifier *notifier);

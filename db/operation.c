@@ -47,8 +47,11 @@ void operation_update(struct db *db, struct arena *arena, const char *operation_
         "  'attempts', (steps -> $2::integer ->> 'attempts')::integer + 1)))"
         " WHERE operation_id = $1",
         5};
-    if (operation_id != NULL)
-        DB_QUEUE(db, &update, operation_id, row_integer(arena, step), step_status, error, operation_status);
+    if (operation_id == NULL)
+        return;
+    DB_QUEUE(db, &update, operation_id, row_integer(arena, step), step_status, error, operation_status);
+    if (operation_status != NULL && operation_is_over(operation_status))
+        db_note_operation(db, operation_id);
 }
 
 void operation_cancel(struct db *db, const char *operation_id, const char *reason)
@@ -56,8 +59,10 @@ void operation_cancel(struct db *db, const char *operation_id, const char *reaso
     static const struct statement cancel = {
         "UPDATE operation SET status = 'CANCELED', error = $2, finished_at = clock_timestamp() WHERE operation_id = $1",
         2};
-    if (operation_id != NULL)
-        DB_QUEUE(db, &cancel, operation_id, reason);
+    if (operation_id == NULL)
+        return;
+    DB_QUEUE(db, &cancel, operation_id, reason);
+    db_note_operation(db, operation_id);
 }
 
 void operation_queue(struct db *db, const char *account_id, const char *operation_id)
@@ -67,7 +72,7 @@ void operation_queue(struct db *db, const char *account_id, const char *operatio
     DB_QUEUE(db, &get, account_id, operation_id);
 }
 
-enum code operation_collect(struct db *db, struct problem *problem, struct buffer *out)
+enum code operation_collect(struct db *db, struct problem *problem, struct buffer *out, bool *ret_over)
 {
     DB_RESULT result = NULL;
     enum code code = db_collect(db, problem, &result);
@@ -75,6 +80,7 @@ enum code operation_collect(struct db *db, struct problem *problem, struct buffe
         return code;
     if (PQntuples(result) == 0)
         return problem_set(problem, CODE_OPERATION_NOT_FOUND, "No operation has this id.");
+    *ret_over = operation_is_over(PQgetvalue(result, 0, PQfnumber(result, "status")));
     return row_write(result, 0, 0, &operation_table, out);
 }
 

@@ -120,11 +120,21 @@ static void pause_before_retry(unsigned tries)
     nanosleep(&pause, NULL);
 }
 
+/* Hints only: who is not reached finds out by himself a little later. */
+static void tell_others(struct db *db)
+{
+    struct db_notes notes = db_take_notes(db);
+    if (notes.job)
+        notifier_job_enqueued(db_notifier(db));
+    if (notes.operation)
+        notifier_operation_ended(db_notifier(db), notes.operation_id);
+}
+
 enum code tx_run(struct db *db, struct change *change, tx_body *body, void *argument)
 {
     enum code code = CODE_DATABASE_UNAVAILABLE;
     for (unsigned tries = 1; tries <= MAX_ATTEMPTS; tries++) {
-        db_take_job_note(db);
+        db_take_notes(db);
         if (!db_connect(db))
             return CODE_DATABASE_UNAVAILABLE;
         code = attempt(db, change, body, argument);
@@ -135,7 +145,7 @@ enum code tx_run(struct db *db, struct change *change, tx_body *body, void *argu
             return problem_set(change->problem, CODE_OVERLOADED, "Too many changes meet here; try again.");
         pause_before_retry(tries);
     }
-    if (code == CODE_OK && !change->validate_only && db_take_job_note(db) && db_notifier(db) != NULL)
-        notifier_job_enqueued(db_notifier(db));
+    if (code == CODE_OK && !change->validate_only && db_notifier(db) != NULL)
+        tell_others(db);
     return code;
 }

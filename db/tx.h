@@ -49,5 +49,5 @@ typedef enum code tx_body(struct db *db, struct change *change, void *argument);
 
 /* Runs the body in a READ COMMITTED transaction; again, a few times with jitter, when it met another transaction
  * (40001, 40P01). CODE_OUTCOME_UNKNOWN when the connection was lost at COMMIT. Wakes the workers when a job was
- * enqueued. */
+ * enqueued, and who waits for an operation that ended. */
 enum code tx_run(struct db *db, struct change *change, tx_body *body, void *argument);

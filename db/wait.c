@@ -27,11 +27,10 @@ bool wait_for_result(PGconn *connection, int timeout_ms)
     return true;
 }
 
-PGresult *wait_run(PGconn *connection, const char *sql, int timeout_ms)
+/* The last result of what was sent. */
+static PGresult *receive(PGconn *connection, int timeout_ms)
 {
     PGresult *last = NULL;
-    if (PQsendQuery(connection, sql) != 1)
-        return NULL;
     for (;;) {
         if (!wait_for_result(connection, timeout_ms)) {
             PQclear(last);
@@ -43,6 +42,18 @@ PGresult *wait_run(PGconn *connection, const char *sql, int timeout_ms)
         PQclear(last);
         last = result;
     }
+}
+
+PGresult *wait_run(PGconn *connection, const char *sql, int timeout_ms)
+{
+    return PQsendQuery(connection, sql) == 1 ? receive(connection, timeout_ms) : NULL;
+}
+
+PGresult *wait_run_with(PGconn *connection, const char *sql, const char *parameter, int timeout_ms)
+{
+    return PQsendQueryParams(connection, sql, 1, NULL, &parameter, NULL, NULL, 0) == 1
+               ? receive(connection, timeout_ms)
+               : NULL;
 }
 
 bool wait_is_alive(PGconn *connection)

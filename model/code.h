@@ -22,6 +22,7 @@
     X(CODE_RESERVED_NAME, "reserved_name", "The name is reserved")                              \
     X(CODE_ORGANIZATION_STATE, "organization_state", "The organization's state forbids it")     \
     X(CODE_ENTITY_STATE, "entity_state", "The entity's state forbids it")                       \
+    X(CODE_OPERATION_STATE, "operation_state", "The operation cannot be canceled")              \
     X(CODE_ORGANIZATION_IN_USE, "organization_in_use", "The organization has enabled users")    \
     X(CODE_PRIMARY_ADDRESS, "primary_address", "The primary address cannot be removed")         \
     X(CODE_MAIL_DOMAIN_NOT_FOUND, "mail_domain_not_found", "The mail domain is not registered") \

@@ -3,11 +3,15 @@
 #include <string.h>
 
 static const struct job_kind kinds[] = {
-    {JOB_ORGANIZATION_SETUP,
-     (const char *const[]){"create_directory", "create_test_domain", "apply_defaults", "activate", NULL}},
-    {JOB_ORGANIZATION_REMOVAL,
-     (const char *const[]){"remove_entities", "remove_settings", "release_directory", "finish", NULL}},
-    {JOB_USER_PURGE, (const char *const[]){"purge", NULL}},
+    {.name = JOB_ORGANIZATION_SETUP,
+     .steps =
+         (const char *const[]){"create_directory", "create_test_domain", "apply_defaults", "activate", NULL},
+     .canceled_states = (const char *const[]){"CREATING", "FAILED", NULL}},
+    {.name = JOB_ORGANIZATION_REMOVAL,
+     .steps =
+         (const char *const[]){"remove_entities", "remove_settings", "release_directory", "finish", NULL},
+     .why_not = "What a removal has taken away cannot be brought back, so it goes on to its end."},
+    {.name = JOB_USER_PURGE, .steps = (const char *const[]){"purge", NULL}},
 };
 
 const struct job_kind *job_kind_find(const char *name)

@@ -10,6 +10,10 @@
 struct job_kind {
     const char *name;
     const char *const *steps; /* NULL after the last */
+
+    /* Canceled, its organization goes through these states, those in which it is passed over. NULL: it cannot be … */
+    const char *const *canceled_states;
+    const char *why_not; /* … because of this */
 };
 
 /* The kind of that name; NULL when there is none. */

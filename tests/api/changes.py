@@ -32,6 +32,22 @@ def fail(service, org):
     service.sql("UPDATE organization SET state = 'FAILED' WHERE organization_id = %s", org.id)
 
 
+def begin_setup(service, org):
+    """As in the midst of a set-up that waits to be tried again; the operation that stands for it."""
+    service.sql("""INSERT INTO organization_transition (organization_id, from_state, to_state, actor)
+                   VALUES (%s, 'ACTIVE', 'CREATING', 'service')""", org.id)
+    service.sql("UPDATE organization SET state = 'CREATING', is_serving = false WHERE organization_id = %s", org.id)
+    (operation,), = service.sql("""
+        INSERT INTO operation (operation_id, account_id, organization_id, operation, target, steps)
+        SELECT gen_random_uuid(), account_id, organization_id, 'CreateOrganization',
+               '/v1/organizations/' || organization_id,
+               '[{"name": "activate", "status": "PENDING", "attempts": 0}]'
+        FROM organization WHERE organization_id = %s RETURNING operation_id::text""", org.id)
+    service.sql("""INSERT INTO job (kind, organization_id, operation_id, step, run_at)
+                   VALUES ('organization_setup', %s, %s, 3, now() + interval '1 hour')""", org.id, operation)
+    return operation
+
+
 def alias_of(org, user):
     return org.api.post(org.user(user, "aliases"), json={"email": "other"})["email"]
 
@@ -46,6 +62,8 @@ def prepare(service, org, route):
     target = route["path"].replace("{organization_id}", org.id).replace("{user_id}", user["user_id"] if user else "")
     if operation == "DeleteAlias":
         target = target.replace("{email}", alias_of(org, user))
+    if operation == "CancelOperation":
+        target = target.replace("{operation_id}", begin_setup(service, org))
     assert "{" not in target, f"say in changes.py what to put into {target}"
     if operation == "CreateOrganization":
         arguments["json"]["alias"] = unique()

@@ -1,5 +1,7 @@
 """A POST with an Idempotency-Key is done once, however often it is sent."""
 import concurrent.futures
+import os
+import pathlib
 import threading
 import time
 
@@ -185,6 +187,47 @@ def test_repetition_hashes_no_password_again(org):
     repetitions = [duration(lambda number=number: create(org, f"u{number}", sent[number], password=PASSWORD))
                    for number in range(5)]
     assert min(repetitions) < min(creations) / 2, (creations, repetitions)
+
+
+def hashing_seconds(service):
+    """What the threads that hash passwords have used of the processor: they are the nice ones."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{service.process.pid}/task").iterdir():
+        fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
+        total += (int(fields[11]) + int(fields[12])) * (int(fields[16]) == 10)
+    return total / 100
+
+
+def hashing_of(service, call):
+    begun = hashing_seconds(service)
+    with concurrent.futures.ThreadPoolExecutor(30) as pool:
+        answers = list(pool.map(call, range(30)))
+    return hashing_seconds(service) - begun, answers
+
+
+def test_30_equal_requests_at_once_hash_their_password_hardly_more_than_once(service, org):
+    """Those that queue for a hashing thread behind the first one find its answer."""
+    sent = key()
+    each, _ = hashing_of(service, lambda number: create(org, f"u{number}", key(), password=PASSWORD))
+    equal, answers = hashing_of(service, lambda _: create(org, "ann", sent, password=PASSWORD))
+    done = [answer for answer in answers if answer.status != 409]
+    assert {answer.status for answer in done} == {201} and len({what(answer) for answer in done}) == 1
+    threads = max(1, os.cpu_count() - 1)
+    assert equal < each / 30 * (threads + 2), (each, equal)
+
+
+@pytest.mark.parametrize(**named(POSTS))
+def test_dry_run_with_a_used_key_shows_what_the_request_would_be_answered(service, api, org, route):
+    request, sent = prepare(service, org, route), key()
+    first = request.send(api, headers=sent)
+    before = records(service, sent)
+    dry = request.send(api, headers=sent, validate_only="true")
+    assert dry.status == 200 and dry.headers["Validate-Only"] == "true" and not is_replayed(dry)
+    assert dry.body == (first.body if route["success"] in (200, 201) else {})
+    other = api.request(request.method, request.target, headers=sent, params={"validate_only": "true", "more": "1"},
+                        **({} if request.json is None else {"json_body": request.json}))
+    check_refused(other, 422, "idempotency_mismatch")
+    assert records(service, sent) == before == 1
 
 
 def test_kept_answer_cannot_be_read_in_the_database(service, org):

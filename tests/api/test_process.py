@@ -16,7 +16,7 @@ from service import run_binary, wait_until
 USAGE = 2
 SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "postgresql-bin-dir",
-            "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "drain-timeout"]
+            "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit", "drain-timeout"]
 
 
 def refused_start(service, *words):

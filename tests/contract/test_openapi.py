@@ -22,7 +22,7 @@ SCHEMAS = DOCUMENT.tree["components"]["schemas"]
 CODES_OUTSIDE_OPERATIONS = {"route_not_found", "method_not_allowed"}
 
 # They make something new.
-CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser"}
+CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CancelOperation"}
 
 REQUIRED_DRY_RUN = {"$ref": "#/components/headers/DryRun"}
 
@@ -258,6 +258,16 @@ def test_retrying_racing_and_trying_are_the_same_everywhere(operation_id):
     versioned = not is_change and "ETag" in answers["200"]["headers"]
     assert versioned == (("header", "If-None-Match") in taken) == ("304" in answers)
     assert versioned == (not is_change and operation_id.startswith("Describe"))
+
+
+@pytest.mark.parametrize("operation_id", sorted(OPERATIONS))
+def test_whatever_shows_long_work_can_be_waited_for(operation_id):
+    _, path, operation = OPERATIONS[operation_id]
+    waits = "202" in operation["responses"] or operation_id == "DescribeOperation"
+    assert (("header", "Prefer") in DOCUMENT.parameters(path, operation)) == waits
+    for status, raw in operation["responses"].items():
+        shows = waits and status in ("200", "202", "304") and (status != "200" or "202" not in operation["responses"])
+        assert ("Preference-Applied" in DOCUMENT.follow(raw)["headers"]) == shows
 
 
 def test_each_problem_code_is_answered_somewhere():
