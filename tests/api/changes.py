@@ -1,10 +1,10 @@
-"""For each change that the API has, a request that succeeds: for tests that hold for all of them."""
+"""For each route that the API has, a request that succeeds: for tests that hold for all of them."""
 from organization import unique
 from routes import arguments_of, closed_routes, is_mutation
 
 
 class Request:
-    """A change that is ready to be sent, as often as wanted."""
+    """A request that is ready to be sent, as often as wanted."""
 
     def __init__(self, route, target, arguments, user):
         self.route, self.method, self.target, self.user = route, route["method"], target, user
@@ -48,6 +48,10 @@ def begin_setup(service, org):
     return operation
 
 
+def operation_of(org):
+    return org.api.get("/v1/operations", params={"organization_id": org.id})["items"][0]["operation_id"]
+
+
 def alias_of(org, user):
     return org.api.post(org.user(user, "aliases"), json={"email": "other"})["email"]
 
@@ -64,6 +68,8 @@ def prepare(service, org, route):
         target = target.replace("{email}", alias_of(org, user))
     if operation == "CancelOperation":
         target = target.replace("{operation_id}", begin_setup(service, org))
+    elif "{operation_id}" in target:
+        target = target.replace("{operation_id}", operation_of(org))
     assert "{" not in target, f"say in changes.py what to put into {target}"
     if operation == "CreateOrganization":
         arguments["json"]["alias"] = unique()

@@ -1,0 +1,82 @@
+"""Every route, and every kind of caller: who gets which status. A route that is added finds itself here."""
+import pytest
+
+from changes import prepare
+from client import bearer
+from organization import unique
+from routes import is_mutation, routes
+from test_validate_only import rows
+
+# What needs no credential. Nothing gets here by accident: a route without an action fails the first test.
+OPEN = {"GetHealth", "GetReadiness", "GetVersion", "GetOpenApi"}
+OTHER_ACCOUNT = "777777777777"
+UNKNOWN = ["no credential", "wrong secret", "disabled key"]
+CALLERS = [*UNKNOWN, "read only", "other account", "allowed"]
+
+
+def identity(service, account, policy="AmazonWorkMailFullAccess"):
+    return service.admin("create-iam-user", "--account", account, "--name", unique("iam"), "--policy", policy)
+
+
+@pytest.fixture(scope="session")
+def credentials(service):
+    account = service.root["account_id"]
+    service.sql("INSERT INTO account (account_id, name) VALUES (%s, 'other')", OTHER_ACCOUNT)
+    service.allow_organizations(1000000, OTHER_ACCOUNT)
+    made = {"no credential": None, "read only": identity(service, account, "AmazonWorkMailReadOnlyAccess"),
+            "disabled key": identity(service, account), "other account": identity(service, OTHER_ACCOUNT),
+            "allowed": identity(service, account)}
+    secret = made["allowed"]["secret_access_key"]
+    made["wrong secret"] = {**made["allowed"], "secret_access_key": secret[1:] + ("A" if secret[0] != "A" else "B")}
+    service.client(made["disabled key"]).get("/v1/regions")
+    service.admin("disable-access-key", "--access-key-id", made["disabled key"]["access_key_id"])
+    return made
+
+
+def expected(route, caller):
+    """A status, or the code of a problem."""
+    if route["operation"] in OPEN or caller == "allowed":
+        return route["success"]
+    if caller in UNKNOWN:
+        return "unauthenticated"
+    if caller == "read only":
+        return "access_denied" if is_mutation(route) else route["success"]
+    if "{organization_id}" in route["path"]:
+        return "organization_not_found"
+    return "operation_not_found" if "{operation_id}" in route["path"] else route["success"]
+
+
+def what_is_there(service):
+    """All rows, but those that tell of refusals."""
+    return {table: found for table, found in rows(service).items() if "audit" not in table}
+
+
+def test_there_are_routes():
+    assert len(routes()) > 20
+
+
+@pytest.mark.parametrize("route", routes(), ids=lambda route: route["operation"])
+def test_route_has_an_action_unless_it_is_known_to_be_open(route):
+    if route["operation"] in OPEN:
+        assert route["action"] == "public" and not is_mutation(route)
+    else:
+        prefix, _, name = route["action"].partition(":")
+        assert prefix in ("workmail", "iam", "kms", "ds", "ses") and name
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("route", routes(), ids=lambda route: route["operation"])
+def test_caller_gets_the_status_that_is_his(service, org, credentials, route, caller):
+    request, expect = prepare(service, org, route), expected(route, caller)
+    credential = credentials[caller]
+    before = what_is_there(service)
+    headers = {"Authorization": bearer(credential)} if credential else None
+    answer = request.send(service.anonymous(), headers=headers)
+    if isinstance(expect, int):
+        assert answer.status == expect, answer
+        assert route["operation"] in OPEN or (what_is_there(service) != before) == is_mutation(route)
+        return
+    answer.check_problem(expect)
+    assert what_is_there(service) == before
+    if caller in UNKNOWN:
+        assert {"basic", "bearer"} <= set(answer.headers["WWW-Authenticate"].lower().replace(",", "").split())
