@@ -1,8 +1,9 @@
 """What must hold after every test: nothing leaked, nothing left open, nothing contradictory."""
+import json
 import os
 import time
 
-from service import wait_until
+from service import run_binary, wait_until
 
 # Tables whose rows stay when their organization has been deleted.
 OUTLIVING = {"organization", "organization_alias", "organization_transition", "operation", "job", "verified_domain",
@@ -91,3 +92,11 @@ def check_no_job_left(service, seconds=20):
     wait_until(lambda: not service.sql("""SELECT * FROM job WHERE state = 'RUNNING'
                                           OR (state = 'PENDING' AND run_at <= now())"""),
                seconds, what="the end of all jobs due")
+
+
+def check_audit(api):
+    """The audit chain is whole and without gaps, where there is one."""
+    routes = json.loads(run_binary("admin", "describe-api").stdout)["routes"]
+    if any(route["operation"] == "VerifyAuditLog" for route in routes):
+        found = api.post("/v1/audit-events/verify", expect=200)
+        assert found["result"] == "WHOLE", found
