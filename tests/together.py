@@ -15,8 +15,8 @@ NOT_NOW = {"overloaded", "not_ready", "database_unavailable", "outcome_unknown",
 class Together:
     """Processes on one database of another service's server."""
 
-    def __init__(self, make_service, count=2, *options, address=None):
-        self.host = make_service()
+    def __init__(self, make_service, count=2, *options, host=None, address=None):
+        self.host = host or make_service()
         self.host.sql("CREATE DATABASE shared")
         self.uri = f"{self.host.database_uri} dbname=shared"
         uri = f"{address} user=postreeve dbname=shared" if address else self.uri
