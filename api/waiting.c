@@ -30,7 +30,7 @@ struct waiting {
     void *argument;
 
     /* Of the loop's thread. */
-    TAILQ_HEAD(, wait) held;
+    TAILQ_HEAD(wait_list, wait) held;
     atomic_uint count; /* in the list */
     int64_t next_ms;   /* before it nothing is due without a hint */
     bool ending;
@@ -81,8 +81,8 @@ static void take_hints(struct waiting *waiting)
 {
     struct wait *wait;
     pthread_mutex_lock(&waiting->mutex);
-    TAILQ_FOREACH(wait, &waiting->held, link)
-    wait->hinted |= is_hinted(waiting, wait->request->operation_id);
+    for (wait = TAILQ_FIRST(&waiting->held); wait != NULL; wait = TAILQ_NEXT(wait, link))
+        wait->hinted |= is_hinted(waiting, wait->request->operation_id);
     waiting->hint_count = 0;
     waiting->hints_all = false;
     waiting->hinted = false;
@@ -160,8 +160,7 @@ struct request *waiting_take_due(struct waiting *waiting)
         return NULL;
     take_hints(waiting);
     waiting->next_ms = now + LOOK_EVERY_MS;
-    TAILQ_FOREACH(wait, &waiting->held, link)
-    {
+    for (wait = TAILQ_FIRST(&waiting->held); wait != NULL; wait = TAILQ_NEXT(wait, link)) {
         bool last = waiting->ending || now >= wait->until_ms;
         if (!wait->looking && (wait->hinted || last || now >= wait->look_ms)) {
             wait->hinted = false;

@@ -1,6 +1,6 @@
 #include "model/prefer.h"
 
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #define LIMIT 60
 
