@@ -188,9 +188,10 @@ struct request *executor_submit_all(struct executor *executor, struct request *f
     bool filled[LANE_INLINE] = {false};
     while (first != NULL) {
         struct request *request = first;
+        enum lane lane = request->lane; /* once it is queued it is another thread's */
         first = request->next;
-        if (push(&executor->lanes[request->lane], request)) {
-            filled[request->lane] = true;
+        if (push(&executor->lanes[lane], request)) {
+            filled[lane] = true;
         } else {
             request->next = refused;
             refused = request;
