@@ -71,19 +71,3 @@ enum code organization_not_serving(const char *organization_id, const char *stat
 /* Queues a transition of a row that is locked for update. CODE_ORGANIZATION_STATE when the state machine has none. */
 enum code organization_transition(struct db *db, struct change *change, const struct organization_row *row,
                                   const char *to, const char *reason);
-
-/* --- steps of the workflows, queued in the worker's transaction --- */
-
-void organization_make_directory(struct db *db, struct change *change, const struct organization_row *row);
-/* Collects: CODE_MAIL_DOMAIN_STATE when another organization has the domain. */
-enum code organization_make_test_domain(struct db *db, struct change *change,
-                                        const struct organization_row *row);
-void organization_make_defaults(struct db *db, const struct organization_row *row);
-void organization_mark_completed(struct db *db, const struct organization_row *row);
-/* Removes up to a thousand entities, keeping entries for a directory that stays; collects whether there are more. */
-enum code organization_remove_entities(struct db *db, struct change *change,
-                                       const struct organization_row *row, bool keep_directory,
-                                       bool *ret_more);
-void organization_remove_settings(struct db *db, const struct organization_row *row);
-void organization_release_directory(struct db *db, const struct organization_row *row, bool keep_directory);
-void organization_mark_deleted(struct db *db, const struct organization_row *row);

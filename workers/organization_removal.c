@@ -1,6 +1,7 @@
 /* From DELETING to DELETED (guide, "Remove an Organization"): the directory stays unless its removal was asked for. */
 #include <string.h>
 
+#include "db/organization_steps.h"
 #include "model/job.h"
 #include "workers/workflow.h"
 

@@ -1,4 +1,5 @@
 /* From REQUESTED to ACTIVE (guide, "Add an Organization"): directory, test mail domain, default policies. */
+#include "db/organization_steps.h"
 #include "model/job.h"
 #include "workers/workflow.h"
 

@@ -1,0 +1,129 @@
+#include "db/organization_steps.h"
+
+#include "db/row.h"
+#include "model/id.h"
+
+/* --- set-up --- */
+
+void organization_make_directory(struct db *db, struct change *change, const struct organization_row *row)
+{
+    static const struct statement insert = {
+        "INSERT INTO directory (directory_id, account_id, type, name, region, organization_id)"
+        " VALUES ($1, $2, 'WORKMAIL', $3, $4, $5) ON CONFLICT (organization_id) DO NOTHING",
+        5};
+    static const struct statement attach = {
+        "UPDATE organization o SET directory_id = d.directory_id, version = o.version + 1, updated_at = now()"
+        " FROM directory d WHERE o.organization_id = $1 AND d.organization_id = $1",
+        1};
+    /* One directory more than once in a blue moon: 40 bits. The primary key refuses it, and the step runs again. */
+    DB_QUEUE(db, &insert, id_new_directory(change->arena), change->account_id, row->alias, row->region,
+             row->organization_id);
+    DB_QUEUE(db, &attach, row->organization_id);
+}
+
+enum code organization_make_test_domain(struct db *db, struct change *change,
+                                        const struct organization_row *row)
+{
+    static const struct statement claim = {
+        "INSERT INTO verified_domain (domain, organization_id) VALUES ($1, $2) ON CONFLICT (domain) DO NOTHING",
+        2};
+    static const struct statement owner = {
+        "SELECT organization_id = $2 FROM verified_domain WHERE domain = $1", 2};
+    static const struct statement insert = {
+        "INSERT INTO mail_domain (organization_id, domain, is_test_domain, ownership_status, verified_at)"
+        " VALUES ($1, $2, true, 'VERIFIED', now()) ON CONFLICT (organization_id, domain) DO NOTHING",
+        2};
+    DB_RESULT result = NULL;
+    DB_QUEUE(db, &claim, row->test_domain, row->organization_id);
+    DB_QUEUE(db, &owner, row->test_domain, row->organization_id);
+    DB_QUEUE(db, &insert, row->organization_id, row->test_domain);
+    enum code code = db_collect(db, change->problem, NULL);
+    if (code == CODE_OK)
+        code = db_collect(db, change->problem, &result);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(result) != 1 || PQgetvalue(result, 0, 0)[0] != 't')
+        return problem_set(change->problem, CODE_MAIL_DOMAIN_STATE,
+                           "The test domain %s belongs to another organization.", row->test_domain);
+    return db_collect(db, change->problem, NULL);
+}
+
+void organization_make_defaults(struct db *db, const struct organization_row *row)
+{
+    static const struct statement insert = {
+        "INSERT INTO mobile_policy (organization_id) VALUES ($1) ON CONFLICT (organization_id) DO NOTHING",
+        1};
+    DB_QUEUE(db, &insert, row->organization_id);
+}
+
+void organization_mark_completed(struct db *db, const struct organization_row *row)
+{
+    static const struct statement update = {
+        "UPDATE organization SET completed_at = now() WHERE organization_id = $1", 1};
+    DB_QUEUE(db, &update, row->organization_id);
+}
+
+/* --- removal --- */
+
+enum code organization_remove_entities(struct db *db, struct change *change,
+                                       const struct organization_row *row, bool keep_directory,
+                                       bool *ret_more)
+{
+    static const struct statement remove = {
+        "WITH batch AS (SELECT entity_id FROM entity WHERE organization_id = $1 LIMIT 1000),"
+        " kept AS (INSERT INTO directory_entry (directory_id, id, kind, document)"
+        "  SELECT $2, e.entity_id, e.kind, json_build_object('name', e.name, 'display_name', e.display_name,"
+        "   'hidden_from_address_list', e.hidden_from_address_list,"
+        "   'detail', to_jsonb(d) - 'organization_id' - 'entity_id')"
+        "  FROM batch b JOIN entity e ON e.organization_id = $1 AND e.entity_id = b.entity_id"
+        "  LEFT JOIN user_detail d ON d.organization_id = $1 AND d.entity_id = b.entity_id"
+        "  WHERE $3::boolean AND e.state <> 'DELETED'),"
+        " released AS (DELETE FROM address_registry r USING batch b, email_address a"
+        "  WHERE a.organization_id = $1 AND a.entity_id = b.entity_id AND r.email = a.email),"
+        " removed AS (DELETE FROM entity e USING batch b"
+        "  WHERE e.organization_id = $1 AND e.entity_id = b.entity_id)"
+        " SELECT count(*) = 1000 FROM batch",
+        3};
+    DB_RESULT result = NULL;
+    bool keep = keep_directory && row->directory_id != NULL;
+    enum code code = DB_RUN(db, change->problem, &result, &remove, row->organization_id, row->directory_id,
+                            row_boolean(keep));
+    if (code == CODE_OK)
+        *ret_more = PQgetvalue(result, 0, 0)[0] == 't';
+    return code;
+}
+
+void organization_remove_settings(struct db *db, const struct organization_row *row)
+{
+    static const struct statement remove[] = {
+        {"DELETE FROM mobile_policy WHERE organization_id = $1", 1},
+        {"DELETE FROM mail_domain WHERE organization_id = $1", 1},
+        {"DELETE FROM verified_domain WHERE organization_id = $1", 1},
+    };
+    for (size_t i = 0; i < sizeof(remove) / sizeof(remove[0]); i++)
+        DB_QUEUE(db, &remove[i], row->organization_id);
+}
+
+void organization_release_directory(struct db *db, const struct organization_row *row, bool keep_directory)
+{
+    static const struct statement keep = {
+        "UPDATE directory SET organization_id = NULL, version = version + 1, updated_at = now()"
+        " WHERE organization_id = $1",
+        1};
+    static const struct statement detach = {
+        "UPDATE organization SET directory_id = NULL WHERE organization_id = $1", 1};
+    static const struct statement remove = {"DELETE FROM directory WHERE organization_id = $1", 1};
+    if (keep_directory) {
+        DB_QUEUE(db, &keep, row->organization_id);
+    } else {
+        DB_QUEUE(db, &detach, row->organization_id);
+        DB_QUEUE(db, &remove, row->organization_id);
+    }
+}
+
+void organization_mark_deleted(struct db *db, const struct organization_row *row)
+{
+    static const struct statement update = {
+        "UPDATE organization SET deleted_at = now() WHERE organization_id = $1", 1};
+    DB_QUEUE(db, &update, row->organization_id);
+}
