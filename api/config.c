@@ -47,6 +47,8 @@ static const struct setting settings[] = {
     TEXT_SETTING(regions, "regions", "us-east-1,us-west-2,eu-west-1", "all regions, by comma"),
     NUMBER_SETTING(mailbox_retention, "mailbox-retention", "2592000", 1, 315360000,
                    "seconds that a disabled user's mailbox is kept"),
+    NUMBER_SETTING(health_check_interval, "health-check-interval", "86400", 1, 31536000,
+                   "seconds from one check of an organization to the next, about"),
     NUMBER_SETTING(http_threads, "http-threads", "0", 0, 256,
                    "threads for common requests (0: 2 for each core)"),
     NUMBER_SETTING(job_threads, "job-threads", "2", 1, 64, "threads for background work"),
@@ -303,6 +305,7 @@ static bool make_settings(struct reader *reader)
     }
     made->region = config->region;
     made->mailbox_retention_s = config->mailbox_retention;
+    made->health_check_interval_s = config->health_check_interval;
     if (!settings_has_region(made, config->region))
         return reject(reader, "region", "\"%s\" is not one of --regions", config->region);
     return true;

@@ -28,6 +28,7 @@ struct config {
     int64_t body_timeout;
     int64_t drain_timeout;
     int64_t mailbox_retention;
+    int64_t health_check_interval;
 
     struct settings settings; /* made from the above */
 };

@@ -119,7 +119,8 @@ static bool start(struct service *service)
     app->config = &service->config;
     app->secret_key = &service->database.secret_key;
     app->environment = (struct db_environment){.conninfo = service->database.conninfo,
-                                               .settings = &service->config.settings};
+                                               .settings = &service->config.settings,
+                                               .secret_key = app->secret_key};
     if (!database_prepare(&service->database, &app->environment, &service->config, error, size))
         return false;
     app->router = router_new();

@@ -2,25 +2,26 @@
 
 #include "api/app.h"
 #include "db/organization.h"
+#include "db/organization_health.h"
 
 enum code create_organization(struct request *request)
 {
-    const struct settings *settings = request->app->environment.settings;
-    struct organization organization = {.region = settings->region};
+    struct organization organization = {0};
     struct change change = request_change(request);
     uint64_t set;
 
     enum code code = request_body(request, &organization, &set);
     if (code != CODE_OK)
         return code;
-    if (organization.region == NULL)
-        organization.region = settings->region;
-    if (!settings_has_region(settings, organization.region)) {
+    code = organization_check_setup(&organization, &request->problem);
+    if (organization.region != NULL &&
+        !settings_has_region(request->app->environment.settings, organization.region)) {
         problem_add_member(&request->problem, "region", "invalid_value",
                            "See GET /v1/regions for the regions.");
-        return CODE_VALIDATION_FAILED;
+        code = CODE_VALIDATION_FAILED;
     }
-    code = organization_create(request->db, &change, &organization);
+    if (code == CODE_OK)
+        code = organization_create(request->db, &change, &organization);
     return response_change(request, &change, code);
 }
 
@@ -58,11 +59,42 @@ enum code delete_organization(struct request *request)
     return response_change(request, &change, code);
 }
 
-enum code retry_organization(struct request *request)
+/* What these do is one function each, which needs no more than the id. */
+static enum code change_organization(struct request *request,
+                                     enum code (*make)(struct db *db, struct change *change,
+                                                       const char *organization_id))
 {
     struct change change = request_change(request);
-    enum code code = organization_retry(request->db, &change, request->arguments[0]);
+    enum code code = make(request->db, &change, request->arguments[0]);
     return response_change(request, &change, code);
+}
+
+enum code retry_organization(struct request *request)
+{
+    return change_organization(request, organization_retry);
+}
+
+enum code validate_organization(struct request *request)
+{
+    return change_organization(request, organization_validate);
+}
+
+enum code activate_organization(struct request *request)
+{
+    return change_organization(request, organization_activate);
+}
+
+enum code deactivate_organization(struct request *request)
+{
+    return change_organization(request, organization_deactivate);
+}
+
+enum code get_organization_health(struct request *request)
+{
+    struct answer answer = request_answer(request);
+    enum code code = organization_health_get(request->db, request->principal.account_id,
+                                             request->arguments[0], &request->problem, &answer);
+    return response_answer(request, &answer, code);
 }
 
 enum code list_organization_transitions(struct request *request)

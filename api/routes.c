@@ -1,9 +1,11 @@
 /* THE table of operations: what is not here does not exist. */
+#include "api/directory.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
 #include "api/service.h"
 #include "api/user.h"
+#include "db/directory.h"
 #include "db/operation.h"
 #include "db/organization.h"
 #include "db/user.h"
@@ -28,6 +30,7 @@
 #define PLAIN             .body = NULL
 
 #define ORGANIZATION "/v1/organizations/{organization_id}"
+#define DIRECTORY    "/v1/directories/{directory_id}"
 #define USER         ORGANIZATION "/users/{user_id}"
 
 const struct route routes[] = {
@@ -49,8 +52,21 @@ const struct route routes[] = {
           QUERY(organization_removal_query)),
     ROUTE(POST, ORGANIZATION "/retry", "workmail", "RetryOrganization", LANE_FAST, 202, retry_organization,
           PLAIN),
+    ROUTE(POST, ORGANIZATION "/validate", "workmail", "ValidateOrganization", LANE_FAST, 202,
+          validate_organization, PLAIN),
+    ROUTE(POST, ORGANIZATION "/deactivate", "workmail", "DeactivateOrganization", LANE_FAST, 200,
+          deactivate_organization, PLAIN),
+    ROUTE(POST, ORGANIZATION "/activate", "workmail", "ActivateOrganization", LANE_FAST, 202,
+          activate_organization, PLAIN),
+    ROUTE(GET, ORGANIZATION "/health", "workmail", "GetOrganizationHealth", LANE_FAST, 200,
+          get_organization_health, PLAIN),
     ROUTE(GET, ORGANIZATION "/transitions", "workmail", "ListOrganizationTransitions", LANE_FAST, 200,
           list_organization_transitions, QUERY(transition_query_table)),
+
+    ROUTE(GET, "/v1/directories", "ds", "ListDirectories", LANE_FAST, 200, list_directories,
+          QUERY(directory_query_table)),
+    ROUTE(GET, DIRECTORY, "ds", "DescribeDirectory", LANE_FAST, 200, describe_directory, PLAIN),
+    ROUTE(DELETE, DIRECTORY, "ds", "DeleteDirectory", LANE_SLOW, 204, delete_directory, PLAIN),
 
     ROUTE(GET, "/v1/operations", "workmail", "ListOperations", LANE_FAST, 200, list_operations,
           QUERY(operation_query_table)),

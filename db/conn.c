@@ -155,6 +155,11 @@ const struct settings *db_settings(const struct db *db)
     return db->environment->settings;
 }
 
+const struct secret_key *db_secret_key(const struct db *db)
+{
+    return db->environment->secret_key;
+}
+
 struct notifier *db_notifier(const struct db *db)
 {
     return db->environment->notifier;

@@ -10,6 +10,7 @@
 #include "model/settings.h"
 
 struct notifier;
+struct secret_key;
 
 /* A constant SQL text. Its address is its identity: keep it for the life of the process. */
 struct statement {
@@ -21,7 +22,8 @@ struct statement {
 struct db_environment {
     const char *conninfo; /* libpq connection string or URI */
     const struct settings *settings;
-    struct notifier *notifier; /* told of enqueued jobs; NULL in commands */
+    struct notifier *notifier;           /* told of enqueued jobs; NULL in commands */
+    const struct secret_key *secret_key; /* of secrets at rest; NULL in commands */
 };
 
 struct db;
@@ -35,6 +37,7 @@ void db_free(struct db *db);
 bool db_connect(struct db *db);
 
 const struct settings *db_settings(const struct db *db);
+const struct secret_key *db_secret_key(const struct db *db);
 
 /* The last error, in PostgreSQL's words, for the log. Empty when there was none. */
 const char *db_error(const struct db *db);

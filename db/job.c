@@ -1,11 +1,15 @@
 #include "db/job.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "db/row.h"
 
 /* A killed worker's job waits this long for the next one; a step takes milliseconds, and renews it. */
 #define LEASE_MS "5000"
+/* More than a worker's statement may take. */
+#define LONG_LEASE_MS "25000"
+#define LATE_S        "60"
 
 void job_enqueue(struct db *db, struct arena *arena, const struct job_request *request)
 {
@@ -17,6 +21,32 @@ void job_enqueue(struct db *db, struct arena *arena, const struct job_request *r
              request->document, row_integer(arena, request->delay_s));
     if (request->delay_s == 0)
         db_note_job(db);
+}
+
+void job_enqueue_periodic(struct db *db, struct arena *arena, const struct job_request *request)
+{
+    static const struct statement insert = {
+        "INSERT INTO job (kind, organization_id, operation_id, is_periodic, run_at)"
+        " VALUES ($1, $2, $3, true, now() + make_interval(secs => $4::bigint))"
+        " ON CONFLICT (organization_id, kind) WHERE is_periodic AND state IN ('PENDING', 'RUNNING') DO UPDATE SET"
+        " state = 'PENDING', step = 0, failures = 0, claims = job.claims + 1, operation_id = excluded.operation_id,"
+        " run_at = excluded.run_at",
+        4};
+    DB_QUEUE(db, &insert, request->kind, request->organization_id, request->operation_id,
+             row_integer(arena, request->delay_s));
+    if (request->delay_s == 0)
+        db_note_job(db);
+}
+
+enum code job_spread_late(struct db *db, struct problem *problem, const char *kind, int64_t over_s)
+{
+    static const struct statement spread = {
+        "UPDATE job SET run_at = clock_timestamp() + random() * make_interval(secs => $2::bigint)"
+        " WHERE job_id IN (SELECT job_id FROM job WHERE state = 'PENDING' AND is_periodic AND kind = $1"
+        "  AND operation_id IS NULL AND failures = 0 AND run_at < clock_timestamp() - interval '" LATE_S " s'"
+        "  FOR UPDATE SKIP LOCKED)",
+        2};
+    return DB_RUN(db, problem, NULL, &spread, kind, row_integer(problem->arena, over_s));
 }
 
 enum code job_claim(struct db *db, struct arena *arena, struct problem *problem, struct job **ret_job)
@@ -56,6 +86,21 @@ enum code job_claim(struct db *db, struct arena *arena, struct problem *problem,
     return CODE_OK;
 }
 
+enum code job_extend(struct db *db, const struct job *job, bool is_long, struct problem *problem,
+                     bool *ret_held)
+{
+    static const struct statement extend = {"UPDATE job SET run_at = clock_timestamp()"
+                                            " + CASE WHEN $3 THEN interval '" LONG_LEASE_MS
+                                            " ms' ELSE interval '" LEASE_MS " ms' END"
+                                            " WHERE job_id = $1 AND claims = $2 AND state = 'RUNNING'",
+                                            3};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, problem, &result, &extend, job->job_id, job->claims, row_boolean(is_long));
+    if (code == CODE_OK)
+        *ret_held = strcmp(PQcmdTuples(result), "1") == 0;
+    return code;
+}
+
 enum code job_fence(struct db *db, const struct job *job, struct problem *problem, bool *ret_held)
 {
     static const struct statement fence = {
@@ -85,6 +130,15 @@ void job_finish(struct db *db, const struct job *job, const char *state, const c
     DB_QUEUE(db, &finish, job->job_id, state, error);
 }
 
+void job_repeat(struct db *db, struct arena *arena, const struct job *job, int64_t delay_s, const char *error)
+{
+    static const struct statement repeat = {
+        "UPDATE job SET state = 'PENDING', step = 0, failures = 0, operation_id = NULL, last_error = $3,"
+        " run_at = clock_timestamp() + make_interval(secs => $2::bigint) WHERE job_id = $1",
+        3};
+    DB_QUEUE(db, &repeat, job->job_id, row_integer(arena, delay_s), error);
+}
+
 void job_release(struct db *db, struct arena *arena, const struct job *job, int64_t delay_ms)
 {
     static const struct statement release = {
@@ -104,15 +158,16 @@ void job_postpone(struct db *db, struct arena *arena, const struct job *job, int
     DB_QUEUE(db, &postpone, job->job_id, row_integer(arena, delay_ms), error);
 }
 
-void job_cancel_for_organization(struct db *db, const char *organization_id)
+void job_cancel_for_organization(struct db *db, const char *organization_id, const char *kind,
+                                 const char *reason)
 {
     static const struct statement cancel = {
         "WITH canceled AS (UPDATE job SET state = 'CANCELED', finished_at = clock_timestamp()"
-        "  WHERE organization_id = $1 AND state IN ('PENDING', 'RUNNING') RETURNING operation_id)"
-        " UPDATE operation o SET status = 'CANCELED', finished_at = clock_timestamp(),"
-        "  error = 'The organization is being deleted.'"
+        "  WHERE organization_id = $1 AND state IN ('PENDING', 'RUNNING') AND ($2::text IS NULL OR kind = $2)"
+        "  RETURNING operation_id)"
+        " UPDATE operation o SET status = 'CANCELED', finished_at = clock_timestamp(), error = $3"
         " FROM canceled WHERE o.operation_id = canceled.operation_id",
-        1};
-    DB_QUEUE(db, &cancel, organization_id);
+        3};
+    DB_QUEUE(db, &cancel, organization_id, kind, reason);
     db_note_operation(db, NULL);
 }

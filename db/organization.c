@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "db/directory.h"
 #include "db/job.h"
 #include "db/limit.h"
 #include "db/operation.h"
@@ -25,22 +26,30 @@
 
 /* --- reading --- */
 
-enum code organization_describe(struct db *db, const char *account_id, const char *organization_id,
-                                struct problem *problem, struct answer *answer)
+static void queue_view(struct db *db, const char *account_id, const char *organization_id)
 {
     static const struct statement get = {
         "SELECT " COLUMNS
         ", o.version FROM organization o WHERE o.account_id = $1 AND o.organization_id = $3",
         3};
-    DB_RESULT result = NULL;
-    enum code code =
-        DB_RUN(db, problem, &result, &get, account_id, db_settings(db)->service_domain, organization_id);
-    if (code != CODE_OK)
-        return code;
+    DB_QUEUE(db, &get, account_id, db_settings(db)->service_domain, organization_id);
+}
+
+static enum code write_view(const PGresult *result, struct problem *problem, struct answer *answer)
+{
     if (PQntuples(result) == 0)
         return organization_not_found(problem);
     answer->etag = tx_etag(problem->arena, PQgetvalue(result, 0, PQfnumber(result, "version")));
     return row_write(result, 0, 0, &organization_table, &answer->body);
+}
+
+enum code organization_describe(struct db *db, const char *account_id, const char *organization_id,
+                                struct problem *problem, struct answer *answer)
+{
+    DB_RESULT result = NULL;
+    queue_view(db, account_id, organization_id);
+    enum code code = db_collect(db, problem, &result);
+    return code == CODE_OK ? write_view(result, problem, answer) : code;
 }
 
 static const struct field query_fields[] = {
@@ -119,7 +128,8 @@ void organization_queue(struct db *db, const char *account_id, const char *organ
             {"SELECT pg_advisory_xact_lock(hashtextextended(organization_id, 7264))" OWN_ONE, 2},
     };
     static const struct statement read = {
-        "SELECT organization_id, alias, region, state, is_serving, directory_id, test_domain, default_domain, version" OWN_ONE,
+        "SELECT organization_id, alias, region, setup, state, is_serving, directory_id, test_domain, default_domain,"
+        " version" OWN_ONE,
         2};
 #undef OWN_ONE
     const char *const parameters[] = {organization_id, account_id};
@@ -141,6 +151,7 @@ enum code organization_collect(struct db *db, struct arena *arena, struct proble
         .organization_id = row_text(arena, result, 0, "organization_id"),
         .alias = row_text(arena, result, 0, "alias"),
         .region = row_text(arena, result, 0, "region"),
+        .setup = row_text(arena, result, 0, "setup"),
         .state = row_text(arena, result, 0, "state"),
         .is_serving = row_flag(result, 0, "is_serving"),
         .directory_id = row_text(arena, result, 0, "directory_id"),
@@ -169,7 +180,7 @@ enum code organization_need_serving(const struct organization_row *row, struct p
     return row->is_serving ? CODE_OK : organization_not_serving(row->organization_id, row->state, problem);
 }
 
-enum code organization_transition(struct db *db, struct change *change, const struct organization_row *row,
+enum code organization_transition(struct db *db, struct change *change, struct organization_row *row,
                                   const char *to, const char *reason)
 {
     static const struct statement update = {
@@ -188,10 +199,11 @@ enum code organization_transition(struct db *db, struct change *change, const st
                            organization_next_states(change->arena, row->state));
     DB_QUEUE(db, &update, row->organization_id, to, reason);
     DB_QUEUE(db, &insert, row->organization_id, row->state, to, change->actor, reason);
+    row->state = to;
     return CODE_OK;
 }
 
-/* --- creating, retrying, removing --- */
+/* --- work that begins --- */
 
 struct making {
     const struct organization *wanted;          /* organization_create */
@@ -200,37 +212,115 @@ struct making {
     const char *operation_id;
 };
 
+static struct making making_for(struct change *change, const char *organization_id)
+{
+    return (struct making){.organization_id = organization_id, .operation_id = id_new_uuid(change->arena)};
+}
+
+/* The first result that has columns; what was queued before it has nothing to say but errors. */
+static enum code collect_rows(struct db *db, struct problem *problem, PGresult **ret_result)
+{
+    enum code code;
+    do {
+        db_clear_result(ret_result);
+        code = db_collect(db, problem, ret_result);
+    } while (code == CODE_OK && PQnfields(*ret_result) == 0);
+    return code;
+}
+
 /* The operation and its job; the operation is answered. */
 static enum code begin_work(struct db *db, struct change *change, const struct making *making,
                             const char *kind, const char *document)
 {
     const char *target = arena_printf(change->arena, "/v1/organizations/%s", making->organization_id);
-    operation_insert(db, change, making->operation_id, making->organization_id, target, kind);
-    job_enqueue(db, change->arena,
-                &(struct job_request){.kind = kind,
-                                      .organization_id = making->organization_id,
-                                      .operation_id = making->operation_id,
-                                      .document = document});
-    operation_queue(db, change->account_id, making->operation_id);
-    /* What was queued before the operation has nothing to say but errors. */
+    const struct job_request request = {.kind = kind,
+                                        .organization_id = making->organization_id,
+                                        .operation_id = making->operation_id,
+                                        .document = document};
     DB_RESULT result = NULL;
-    enum code code;
-    do {
-        db_clear_result(&result);
-        code = db_collect(db, change->problem, &result);
-    } while (code == CODE_OK && PQnfields(result) == 0);
+
+    operation_insert(db, change, making->operation_id, making->organization_id, target, kind);
+    if (job_kind_find(kind)->is_periodic)
+        job_enqueue_periodic(db, change->arena, &request);
+    else
+        job_enqueue(db, change->arena, &request);
+    operation_queue(db, change->account_id, making->operation_id);
+    enum code code = collect_rows(db, change->problem, &result);
     if (code != CODE_OK)
         return code;
     change->answer.location = arena_printf(change->arena, "/v1/operations/%s", making->operation_id);
     return row_write(result, 0, 0, &operation_table, &change->answer.body);
 }
 
+/* The locked row of what is there already, in the version that the caller means. */
+static enum code lock_for_change(struct db *db, struct change *change, const char *organization_id,
+                                 struct organization_row *ret_row)
+{
+    organization_queue(db, change->account_id, organization_id, ORGANIZATION_UPDATE);
+    enum code code = organization_collect(db, change->arena, change->problem, ret_row);
+    return code == CODE_OK ? tx_match(change, ret_row->version) : code;
+}
+
+/* --- creating and retrying --- */
+
+static const char *setup_job(const char *setup)
+{
+    return strcmp(setup, "STANDARD") == 0 ? JOB_ORGANIZATION_SETUP_STANDARD : JOB_ORGANIZATION_SETUP;
+}
+
+/* One organization for a directory: it is taken with the request, so that of two the second is told. The region is that of
+ * the directory. */
+static enum code take_directory(struct db *db, struct change *change, const struct making *making,
+                                const char **ret_region)
+{
+    static const struct statement take = {
+        "UPDATE directory SET organization_id = $2, version = version + 1, updated_at = now()"
+        " WHERE directory_id = $1",
+        2};
+    const struct organization *wanted = making->wanted;
+    struct directory_row directory;
+
+    directory_queue(db, change->account_id, wanted->directory_id);
+    enum code code = directory_collect(db, change->arena, change->problem, &directory);
+    if (code == CODE_DIRECTORY_NOT_FOUND) {
+        problem_clear(change->problem);
+        problem_add_member(change->problem, "directory_id", "invalid_value",
+                           "No directory has this id; see ListDirectories.");
+        return CODE_VALIDATION_FAILED;
+    }
+    if (code == CODE_OK)
+        code = directory_need_available(wanted->directory_id, &directory, change->problem);
+    if (code != CODE_OK)
+        return code;
+    if (wanted->region != NULL && strcmp(wanted->region, directory.region) != 0) {
+        problem_add_member(change->problem, "region", "invalid_value",
+                           "The directory is in %s; leave the region out, or choose another directory.",
+                           directory.region);
+        return CODE_VALIDATION_FAILED;
+    }
+    DB_QUEUE(db, &take, wanted->directory_id, making->organization_id);
+    *ret_region = directory.region;
+    return CODE_OK;
+}
+
+/* What a set-up needs first, and its region. */
+static enum code prepare_setup(struct db *db, struct change *change, const struct making *making,
+                               const char **ret_region)
+{
+    const struct organization *wanted = making->wanted;
+    if (wanted->directory_id != NULL)
+        return take_directory(db, change, making, ret_region);
+    *ret_region = wanted->region != NULL ? wanted->region : db_settings(db)->region;
+    limit_queue_organizations(db, change->account_id, *ret_region);
+    return limit_collect(db, LIMIT_QUICK_SETUP_ORGANIZATIONS, change->problem);
+}
+
 static enum code create_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement insert = {
-        "INSERT INTO organization (organization_id, account_id, alias, region, setup, test_domain, default_domain)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $6)",
-        6};
+        "INSERT INTO organization (organization_id, account_id, alias, region, setup, directory_id, test_domain,"
+        " default_domain) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
+        7};
     static const struct statement insert_alias = {
         "INSERT INTO organization_alias (alias, organization_id) VALUES ($1, $2)", 2};
     static const struct statement insert_transition = {
@@ -239,27 +329,24 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
 
     const struct making *making = argument;
     const struct organization *wanted = making->wanted;
-    limit_queue_organizations(db, change->account_id, wanted->region);
-    enum code code = limit_collect(db, LIMIT_QUICK_SETUP_ORGANIZATIONS, change->problem);
+    const char *region = NULL;
+    enum code code = prepare_setup(db, change, making, &region);
     if (code != CODE_OK)
         return code;
     const char *domain = arena_printf(change->arena, "%s.%s", wanted->alias, db_settings(db)->service_domain);
-    DB_QUEUE(db, &insert, making->organization_id, change->account_id, wanted->alias, wanted->region,
-             wanted->setup, domain);
+    DB_QUEUE(db, &insert, making->organization_id, change->account_id, wanted->alias, region, wanted->setup,
+             wanted->directory_id, domain);
     DB_QUEUE(db, &insert_alias, wanted->alias, making->organization_id);
     DB_QUEUE(db, &insert_transition, making->organization_id, change->actor);
-    return begin_work(db, change, making, JOB_ORGANIZATION_SETUP, NULL);
+    return begin_work(db, change, making, setup_job(wanted->setup), NULL);
 }
 
 enum code organization_create(struct db *db, struct change *change, const struct organization *organization)
 {
     struct organization wanted = *organization;
     wanted.alias = text_lower(change->arena, organization->alias);
-    struct making making = {
-        .wanted = &wanted,
-        .organization_id = id_new_organization(change->arena),
-        .operation_id = id_new_uuid(change->arena),
-    };
+    struct making making = making_for(change, id_new_organization(change->arena));
+    making.wanted = &wanted;
     return tx_run(db, change, create_body, &making);
 }
 
@@ -267,37 +354,102 @@ static enum code retry_body(struct db *db, struct change *change, void *argument
 {
     const struct making *making = argument;
     struct organization_row row;
+    enum code limit = CODE_OK;
 
-    /* The region decides which limit counts; the state is looked at again under the lock. */
+    /* Set-up and region decide which limit counts; the state is looked at again under the lock. */
     organization_queue(db, change->account_id, making->organization_id, ORGANIZATION_READ);
     enum code code = organization_collect(db, change->arena, change->problem, &row);
     if (code != CODE_OK)
         return code;
-    limit_queue_organizations(db, change->account_id, row.region);
-    organization_queue(db, change->account_id, making->organization_id, ORGANIZATION_UPDATE);
-    enum code limit = limit_collect(db, LIMIT_QUICK_SETUP_ORGANIZATIONS, change->problem);
-    if (limit != CODE_OK && limit != CODE_LIMIT_EXCEEDED)
-        return limit;
-    code = organization_collect(db, change->arena, change->problem, &row);
-    if (code == CODE_OK)
-        code = tx_match(change, row.version);
+    if (strcmp(row.setup, "QUICK") == 0) {
+        limit_queue_organizations(db, change->account_id, row.region);
+        limit = limit_collect(db, LIMIT_QUICK_SETUP_ORGANIZATIONS, change->problem);
+        if (limit != CODE_OK && limit != CODE_LIMIT_EXCEEDED)
+            return limit;
+    }
+    code = lock_for_change(db, change, making->organization_id, &row);
     if (code == CODE_OK)
         code = organization_transition(db, change, &row, "REQUESTED", NULL);
     if (code == CODE_OK)
         code = limit;
     if (code != CODE_OK)
         return code;
-    return begin_work(db, change, making, JOB_ORGANIZATION_SETUP, NULL);
+    return begin_work(db, change, making, setup_job(row.setup), NULL);
 }
 
 enum code organization_retry(struct db *db, struct change *change, const char *organization_id)
 {
-    struct making making = {
-        .organization_id = organization_id,
-        .operation_id = id_new_uuid(change->arena),
-    };
+    struct making making = making_for(change, organization_id);
     return tx_run(db, change, retry_body, &making);
 }
+
+/* --- health, and being switched off --- */
+
+static enum code validate_body(struct db *db, struct change *change, void *argument)
+{
+    const struct making *making = argument;
+    struct organization_row row;
+    enum code code = lock_for_change(db, change, making->organization_id, &row);
+    /* To VALIDATING one also comes from INACTIVE, but that is another decision. */
+    if (code == CODE_OK && strcmp(row.state, "INACTIVE") == 0)
+        code =
+            problem_set(change->problem, CODE_ORGANIZATION_STATE,
+                        "The organization is INACTIVE and not checked; ActivateOrganization also checks it.");
+    if (code == CODE_OK)
+        code = organization_transition(db, change, &row, "VALIDATING", NULL);
+    return code == CODE_OK ? begin_work(db, change, making, JOB_ORGANIZATION_HEALTH, NULL) : code;
+}
+
+enum code organization_validate(struct db *db, struct change *change, const char *organization_id)
+{
+    struct making making = making_for(change, organization_id);
+    return tx_run(db, change, validate_body, &making);
+}
+
+static enum code activate_body(struct db *db, struct change *change, void *argument)
+{
+    const struct making *making = argument;
+    struct organization_row row;
+    enum code code = lock_for_change(db, change, making->organization_id, &row);
+    if (code == CODE_OK && strcmp(row.state, "INACTIVE") != 0)
+        code =
+            problem_set(change->problem, CODE_ORGANIZATION_STATE,
+                        "The organization is %s; only an INACTIVE one can be activated. It can become: %s.",
+                        row.state, organization_next_states(change->arena, row.state));
+    if (code == CODE_OK)
+        code = organization_transition(db, change, &row, "VALIDATING", NULL);
+    return code == CODE_OK ? begin_work(db, change, making, JOB_ORGANIZATION_HEALTH, NULL) : code;
+}
+
+enum code organization_activate(struct db *db, struct change *change, const char *organization_id)
+{
+    struct making making = making_for(change, organization_id);
+    return tx_run(db, change, activate_body, &making);
+}
+
+static enum code deactivate_body(struct db *db, struct change *change, void *argument)
+{
+    const char *organization_id = argument;
+    struct organization_row row;
+    DB_RESULT result = NULL;
+    enum code code = lock_for_change(db, change, organization_id, &row);
+    if (code == CODE_OK)
+        code = organization_transition(db, change, &row, "INACTIVE", NULL);
+    if (code != CODE_OK)
+        return code;
+    job_cancel_for_organization(db, organization_id, JOB_ORGANIZATION_HEALTH,
+                                "The organization was deactivated.");
+    queue_view(db, change->account_id, organization_id);
+    code = collect_rows(db, change->problem, &result);
+    return code == CODE_OK ? write_view(result, change->problem, &change->answer) : code;
+}
+
+enum code organization_deactivate(struct db *db, struct change *change, const char *organization_id)
+{
+    return tx_run(db, change, deactivate_body, arena_string(change->arena, organization_id));
+}
+
+/* --- removing --- */
 
 static enum code remove_body(struct db *db, struct change *change, void *argument)
 {
@@ -309,10 +461,7 @@ static enum code remove_body(struct db *db, struct change *change, void *argumen
     struct organization_row row;
     DB_RESULT enabled = NULL;
 
-    organization_queue(db, change->account_id, making->organization_id, ORGANIZATION_UPDATE);
-    enum code code = organization_collect(db, change->arena, change->problem, &row);
-    if (code == CODE_OK)
-        code = tx_match(change, row.version);
+    enum code code = lock_for_change(db, change, making->organization_id, &row);
     if (code != CODE_OK)
         return code;
     if (strcmp(text_lower(change->arena, removal->confirm), row.alias) != 0)
@@ -320,16 +469,15 @@ static enum code remove_body(struct db *db, struct change *change, void *argumen
                            "Repeat the organization's alias as `confirm`: this cannot be undone.");
     /* Under the lock: nobody enables a user meanwhile. */
     code = DB_RUN(db, change->problem, &enabled, &count_enabled, row.organization_id);
-    if (code != CODE_OK)
-        return code;
-    code = organization_transition(db, change, &row, "DELETING", NULL);
+    if (code == CODE_OK)
+        code = organization_transition(db, change, &row, "DELETING", NULL);
     if (code != CODE_OK)
         return code;
     if (!removal->force && strcmp(PQgetvalue(enabled, 0, 0), "0") != 0)
         return problem_set(change->problem, CODE_ORGANIZATION_IN_USE,
                            "%s enabled user(s) would lose their mailboxes; disable them, or say force=true.",
                            PQgetvalue(enabled, 0, 0));
-    job_cancel_for_organization(db, row.organization_id);
+    job_cancel_for_organization(db, row.organization_id, NULL, "The organization is being deleted.");
     return begin_work(db, change, making, JOB_ORGANIZATION_REMOVAL,
                       removal->delete_directory ? "{\"delete_directory\":true}"
                                                 : "{\"delete_directory\":false}");
@@ -338,10 +486,7 @@ static enum code remove_body(struct db *db, struct change *change, void *argumen
 enum code organization_remove(struct db *db, struct change *change, const char *organization_id,
                               const struct organization_removal *removal)
 {
-    struct making making = {
-        .removal = removal,
-        .organization_id = organization_id,
-        .operation_id = id_new_uuid(change->arena),
-    };
+    struct making making = making_for(change, organization_id);
+    making.removal = removal;
     return tx_run(db, change, remove_body, &making);
 }

@@ -7,11 +7,16 @@
 
 /* --- requests --- */
 
-/* Each of these three answers the operation that was made. */
+/* Each of these answers the operation that was made. */
 enum code organization_create(struct db *db, struct change *change, const struct organization *organization);
 enum code organization_retry(struct db *db, struct change *change, const char *organization_id);
+enum code organization_validate(struct db *db, struct change *change, const char *organization_id);
+enum code organization_activate(struct db *db, struct change *change, const char *organization_id);
 enum code organization_remove(struct db *db, struct change *change, const char *organization_id,
                               const struct organization_removal *removal);
+
+/* Answers the organization. */
+enum code organization_deactivate(struct db *db, struct change *change, const char *organization_id);
 
 enum code organization_describe(struct db *db, const char *account_id, const char *organization_id,
                                 struct problem *problem, struct answer *answer);
@@ -40,6 +45,7 @@ struct organization_row {
     const char *organization_id;
     const char *alias;
     const char *region;
+    const char *setup;
     const char *state;
     bool is_serving;
     const char *directory_id;
@@ -68,6 +74,7 @@ enum code organization_need_serving(const struct organization_row *row, struct p
 enum code organization_not_found(struct problem *problem);
 enum code organization_not_serving(const char *organization_id, const char *state, struct problem *problem);
 
-/* Queues a transition of a row that is locked for update. CODE_ORGANIZATION_STATE when the state machine has none. */
-enum code organization_transition(struct db *db, struct change *change, const struct organization_row *row,
+/* Queues a transition of a row that is locked for update, and sets its state. CODE_ORGANIZATION_STATE when the state
+ * machine has none. */
+enum code organization_transition(struct db *db, struct change *change, struct organization_row *row,
                                   const char *to, const char *reason);

@@ -3,6 +3,8 @@
 #include "db/row.h"
 #include "model/id.h"
 
+#define BATCH "1000" /* entities moved in one transaction */
+
 /* --- set-up --- */
 
 void organization_make_directory(struct db *db, struct change *change, const struct organization_row *row)
@@ -19,6 +21,33 @@ void organization_make_directory(struct db *db, struct change *change, const str
     DB_QUEUE(db, &insert, id_new_directory(change->arena), change->account_id, row->alias, row->region,
              row->organization_id);
     DB_QUEUE(db, &attach, row->organization_id);
+}
+
+enum code organization_import_directory(struct db *db, struct change *change,
+                                        const struct organization_row *row, bool *ret_more)
+{
+    static const struct statement import = {
+        "WITH batch AS (DELETE FROM directory_entry WHERE directory_id = $2 AND id IN"
+        "  (SELECT id FROM directory_entry WHERE directory_id = $2 LIMIT " BATCH ")"
+        "  RETURNING id, kind, document::jsonb AS document, document::jsonb -> 'detail' AS detail),"
+        " made AS (INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state,"
+        "  hidden_from_address_list, search_text, created_at)"
+        "  SELECT $1, id, kind, document ->> 'name', document ->> 'display_name', 'DISABLED',"
+        "   (document ->> 'hidden_from_address_list')::boolean, lower(concat_ws(E'\n', document ->> 'name',"
+        "   document ->> 'display_name', detail ->> 'first_name', detail ->> 'last_name') COLLATE \"und-x-icu\"),"
+        "   coalesce((document ->> 'created_at')::timestamptz, now()) FROM batch),"
+        " detailed AS (INSERT INTO user_detail (organization_id, entity_id, type, first_name, last_name, initials,"
+        "  street, city, zip_code, country, telephone, job_title, department, company, office, quota_mb, password_hash)"
+        "  SELECT $1, b.id, d.type, d.first_name, d.last_name, d.initials, d.street, d.city, d.zip_code, d.country,"
+        "   d.telephone, d.job_title, d.department, d.company, d.office, d.quota_mb, d.password_hash"
+        "  FROM batch b, jsonb_populate_record(NULL::user_detail, b.detail) d WHERE b.kind = 'USER')"
+        " SELECT count(*) = " BATCH " FROM batch",
+        2};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, change->problem, &result, &import, row->organization_id, row->directory_id);
+    if (code == CODE_OK)
+        *ret_more = PQgetvalue(result, 0, 0)[0] == 't';
+    return code;
 }
 
 enum code organization_make_test_domain(struct db *db, struct change *change,
@@ -70,10 +99,10 @@ enum code organization_remove_entities(struct db *db, struct change *change,
                                        bool *ret_more)
 {
     static const struct statement remove = {
-        "WITH batch AS (SELECT entity_id FROM entity WHERE organization_id = $1 LIMIT 1000),"
+        "WITH batch AS (SELECT entity_id FROM entity WHERE organization_id = $1 LIMIT " BATCH "),"
         " kept AS (INSERT INTO directory_entry (directory_id, id, kind, document)"
         "  SELECT $2, e.entity_id, e.kind, json_build_object('name', e.name, 'display_name', e.display_name,"
-        "   'hidden_from_address_list', e.hidden_from_address_list,"
+        "   'hidden_from_address_list', e.hidden_from_address_list, 'created_at', e.created_at,"
         "   'detail', to_jsonb(d) - 'organization_id' - 'entity_id')"
         "  FROM batch b JOIN entity e ON e.organization_id = $1 AND e.entity_id = b.entity_id"
         "  LEFT JOIN user_detail d ON d.organization_id = $1 AND d.entity_id = b.entity_id"
@@ -82,7 +111,7 @@ enum code organization_remove_entities(struct db *db, struct change *change,
         "  WHERE a.organization_id = $1 AND a.entity_id = b.entity_id AND r.email = a.email),"
         " removed AS (DELETE FROM entity e USING batch b"
         "  WHERE e.organization_id = $1 AND e.entity_id = b.entity_id)"
-        " SELECT count(*) = 1000 FROM batch",
+        " SELECT count(*) = " BATCH " FROM batch",
         3};
     DB_RESULT result = NULL;
     bool keep = keep_directory && row->directory_id != NULL;
@@ -96,6 +125,7 @@ enum code organization_remove_entities(struct db *db, struct change *change,
 void organization_remove_settings(struct db *db, const struct organization_row *row)
 {
     static const struct statement remove[] = {
+        {"DELETE FROM organization_health WHERE organization_id = $1", 1},
         {"DELETE FROM mobile_policy WHERE organization_id = $1", 1},
         {"DELETE FROM mail_domain WHERE organization_id = $1", 1},
         {"DELETE FROM verified_domain WHERE organization_id = $1", 1},

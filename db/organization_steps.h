@@ -4,6 +4,9 @@
 #include "db/organization.h"
 
 void organization_make_directory(struct db *db, struct change *change, const struct organization_row *row);
+/* Makes up to a thousand entries of its directory DISABLED entities; collects whether there are more. */
+enum code organization_import_directory(struct db *db, struct change *change,
+                                        const struct organization_row *row, bool *ret_more);
 /* Collects: CODE_MAIL_DOMAIN_STATE when another organization has the domain. */
 enum code organization_make_test_domain(struct db *db, struct change *change,
                                         const struct organization_row *row);

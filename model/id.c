@@ -67,3 +67,8 @@ bool id_is_organization(const char *text)
 {
     return strncmp(text, "m-", 2) == 0 && strlen(text) == 34 && strspn(text + 2, HEX_DIGITS) == 32;
 }
+
+bool id_is_directory(const char *text)
+{
+    return strncmp(text, "d-", 2) == 0 && strlen(text) == 12 && strspn(text + 2, HEX_DIGITS) == 10;
+}

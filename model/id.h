@@ -12,3 +12,4 @@ const char *id_new_directory(struct arena *arena);    /* `d-` and 10 hex digits 
 /* Whether a path segment can be such an id at all; what cannot is answered as not found. */
 bool id_is_uuid(const char *text);
 bool id_is_organization(const char *text);
+bool id_is_directory(const char *text);

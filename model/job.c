@@ -7,6 +7,14 @@ static const struct job_kind kinds[] = {
      .steps =
          (const char *const[]){"create_directory", "create_test_domain", "apply_defaults", "activate", NULL},
      .canceled_states = (const char *const[]){"CREATING", "FAILED", NULL}},
+    {.name = JOB_ORGANIZATION_SETUP_STANDARD,
+     .steps =
+         (const char *const[]){"import_directory", "create_test_domain", "apply_defaults", "activate", NULL},
+     .canceled_states = (const char *const[]){"CREATING", "FAILED", NULL}},
+    {.name = JOB_ORGANIZATION_HEALTH,
+     .steps = (const char *const[]){"begin", "run_checks", "conclude", NULL},
+     .is_periodic = true,
+     .why_not = "A check changes nothing and ends by itself in a moment."},
     {.name = JOB_ORGANIZATION_REMOVAL,
      .steps =
          (const char *const[]){"remove_entities", "remove_settings", "release_directory", "finish", NULL},

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/buffer.h"
+#include "model/directory.h"
 
 /* 1..62 letters, digits and single inner hyphens, not starting `d-`: it becomes a DNS label. */
 static bool check_alias(const char *alias, const char **ret_detail)
@@ -21,7 +22,7 @@ static bool check_alias(const char *alias, const char **ret_detail)
     return true;
 }
 
-static const char *const setups[] = {"QUICK", NULL};
+static const char *const setups[] = {"QUICK", "STANDARD", NULL};
 const char *const organization_states[] = {"REQUESTED", "CREATING", "ACTIVE",   "FAILED",  "VALIDATING",
                                            "IMPAIRED",  "INACTIVE", "DELETING", "DELETED", NULL};
 
@@ -31,7 +32,8 @@ static const struct field organization_fields[] = {
                      .check = check_alias),
     FIELD_STRING_ROW(struct organization, region, FIELD_CREATE_ONLY, 1, 64),
     FIELD_ENUM_ROW(struct organization, setup, FIELD_REQUIRED | FIELD_CREATE_ONLY, setups),
-    FIELD_READ_ONLY_ROW("directory_id", FIELD_STRING),
+    FIELD_STRING_ROW(struct organization, directory_id, FIELD_CREATE_ONLY, DIRECTORY_ID_LENGTH,
+                     DIRECTORY_ID_LENGTH, .check = directory_check_id),
     FIELD_READ_ONLY_ROW("interoperability_enabled", FIELD_BOOLEAN),
     FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = organization_states),
     FIELD_READ_ONLY_ROW("state_reason", FIELD_STRING),
@@ -48,6 +50,20 @@ static const struct field organization_fields[] = {
     FIELD_READ_ONLY_ROW("updated_at", FIELD_TIME),
 };
 const struct field_table organization_table = FIELD_TABLE("organization", organization_fields);
+
+enum code organization_check_setup(const struct organization *organization, struct problem *problem)
+{
+    bool is_standard = strcmp(organization->setup, "STANDARD") == 0;
+    if (is_standard && organization->directory_id == NULL)
+        problem_add_member(problem, "directory_id", "required",
+                           "STANDARD uses a directory that is there; see ListDirectories.");
+    else if (!is_standard && organization->directory_id != NULL)
+        problem_add_member(problem, "directory_id", "read_only",
+                           "QUICK makes a directory; leave this member out, or say STANDARD.");
+    else
+        return CODE_OK;
+    return CODE_VALIDATION_FAILED;
+}
 
 static const struct field transition_fields[] = {
     FIELD_READ_ONLY_ROW("from", FIELD_ENUM, .values = organization_states),
@@ -69,9 +85,13 @@ const struct field_table organization_removal_query =
 static const struct {
     const char *from, *to;
 } transitions[] = {
-    {"REQUESTED", "CREATING"}, {"CREATING", "ACTIVE"},   {"CREATING", "FAILED"},     {"FAILED", "REQUESTED"},
-    {"REQUESTED", "DELETING"}, {"CREATING", "DELETING"}, {"ACTIVE", "DELETING"},     {"FAILED", "DELETING"},
-    {"IMPAIRED", "DELETING"},  {"INACTIVE", "DELETING"}, {"VALIDATING", "DELETING"}, {"DELETING", "DELETED"},
+    {"REQUESTED", "CREATING"},  {"CREATING", "ACTIVE"},     {"CREATING", "FAILED"},
+    {"FAILED", "REQUESTED"},    {"ACTIVE", "VALIDATING"},   {"IMPAIRED", "VALIDATING"},
+    {"VALIDATING", "ACTIVE"},   {"VALIDATING", "IMPAIRED"}, {"ACTIVE", "INACTIVE"},
+    {"IMPAIRED", "INACTIVE"},   {"VALIDATING", "INACTIVE"}, {"INACTIVE", "VALIDATING"},
+    {"REQUESTED", "DELETING"},  {"CREATING", "DELETING"},   {"ACTIVE", "DELETING"},
+    {"FAILED", "DELETING"},     {"IMPAIRED", "DELETING"},   {"INACTIVE", "DELETING"},
+    {"VALIDATING", "DELETING"}, {"DELETING", "DELETED"},
 };
 #define TRANSITION_COUNT (sizeof(transitions) / sizeof(transitions[0]))
 

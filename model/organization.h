@@ -10,9 +10,13 @@ struct organization {
     const char *alias;
     const char *region;
     const char *setup;
+    const char *directory_id; /* of a STANDARD one */
 };
 
 extern const char *const organization_states[]; /* NULL after the last */
+
+/* A directory is named with STANDARD, and only then: adds the fault. */
+enum code organization_check_setup(const struct organization *organization, struct problem *problem);
 extern const struct field_table organization_table;
 extern const struct field_table transition_table;
 

@@ -10,7 +10,8 @@ struct settings {
     const char *service_domain;                /* parent of all test mail domains and service hosts */
     const char *region;                        /* of an organization whose creator names none */
     const char *regions[SETTINGS_MAX_REGIONS]; /* NULL after the last */
-    int64_t mailbox_retention_s;               /* how long a disabled user's mailbox and addresses are kept */
+    int64_t health_check_interval_s; /* from one health check of an organization to the next, about */
+    int64_t mailbox_retention_s;     /* how long a disabled user's mailbox and addresses are kept */
 };
 
 /* Whether it is one of the regions. */

@@ -30,6 +30,17 @@ CONTRADICTIONS = {
         SELECT organization_id, state, to_state FROM organization o, LATERAL (
             SELECT to_state FROM organization_transition t WHERE t.organization_id = o.organization_id
             ORDER BY transition_id DESC LIMIT 1) last WHERE to_state <> state""",
+    "organization in use that is never checked": """
+        SELECT organization_id, state FROM organization o WHERE state IN ('ACTIVE', 'IMPAIRED', 'VALIDATING')
+        AND NOT EXISTS (SELECT FROM job j WHERE j.organization_id = o.organization_id
+                        AND kind = 'organization_health' AND j.state IN ('PENDING', 'RUNNING'))""",
+    "directory whose user is not in it, or the other way round": """
+        SELECT d.directory_id, o.organization_id FROM directory d FULL JOIN organization o
+        ON o.directory_id = d.directory_id AND o.organization_id = d.organization_id
+        WHERE (o.organization_id IS NULL AND d.organization_id IS NOT NULL)
+        OR (d.directory_id IS NULL AND o.directory_id IS NOT NULL AND o.state <> 'DELETED')""",
+    "entry of a directory that is also an entity": """
+        SELECT entity_id FROM entity JOIN directory_entry ON id = entity_id""",
     "transition that does not follow the one before": """
         SELECT * FROM (SELECT organization_id, from_state, lag(to_state) OVER (
             PARTITION BY organization_id ORDER BY transition_id) AS before FROM organization_transition) steps

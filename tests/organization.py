@@ -6,8 +6,10 @@ import uuid
 from service import wait_until
 
 PASSWORD = "Correct-horse-7"
-# The steps of its two workflows, and the transitions they cause.
+# The steps of its workflows, and the transitions they cause.
 SETUP = ["create_directory", "create_test_domain", "apply_defaults", "activate"]
+STANDARD = ["import_directory", "create_test_domain", "apply_defaults", "activate"]
+HEALTH = ["begin", "run_checks", "conclude"]
 REMOVAL = ["remove_entities", "remove_settings", "release_directory", "finish"]
 BORN = [(None, "REQUESTED"), ("REQUESTED", "CREATING"), ("CREATING", "ACTIVE")]
 DIES = [("ACTIVE", "DELETING"), ("DELETING", "DELETED")]

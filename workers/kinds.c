@@ -3,8 +3,8 @@
 #include "workers/workflow.h"
 
 static const struct workflow *const workflows[] = {
-    &organization_setup_workflow,
-    &organization_removal_workflow,
+    &organization_setup_workflow,  &organization_setup_standard_workflow,
+    &organization_health_workflow, &organization_removal_workflow,
     &user_purge_workflow,
 };
 

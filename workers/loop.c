@@ -8,6 +8,7 @@
 #include "db/notifier.h"
 #include "db/operation.h"
 #include "model/fault_point.h"
+#include "model/health.h"
 #include "model/job.h"
 #include "model/log.h"
 #include "workers/workflow.h"
@@ -32,6 +33,7 @@ struct attempt {
     const char *const *step_names;
     const struct job *job;
     int step;
+    void *prepared;
     bool again;
     bool over;       /* nothing is left to do for this claim */
     enum code code;  /* why it failed */
@@ -39,6 +41,25 @@ struct attempt {
 };
 
 /* --- steps --- */
+
+static bool leaves(const struct workflow *workflow, const char *state)
+{
+    for (const char *const *from = workflow->enter_from; from != NULL && *from != NULL; from++)
+        if (strcmp(*from, state) == 0)
+            return true;
+    return false;
+}
+
+/* The end of a job, or of this time of one that comes again. */
+static void finish(struct db *db, struct change *change, const struct job *job, const char *status,
+                   const char *error, const char *organization_state)
+{
+    if (job_kind_find(job->kind)->is_periodic)
+        job_repeat(db, change->arena, job,
+                   health_next_check_s(db_settings(db)->health_check_interval_s, organization_state), error);
+    else
+        job_finish(db, job, status, error);
+}
 
 /* The first locks of every step. Sets attempt->over when this claim has nothing to do any more. */
 static enum code enter(struct db *db, struct change *change, struct attempt *attempt,
@@ -58,11 +79,8 @@ static enum code enter(struct db *db, struct change *change, struct attempt *att
     if (!held)
         return CODE_OK;
 
-    if (workflow->enter_from != NULL && strcmp(organization->state, workflow->enter_from) == 0) {
-        code = organization_transition(db, change, organization, workflow->state, NULL);
-        organization->state = workflow->state;
-        return code;
-    }
+    if (leaves(workflow, organization->state))
+        return organization_transition(db, change, organization, workflow->state, workflow->enter_reason);
     bool fits = workflow->state != NULL ? strcmp(organization->state, workflow->state) == 0
                                         : strcmp(organization->state, "DELETING") != 0 &&
                                               strcmp(organization->state, "DELETED") != 0;
@@ -85,7 +103,8 @@ static enum code step_body(struct db *db, struct change *change, void *argument)
     enum code code = enter(db, change, attempt, &organization);
     if (code != CODE_OK || attempt->over)
         return code;
-    struct step step = {.db = db, .change = change, .job = job, .organization = &organization};
+    struct step step = {
+        .db = db, .change = change, .job = job, .organization = &organization, .prepared = attempt->prepared};
     code = attempt->workflow->steps[attempt->step](&step);
     if (code != CODE_OK)
         return code;
@@ -96,13 +115,30 @@ static enum code step_body(struct db *db, struct change *change, void *argument)
         operation_update(db, change->arena, job->operation_id, attempt->step, "SUCCEEDED", NULL,
                          last ? "SUCCEEDED" : "RUNNING");
     if (last)
-        job_finish(db, job, "SUCCEEDED", NULL);
+        finish(db, change, job, "SUCCEEDED", NULL, organization.state);
     else
         job_advance(db, change->arena, job, attempt->step + !step.again);
     attempt->over = last;
     code = db_finish(db, change->problem);
     FAULT_POINT("%s.%s.before_commit", job->kind, attempt->step_names[attempt->step]);
     return code;
+}
+
+/* What a step does before its transaction. Sets attempt->over when another worker has the job. */
+static enum code prepare(struct db *db, struct change *change, struct attempt *attempt)
+{
+    workflow_step *const *preparations = attempt->workflow->preparations;
+    struct step step = {.db = db, .change = change, .job = attempt->job};
+
+    attempt->prepared = NULL;
+    if (preparations == NULL || preparations[attempt->step] == NULL)
+        return CODE_OK;
+    if (!db_connect(db))
+        return CODE_DATABASE_UNAVAILABLE;
+    enum code code = preparations[attempt->step](&step);
+    attempt->prepared = step.prepared;
+    attempt->over = step.lost;
+    return code == CODE_RETRY ? CODE_OVERLOADED : code;
 }
 
 /* --- failures --- */
@@ -138,8 +174,9 @@ static enum code failure_body(struct db *db, struct change *change, void *argume
         return CODE_OK;
     }
     operation_update(db, change->arena, job->operation_id, attempt->step, "FAILED", attempt->why, "FAILED");
-    job_finish(db, job, "FAILED", attempt->why);
-    return organization_transition(db, change, &organization, workflow->failed_state, attempt->why);
+    code = organization_transition(db, change, &organization, workflow->failed_state, attempt->why);
+    finish(db, change, job, "FAILED", attempt->why, organization.state);
+    return code;
 }
 
 /* Nothing is wrong: something else holds what the step needs, or the service ends. Needs no lock but the job's. */
@@ -194,7 +231,9 @@ static void run_job(struct worker_pool *pool, struct db *db, struct arena *arena
                             .actor = "service",
                             .operation = job->kind};
     while (!attempt.over && !pool->stopping) {
-        enum code code = tx_run(db, &change, step_body, &attempt);
+        enum code code = prepare(db, &change, &attempt);
+        if (code == CODE_OK && !attempt.over)
+            code = tx_run(db, &change, step_body, &attempt);
         if (code == CODE_DATABASE_UNAVAILABLE || code == CODE_OUTCOME_UNKNOWN)
             return;
         if (code != CODE_OK) {

@@ -1,4 +1,6 @@
-/* From REQUESTED to ACTIVE (guide, "Add an Organization"): directory, test mail domain, default policies. */
+/* From REQUESTED to ACTIVE (guide, "Add an Organization"): directory, test mail domain, default policies. The directory is
+ * made (quick setup), or its entries become users (standard setup). */
+#include "db/organization_health.h"
 #include "db/organization_steps.h"
 #include "model/job.h"
 #include "workers/workflow.h"
@@ -7,6 +9,11 @@ static enum code create_directory(struct step *step)
 {
     organization_make_directory(step->db, step->change, step->organization);
     return CODE_OK;
+}
+
+static enum code import_directory(struct step *step)
+{
+    return organization_import_directory(step->db, step->change, step->organization, &step->again);
 }
 
 static enum code create_test_domain(struct step *step)
@@ -22,14 +29,26 @@ static enum code apply_defaults(struct step *step)
 
 static enum code activate(struct step *step)
 {
+    enum code code = organization_transition(step->db, step->change, step->organization, "ACTIVE", NULL);
     organization_mark_completed(step->db, step->organization);
-    return organization_transition(step->db, step->change, step->organization, "ACTIVE", NULL);
+    organization_health_schedule(step->db, step->change->arena, step->organization);
+    return code;
 }
+
+static const char *const requested[] = {"REQUESTED", NULL};
 
 const struct workflow organization_setup_workflow = {
     .kind = JOB_ORGANIZATION_SETUP,
     .steps = (workflow_step *const[]){create_directory, create_test_domain, apply_defaults, activate},
-    .enter_from = "REQUESTED",
+    .enter_from = requested,
+    .state = "CREATING",
+    .failed_state = "FAILED",
+};
+
+const struct workflow organization_setup_standard_workflow = {
+    .kind = JOB_ORGANIZATION_SETUP_STANDARD,
+    .steps = (workflow_step *const[]){import_directory, create_test_domain, apply_defaults, activate},
+    .enter_from = requested,
     .state = "CREATING",
     .failed_state = "FAILED",
 };

@@ -6,13 +6,15 @@
 #include "db/job.h"
 #include "db/organization.h"
 
-/* What a step is given: the organization's row is locked, and the job's fence holds. */
+/* What a step is given: the organization is locked, and the job's fence holds. */
 struct step {
     struct db *db;
     struct change *change;
     const struct job *job;
-    const struct organization_row *organization;
-    bool again; /* the step sets it when there is more for it to do, in the next transaction */
+    struct organization_row *organization; /* NULL in its preparation */
+    void *prepared;                        /* what the preparation left for the step */
+    bool lost;                             /* a preparation sets it when another worker has the job */
+    bool again; /* a step sets it when there is more for it to do, in the next transaction */
 };
 
 /* Writes the step's effects, each so that a step that failed half-way can run again. Any code but CODE_OK rolls back;
@@ -22,12 +24,19 @@ typedef enum code workflow_step(struct step *step);
 struct workflow {
     const char *kind;
     workflow_step *const *steps; /* as many as the kind has in model/job.c */
-    const char *enter_from;      /* the organization's state that the first step leaves … */
+    /* What a step does before its transaction, where nothing is locked and nothing is written: what takes long. As many as
+     * steps, NULL for those without; NULL: none has. Whatever takes longer than a lease extends it (job_extend). */
+    workflow_step *const *preparations;
+    const char *const
+        *enter_from; /* states of the organization that the first step leaves (NULL after the last) … */
+    const char *enter_reason; /* … and why, where that is worth saying … */
     const char *state; /* … and the only one in which the steps run; NULL: any in which it is not deleted */
     const char *failed_state; /* where it goes when a step fails for good; NULL: it is tried for ever */
 };
 
 extern const struct workflow organization_setup_workflow;
+extern const struct workflow organization_setup_standard_workflow;
+extern const struct workflow organization_health_workflow;
 extern const struct workflow organization_removal_workflow;
 extern const struct workflow user_purge_workflow;
 

@@ -1,5 +1,5 @@
 """For each route that the API has, a request that succeeds: for tests that hold for all of them."""
-from organization import unique
+from organization import create_organization, unique
 from routes import arguments_of, closed_routes, is_mutation
 
 
@@ -18,7 +18,13 @@ class Request:
         """The path of what the change changes; None when it makes something new."""
         if self.user:
             return org.user(self.user)
+        if "{directory_id}" in self.route["path"]:
+            return self.target
         return org.path if self.target != org.users and "{organization_id}" in self.route["path"] else None
+
+    def is_gone(self):
+        """Whether what it changed is not there any more."""
+        return self.route["operation"] == "DeleteDirectory"
 
 
 def changes():
@@ -56,6 +62,14 @@ def alias_of(org, user):
     return org.api.post(org.user(user, "aliases"), json={"email": "other"})["email"]
 
 
+def kept_directory(org):
+    """The directory of another organization, which is removed."""
+    other = create_organization(org.api)
+    other.create_user()
+    other.remove()
+    return other.describe()["directory_id"]
+
+
 def prepare(service, org, route):
     """The request, once everything is there that it needs."""
     arguments, operation = arguments_of(route), route["operation"]
@@ -63,6 +77,8 @@ def prepare(service, org, route):
     user = None
     if "{user_id}" in route["path"]:
         user = org.create_enabled() if needs_enabled else org.create_user()
+    if "{directory_id}" in route["path"]:
+        return Request(route, route["path"].replace("{directory_id}", kept_directory(org)), arguments, None)
     target = route["path"].replace("{organization_id}", org.id).replace("{user_id}", user["user_id"] if user else "")
     if operation == "DeleteAlias":
         target = target.replace("{email}", alias_of(org, user))
@@ -77,6 +93,8 @@ def prepare(service, org, route):
         arguments["params"] = {"confirm": org.alias}
     elif operation == "RetryOrganization":
         fail(service, org)
+    elif operation == "ActivateOrganization":
+        org.api.post(org.path + "/deactivate", expect=200)
     elif operation in ("CreateAlias", "UpdatePrimaryEmailAddress"):
         arguments["json"] = {"email": "boss"}
     return Request(route, target, arguments, user)

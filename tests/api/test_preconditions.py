@@ -56,7 +56,8 @@ def test_change_of_the_version_that_is_named_is_made(service, api, org, route, f
     tag = etag(api, request.versioned(org))
     answer = request.send(api, headers=matching(form.format(tag)))
     assert answer.status == route["success"], answer
-    assert etag(api, request.versioned(org)) != tag
+    if not request.is_gone():
+        assert etag(api, request.versioned(org)) != tag
 
 
 @pytest.mark.parametrize("tag", ["*", STALE, '"v1"'])

@@ -6,6 +6,8 @@ ANSWERS = {
     "organization": "Organization",
     "operation": "Operation",
     "transition": "Transition",
+    "health": "OrganizationHealth",
+    "directory": "Directory",
     "alias": "Alias",
     "limit": "Limit",
     "region": "Region",

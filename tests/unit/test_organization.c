@@ -1,18 +1,18 @@
 #include "model/organization.h"
 #include "tests/unit/unit.h"
 
-/* All that this service does so far. VALIDATING, IMPAIRED and INACTIVE have no way in yet; each has its way out. */
+/* All transitions there are (design: "Organizations"). */
 static const struct {
     const char *from;
     const char *to;
 } states[] = {
     {"REQUESTED", "CREATING, DELETING"},
     {"CREATING", "ACTIVE, FAILED, DELETING"},
-    {"ACTIVE", "DELETING"},
+    {"ACTIVE", "VALIDATING, INACTIVE, DELETING"},
     {"FAILED", "REQUESTED, DELETING"},
-    {"VALIDATING", "DELETING"},
-    {"IMPAIRED", "DELETING"},
-    {"INACTIVE", "DELETING"},
+    {"VALIDATING", "ACTIVE, IMPAIRED, INACTIVE, DELETING"},
+    {"IMPAIRED", "VALIDATING, INACTIVE, DELETING"},
+    {"INACTIVE", "VALIDATING, DELETING"},
     {"DELETING", "DELETED"},
     {"DELETED", "none"},
 };
@@ -115,7 +115,11 @@ static void test_members_of_a_body(void **state)
         const char *outcome;
     } rows[] = {
         {FIELD_CREATE, "{}", "/alias required, /setup required"},
-        {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"STANDARD\"}", "/setup invalid_value"},
+        {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"SLOW\"}", "/setup invalid_value"},
+        {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"STANDARD\",\"directory_id\":\"d-0123456789\"}", "ok"},
+        {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"STANDARD\",\"directory_id\":\"d-012345678g\"}",
+         "/directory_id invalid_format"},
+        {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"STANDARD\",\"directory_id\":\"d-01\"}", "/directory_id too_short"},
         {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"QUICK\",\"state\":\"ACTIVE\"}", "/state read_only"},
         {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"QUICK\",\"endpoints\":{}}", "/endpoints read_only"},
         {FIELD_UPDATE, "{\"state\":\"ACTIVE\"}", "/state read_only"},

@@ -1,0 +1,33 @@
+#include "api/directory.h"
+
+#include "db/directory.h"
+
+enum code list_directories(struct request *request)
+{
+    struct directory_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct buffer body = request_buffer(request);
+    const char *next_token;
+
+    enum code code = request_query(request, &query);
+    if (code == CODE_OK && query.page.include_total && request->lane != LANE_SLOW)
+        return request_move(request, LANE_SLOW);
+    if (code == CODE_OK)
+        code = directory_list(request->db, request->principal.account_id, &query, &request->problem, &body,
+                              &next_token);
+    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+}
+
+enum code describe_directory(struct request *request)
+{
+    struct answer answer = request_answer(request);
+    enum code code = directory_describe(request->db, request->principal.account_id, request->arguments[0],
+                                        &request->problem, &answer);
+    return response_answer(request, &answer, code);
+}
+
+enum code delete_directory(struct request *request)
+{
+    struct change change = request_change(request);
+    enum code code = directory_delete(request->db, &change, request->arguments[0]);
+    return response_change(request, &change, code);
+}

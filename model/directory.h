@@ -1,0 +1,12 @@
+/* Directories: where users and groups live; one that was kept may be used again (behaviour: "Organizations"). */
+#pragma once
+
+#include "model/field.h"
+
+#define DIRECTORY_ID_LENGTH 12
+
+extern const struct field_table directory_table;
+extern const char *const directory_statuses[]; /* NULL after the last */
+
+/* A field_check of an id in a body. */
+bool directory_check_id(const char *id, const char **ret_detail);
