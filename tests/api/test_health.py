@@ -31,11 +31,11 @@ def validate(org):
 
 
 @contextlib.contextmanager
-def held_check(service, org):
+def held_check(service, org, action="validate"):
     """The organization stays VALIDATING: a check has to wait for a table."""
     with psycopg.connect(f"{service.database_uri} dbname=postreeve") as other:
         other.execute("LOCK TABLE mobile_policy IN ACCESS EXCLUSIVE MODE")
-        begun = org.api.post(org.path + "/validate", expect=202)
+        begun = org.api.post(f"{org.path}/{action}", expect=202)
         assert org.describe()["state"] == "VALIDATING"
         yield begun
         other.rollback()
