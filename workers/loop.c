@@ -79,8 +79,11 @@ static enum code enter(struct db *db, struct change *change, struct attempt *att
     if (!held)
         return CODE_OK;
 
-    if (leaves(workflow, organization->state))
-        return organization_transition(db, change, organization, workflow->state, workflow->enter_reason);
+    if (leaves(workflow, organization->state)) {
+        code = organization_transition(db, change, organization, workflow->state, workflow->enter_reason);
+        /* What the step collects is its own. */
+        return code == CODE_OK ? db_finish(db, change->problem) : code;
+    }
     bool fits = workflow->state != NULL ? strcmp(organization->state, workflow->state) == 0
                                         : strcmp(organization->state, "DELETING") != 0 &&
                                               strcmp(organization->state, "DELETED") != 0;

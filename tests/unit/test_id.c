@@ -68,12 +68,29 @@ static void test_what_is_an_organization_id(void **state)
         assert_row(id_is_organization(rows[i].text) == rows[i].valid, "%s", rows[i].text);
 }
 
+static void test_what_is_a_directory_id(void **state)
+{
+    static const struct {
+        const char *text;
+        bool valid;
+    } rows[] = {
+        {"d-0123456789", true},  {"d-abcdef0000", true},  {"", false},
+        {"d-", false},           {"d-012345678", false},  {"d-01234567890", false},
+        {"d-012345678A", false}, {"d-012345678g", false}, {"D-0123456789", false},
+        {"m-0123456789", false}, {"d_0123456789", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_row(id_is_directory(rows[i].text) == rows[i].valid, "%s", rows[i].text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_new_ids_have_their_shape_and_differ),
         UNIT_TEST(test_what_is_a_uuid),
         UNIT_TEST(test_what_is_an_organization_id),
+        UNIT_TEST(test_what_is_a_directory_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,7 +119,8 @@ static void test_members_of_a_body(void **state)
         {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"STANDARD\",\"directory_id\":\"d-0123456789\"}", "ok"},
         {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"STANDARD\",\"directory_id\":\"d-012345678g\"}",
          "/directory_id invalid_format"},
-        {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"STANDARD\",\"directory_id\":\"d-01\"}", "/directory_id too_short"},
+        {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"STANDARD\",\"directory_id\":\"d-01\"}",
+         "/directory_id too_short"},
         {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"QUICK\",\"state\":\"ACTIVE\"}", "/state read_only"},
         {FIELD_CREATE, "{\"alias\":\"a\",\"setup\":\"QUICK\",\"endpoints\":{}}", "/endpoints read_only"},
         {FIELD_UPDATE, "{\"state\":\"ACTIVE\"}", "/state read_only"},
@@ -130,6 +131,26 @@ static void test_members_of_a_body(void **state)
         struct organization organization = {0};
         const char *outcome = decode(*state, rows[i].mode, rows[i].body, &organization);
         assert_row(strcmp(outcome, rows[i].outcome) == 0, "%s: %s", rows[i].body, outcome);
+    }
+}
+
+static void test_a_directory_goes_with_standard_setup_only(void **state)
+{
+    static const struct {
+        const char *setup;
+        const char *directory_id;
+        const char *outcome;
+    } rows[] = {
+        {"QUICK", NULL, "ok"},
+        {"STANDARD", "d-0123456789", "ok"},
+        {"QUICK", "d-0123456789", "/directory_id read_only"},
+        {"STANDARD", NULL, "/directory_id required"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct problem problem = {.arena = *state};
+        struct organization organization = {.setup = rows[i].setup, .directory_id = rows[i].directory_id};
+        enum code code = organization_check_setup(&organization, &problem);
+        assert_string_equal(unit_outcome(code, &problem), rows[i].outcome);
     }
 }
 
@@ -164,6 +185,7 @@ int main(void)
         UNIT_TEST(test_what_is_no_state_goes_nowhere),
         UNIT_TEST(test_aliases),
         UNIT_TEST(test_members_of_a_body),
+        UNIT_TEST(test_a_directory_goes_with_standard_setup_only),
         UNIT_TEST(test_a_removal_must_be_confirmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
