@@ -320,9 +320,11 @@ def test_checks_that_fell_due_during_a_stop_do_not_come_all_at_once(fresh_servic
         create_organization(api)
     fresh_service.sql("""UPDATE job SET run_at = now() - interval '1 day' * random() - interval '2 minutes'
                          WHERE kind = 'organization_health'""")
-    wait_until(lambda: next_checks(fresh_service)[0] > 0, 20, what="all in the future")
-    times = next_checks(fresh_service)
-    assert len(times) == 100 and len([time for time in times if time < 43200]) > 20
+    def all_planned():
+        times = next_checks(fresh_service)
+        return len(times) == 100 and times[0] > 0 and times
+    times = wait_until(all_planned, 20)
+    assert len([time for time in times if time < 43200]) > 20
     checked = fresh_service.sql("SELECT count(*) FROM organization_health")[0][0]
     assert 1 <= checked <= 10
     check_consistency(fresh_service)
