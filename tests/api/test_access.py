@@ -43,7 +43,10 @@ def expected(route, caller):
         return "access_denied" if is_mutation(route) else route["success"]
     if "{organization_id}" in route["path"]:
         return "organization_not_found"
-    return "operation_not_found" if "{operation_id}" in route["path"] else route["success"]
+    for argument in ("operation", "directory"):
+        if f"{{{argument}_id}}" in route["path"]:
+            return f"{argument}_not_found"
+    return route["success"]
 
 
 def what_is_there(service):

@@ -15,8 +15,9 @@ from service import run_binary, wait_until
 
 USAGE = 2
 SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region", "regions",
-            "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "postgresql-bin-dir",
-            "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit", "drain-timeout"]
+            "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
+            "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
+            "drain-timeout"]
 
 
 def refused_start(service, *words):
@@ -37,6 +38,7 @@ def refused_start(service, *words):
     (["--job-threads", "-1"], "job-threads"),
     (["--mailbox-retention", "-5"], "mailbox-retention"),
     (["--mailbox-retention", "99999999999999999999"], "mailbox-retention"),
+    (["--health-check-interval", "0"], "health-check-interval"),
     (["--header-timeout", "1.5s"], "header-timeout"),
     (["--log-level", "loud"], "log-level"),
     (["--log-format", "xml"], "log-format"),
