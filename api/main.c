@@ -22,6 +22,7 @@
 #include "db/private_file.h"
 #include "model/json_out.h"
 #include "model/log.h"
+#include "workers/audit_sealer.h"
 #include "workers/loop.h"
 
 /* What a running service consists of, in the order in which it is started. */
@@ -33,6 +34,7 @@ struct service {
     struct database database;
     struct app app;
     struct worker_pool *workers;
+    struct audit_sealer *sealer;
     struct server *server;
     const char *description; /* STATE/service.json */
     char error[512];
@@ -118,6 +120,7 @@ static bool start(struct service *service)
         return false;
     app->config = &service->config;
     app->secret_key = &service->database.secret_key;
+    app->audit_key = &service->database.audit_key;
     app->environment = (struct db_environment){.conninfo = service->database.conninfo,
                                                .settings = &service->config.settings,
                                                .secret_key = app->secret_key};
@@ -131,7 +134,9 @@ static bool start(struct service *service)
         return false;
     }
     service->workers = worker_pool_start(&app->environment, (unsigned)service->config.job_threads);
-    if (service->workers == NULL) {
+    service->sealer = audit_sealer_start(&app->environment, app->audit_key->bytes);
+    app->refusals = refusals_start(&app->environment);
+    if (service->workers == NULL || service->sealer == NULL || app->refusals == NULL) {
         snprintf(error, size, "cannot start a thread: %m");
         return false;
     }
@@ -199,7 +204,9 @@ static void stop(struct service *service)
     if (service->description != NULL)
         unlink(service->description);
     server_stop(service->server);
+    refusals_stop(app->refusals);
     worker_pool_stop(service->workers);
+    audit_sealer_stop(service->sealer);
     auth_cache_free(app->auth_cache);
     notifier_free(app->environment.notifier);
     router_free(app->router);

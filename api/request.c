@@ -178,11 +178,17 @@ struct change request_change(struct request *request)
         .problem = &request->problem,
         .account_id = request->principal.account_id,
         .actor = request->actor,
+        .access_key_id = request->principal.access_key_id,
+        .source_address = request->source_address,
+        .request_id = request->request_id,
         .operation = request->route->operation,
         .status = request->route->status,
         .validate_only = request->validate_only,
         .if_match = request->if_match,
         .idempotency = request->idempotency.key != NULL ? &request->idempotency : NULL,
+        .asked = {.action = request->route->action,
+                  .organization_id = route_argument(request->route, request->arguments, "organization_id"),
+                  .target = route_target(request->route, request->arguments, request->arena)},
     };
 }
 
@@ -256,12 +262,35 @@ static enum code check_arguments(struct request *request)
     return CODE_OK;
 }
 
+/* For the audit log. Only what could be an organization's id is noted as one. */
+static void note_refusal(struct request *request, const struct auth_claim *claim, const char *actor,
+                         enum code code)
+{
+    const char *organization_id = route_argument(request->route, request->arguments, "organization_id");
+    bool is_id = organization_id != NULL && id_is_organization(organization_id);
+    refusals_add(
+        request->app->refusals,
+        &(struct audit_refusal){.account_id = claim->account_id[0] != '\0' ? claim->account_id : NULL,
+                                .organization_id = is_id ? organization_id : NULL,
+                                .actor = actor,
+                                .access_key_id = claim->access_key_id,
+                                .source_address = request->source_address,
+                                .request_id = request->request_id,
+                                .action = request->route->action,
+                                .target = route_target(request->route, request->arguments, request->arena),
+                                .reason = code_name(code)});
+}
+
 /* What the caller may not see at all does not exist for him. */
 static enum code authorize(struct request *request)
 {
     const struct route *route = request->route;
     if (policy_allows(&request->principal, route->action))
         return CODE_OK;
+    struct auth_claim claim;
+    memcpy(claim.account_id, request->principal.account_id, sizeof(claim.account_id));
+    memcpy(claim.access_key_id, request->principal.access_key_id, sizeof(claim.access_key_id));
+    note_refusal(request, &claim, request->actor, CODE_ACCESS_DENIED);
     if (strstr(route->path, "{organization_id}") != NULL &&
         !policy_allows(&request->principal, "workmail:DescribeOrganization"))
         return CODE_ORGANIZATION_NOT_FOUND;
@@ -303,8 +332,12 @@ static enum code check_body(struct request *request)
 static enum code authenticate(struct request *request)
 {
     struct app *app = request->app;
+    struct auth_claim claim = {0};
     enum code code = auth_authenticate(app->auth_cache, request->db, app->secret_key, request->authorization,
-                                       &request->problem, &request->principal);
+                                       &request->problem, &request->principal, &claim);
+    /* Who shows nothing has tried nothing. */
+    if (code == CODE_UNAUTHENTICATED && request->authorization != NULL)
+        note_refusal(request, &claim, "anonymous", code);
     if (code == CODE_OK)
         request->actor = request->principal.kind == PRINCIPAL_ROOT ? "root" : request->principal.iam_user_id;
     return code;
@@ -317,7 +350,7 @@ static enum code take_validate_only(struct request *request)
     struct buffer rest = request_buffer(request);
     bool seen = false;
 
-    if (request->route->method == METHOD_GET)
+    if (!route_changes(request->route))
         return CODE_OK;
     for (const char *at = request->query; *at != '\0'; at += *at == '&') {
         size_t length = strcspn(at, "&");
@@ -360,7 +393,7 @@ static const char *fingerprint(struct request *request)
 static enum code read_idempotency_key(struct request *request)
 {
     const char *key = request->idempotency_key;
-    if (key == NULL || request->route->method != METHOD_POST)
+    if (key == NULL || request->route->method != METHOD_POST || !route_changes(request->route))
         return CODE_OK;
     size_t length = strlen(key);
     for (size_t i = 0; i < length; i++)
@@ -377,11 +410,11 @@ static enum code read_idempotency_key(struct request *request)
 /* The stored answer of an earlier request with this key, before anything costly is done. */
 static enum code replay(struct request *request, bool *ret_replayed)
 {
-    struct change change = request_change(request);
     struct answer answer;
     *ret_replayed = false;
-    if (change.idempotency == NULL)
+    if (request->idempotency.key == NULL)
         return CODE_OK;
+    struct change change = request_change(request);
     enum code code = idempotency_find(request->db, &change, ret_replayed, &answer);
     if (code == CODE_OK && *ret_replayed && request->validate_only) {
         send_dry_run(request, &answer);
@@ -417,7 +450,7 @@ static enum code handle(struct request *request)
         code = request->route->queue(request);
     if (code == CODE_OK)
         code = request->route->handler(request);
-    if (code == CODE_OK && request->route->method != METHOD_GET)
+    if (code == CODE_OK && route_changes(request->route))
         FAULT_POINT("request.after_commit");
     if (code == CODE_REPLAY) { /* the first request ended while this one began */
         code = replay(request, &replayed);

@@ -1,21 +1,26 @@
 /* THE table of operations: what is not here does not exist. */
+#include "api/audit.h"
 #include "api/directory.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
 #include "api/service.h"
 #include "api/user.h"
+#include "db/audit.h"
 #include "db/directory.h"
 #include "db/operation.h"
 #include "db/organization.h"
 #include "db/user.h"
 
 /* A route cannot be written without an action; what is open says so. */
-#define ROUTE(route_method, route_path, prefix, name, route_lane, success, function, ...)            \
-    {                                                                                                \
-        .method = METHOD_##route_method, .path = (route_path), .operation = (name),                  \
-        .action = prefix ":" name, .lane = (route_lane), .status = (success), .handler = (function), \
-        __VA_ARGS__                                                                                  \
+#define ROUTE(route_method, route_path, prefix, name, route_lane, success, function, ...) \
+    SHARED_ROUTE(route_method, route_path, prefix ":" name, name, route_lane, success, function, __VA_ARGS__)
+/* Of an operation that stands on several routes: they share its action. */
+#define SHARED_ROUTE(route_method, route_path, route_action, name, route_lane, success, function, ...) \
+    {                                                                                                  \
+        .method = METHOD_##route_method, .path = (route_path), .operation = (name),                    \
+        .action = (route_action), .lane = (route_lane), .status = (success), .handler = (function),    \
+        __VA_ARGS__                                                                                    \
     }
 #define OPEN_ROUTE(route_path, name, function)                                                               \
     {                                                                                                        \
@@ -95,5 +100,13 @@ const struct route routes[] = {
     ROUTE(DELETE, USER "/aliases/{email}", "workmail", "DeleteAlias", LANE_FAST, 204, delete_alias, PLAIN),
     ROUTE(PUT, USER "/primary-email", "workmail", "UpdatePrimaryEmailAddress", LANE_FAST, 200,
           update_primary_email_address, BODY(primary_email_table, FIELD_CREATE)),
+
+    ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
+          QUERY(audit_query_table)),
+    SHARED_ROUTE(GET, ORGANIZATION "/audit-events", "workmail:ListAuditEvents",
+                 "ListAuditEventsForOrganization", LANE_FAST, 200, list_audit_events_for_organization,
+                 QUERY(organization_audit_query_table)),
+    ROUTE(POST, "/v1/audit-events/verify", "workmail", "VerifyAuditLog", LANE_SLOW, 200, verify_audit_log,
+          BODY(audit_verify_table, FIELD_CREATE), .body_optional = true, .only_reads = true),
 };
 const size_t route_count = sizeof(routes) / sizeof(routes[0]);

@@ -42,6 +42,7 @@ struct connection {
     int fd;
     enum phase phase;
     int64_t since_ms;
+    char address[INET6_ADDRSTRLEN]; /* of the client */
     TAILQ_ENTRY(connection) link;
 };
 TAILQ_HEAD(connection_list, connection);
@@ -124,6 +125,19 @@ static void cut_late_connections(struct server *server)
     }
 }
 
+/* As text; an IPv4 address that comes mapped into an IPv6 one is written as what it is. */
+static void write_address(const struct sockaddr *address, char text[static INET6_ADDRSTRLEN])
+{
+    const struct in_addr *ipv4 = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    const struct in6_addr *ipv6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    if (address->sa_family == AF_INET)
+        inet_ntop(AF_INET, ipv4, text, INET6_ADDRSTRLEN);
+    else if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(ipv6))
+        inet_ntop(AF_INET, &ipv6->s6_addr[12], text, INET6_ADDRSTRLEN);
+    else if (address->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, ipv6, text, INET6_ADDRSTRLEN);
+}
+
 static void on_connection(void *argument, struct MHD_Connection *handle, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
@@ -133,6 +147,8 @@ static void on_connection(void *argument, struct MHD_Connection *handle, void **
         if (connection == NULL)
             abort();
         connection->fd = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        write_address(MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
+                      connection->address);
         connection->phase = PHASE_HEAD;
         connection->since_ms = now_ms();
         TAILQ_INSERT_TAIL(&server->phases[PHASE_HEAD], connection, link);
@@ -162,6 +178,7 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     exchange->start_us = now_us();
     request->transport = exchange;
+    request->source_address = exchange->connection->address;
     request->app = server->app;
     request->arena = arena;
     request->problem.arena = arena;

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "db/audit.h"
 #include "db/idempotency.h"
 #include "db/notifier.h"
+#include "db/row.h"
 
 #define MAX_ATTEMPTS 6
 
@@ -50,6 +52,14 @@ enum code tx_match(struct change *change, const char *version)
                        etag);
 }
 
+enum code tx_before(struct change *change, const PGresult *result, const struct field_table *table)
+{
+    change->audit.before = (struct buffer){.arena = change->arena};
+    if (PQntuples(result) == 0)
+        return CODE_OK;
+    return row_write(result, 0, 0, table, &change->audit.before);
+}
+
 /* --- running --- */
 
 static enum code end_with_commit(struct db *db, struct problem *problem)
@@ -84,6 +94,7 @@ static enum code run_body(struct db *db, struct change *change, tx_body *body, v
     bool remembers = change->idempotency != NULL && !change->validate_only;
 
     change->answer = (struct answer){.body.arena = change->arena};
+    change->audit = change->asked;
     change->matched = false;
     db_queue_silently(db, &begin, NULL, 0);
     if (remembers)
@@ -96,6 +107,8 @@ static enum code run_body(struct db *db, struct change *change, tx_body *body, v
         db_queue_silently(db, &check_now, NULL, 0);
         return db_finish(db, change->problem);
     }
+    if (code == CODE_OK)
+        audit_queue_event(db, change);
     if (code == CODE_OK && remembers)
         code = idempotency_queue_record(db, change);
     return code;

@@ -232,7 +232,8 @@ static void run_job(struct worker_pool *pool, struct db *db, struct arena *arena
                             .problem = &problem,
                             .account_id = job->account_id,
                             .actor = "service",
-                            .operation = job->kind};
+                            .operation = job->kind,
+                            .asked = {.action = workflow->action, .organization_id = job->organization_id}};
     while (!attempt.over && !pool->stopping) {
         enum code code = prepare(db, &change, &attempt);
         if (code == CODE_OK && !attempt.over)

@@ -58,4 +58,5 @@ const struct workflow organization_health_workflow = {
     .enter_reason = "It is checked from time to time.",
     .state = "VALIDATING",
     .failed_state = "IMPAIRED",
+    .action = "service:ValidateOrganization",
 };

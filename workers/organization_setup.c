@@ -43,6 +43,7 @@ const struct workflow organization_setup_workflow = {
     .enter_from = requested,
     .state = "CREATING",
     .failed_state = "FAILED",
+    .action = "service:SetUpOrganization",
 };
 
 const struct workflow organization_setup_standard_workflow = {
@@ -51,4 +52,5 @@ const struct workflow organization_setup_standard_workflow = {
     .enter_from = requested,
     .state = "CREATING",
     .failed_state = "FAILED",
+    .action = "service:SetUpOrganization",
 };

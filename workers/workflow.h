@@ -31,6 +31,7 @@ struct workflow {
         *enter_from; /* states of the organization that the first step leaves (NULL after the last) … */
     const char *enter_reason; /* … and why, where that is worth saying … */
     const char *state; /* … and the only one in which the steps run; NULL: any in which it is not deleted */
+    const char *action;       /* its name in the audit log */
     const char *failed_state; /* where it goes when a step fails for good; NULL: it is tried for ever */
 };
 

@@ -56,7 +56,7 @@ def closed_routes():
 
 
 def is_mutation(route):
-    return route["method"] not in ("GET", "HEAD")
+    return route["changes"]
 
 
 def of_organization(route):

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from changes import changes, prepare
-from checks import check_no_job_left
+from checks import check_all_sealed, check_no_job_left
 from organization import PASSWORD, unique
 from routes import NO_ORGANIZATION, arguments_of, closed_routes, fill, named
 from test_preconditions import is_of_something
@@ -16,6 +16,7 @@ MADE_ANEW = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d
 def rows(service):
     """How many rows each table has, and what stands in them."""
     check_no_job_left(service)
+    check_all_sealed(service)
     tables = service.sql("""SELECT quote_ident(table_name) FROM information_schema.tables
                             WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1""")
     return {table: service.sql(f"SELECT count(*), md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} t")[0]
