@@ -252,10 +252,12 @@ enum code audit_verify(struct db *db, const char *chain, const uint8_t key[stati
     write_outcome(&v, v.fault != NULL ? "BROKEN" : finished ? "WHOLE" : "UNFINISHED", public_key, out);
     if (ret_whole != NULL)
         *ret_whole = v.fault == NULL;
-    if (ret_continue != NULL)
-        *ret_continue = finished ? (struct audit_verify){0}
-                                 : (struct audit_verify){.sequence = v.sequence,
-                                                         .hash = arena_string(out->arena, v.hash),
-                                                         .limit = asked->limit};
+    if (ret_continue != NULL) {
+        *ret_continue = (struct audit_verify){.limit = asked->limit};
+        if (!finished) {
+            ret_continue->sequence = v.sequence;
+            ret_continue->hash = arena_string(out->arena, v.hash);
+        }
+    }
     return CODE_OK;
 }

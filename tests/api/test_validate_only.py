@@ -10,17 +10,18 @@ from routes import NO_ORGANIZATION, arguments_of, closed_routes, fill, named
 from test_preconditions import is_of_something
 
 READS = [route for route in closed_routes() if route["method"] == "GET"]
+AUDIT = ("audit_unsealed", "audit_event", "audit_head")  # they tell of refused requests
 MADE_ANEW = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[0-9:.]+Z")
 
 
-def rows(service):
+def rows(service, without=()):
     """How many rows each table has, and what stands in them."""
     check_no_job_left(service)
     check_all_sealed(service)
     tables = service.sql("""SELECT quote_ident(table_name) FROM information_schema.tables
                             WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1""")
     return {table: service.sql(f"SELECT count(*), md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} t")[0]
-            for (table,) in tables}
+            for (table,) in tables if table not in without}
 
 
 def without_what_is_made_anew(answer):
@@ -67,11 +68,11 @@ def faults_of(answer):
 def check_same_fault(service, api, method, target, json_body=None, params=None, headers=None):
     """Refused in the same words, with and without a dry run."""
     body = {} if json_body is None else {"json_body": json_body}
-    before = rows(service)
+    before = rows(service, AUDIT)
     dry, done = (api.request(method, target, params={**(params or {}), "validate_only": text}, headers=headers, **body)
                  for text in ("true", "false"))
     assert dry.status >= 400 and faults_of(dry) == faults_of(done)
-    assert rows(service) == before
+    assert rows(service, AUDIT) == before
     return dry
 
 
