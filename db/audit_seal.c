@@ -33,9 +33,8 @@ bool audit_hash_row(struct buffer *scratch, const char *previous, int64_t sequen
 
 /* --- a batch --- */
 
-/* A queue is empty most of the time, and a plan made then reads all of it when it is long. */
-static const struct statement plan_for_many = {
-    "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_nestloop', 'off', true)", 0};
+/* A plan made while the queue is short would compare each event of a long one with each seal. */
+static const struct statement plan_for_many = {"SELECT set_config('enable_nestloop', 'off', true)", 0};
 
 struct sealing {
     const uint8_t *key;
