@@ -196,13 +196,17 @@ static struct buffer state_json(struct arena *arena, const char *state, const ch
     return json;
 }
 
-/* For the audit log: the state is what changes, whoever brings it about. */
+/* For the audit log. A change of something else that brings it about tells of that. */
 static void note_transition(struct change *change, const struct organization_row *row, const char *to,
                             const char *reason)
 {
+    const char *path = path_of(change->arena, row->organization_id);
     change->audit.organization_id = row->organization_id;
-    change->audit.target = path_of(change->arena, row->organization_id);
-    change->audit.before = state_json(change->arena, row->state, NULL);
+    if (change->audit.target != NULL && strcmp(change->audit.target, path) != 0)
+        return;
+    change->audit.target = path;
+    if (change->audit.before.length == 0)
+        change->audit.before = state_json(change->arena, row->state, NULL);
     change->audit.after = state_json(change->arena, to, reason);
     change->audit.failure = strcmp(to, "FAILED") == 0 ? reason : NULL;
 }

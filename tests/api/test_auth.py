@@ -120,7 +120,7 @@ def test_read_only_identity_reads_what_root_reads(service, api, read_only, org, 
     assert service.client(read_only).get(path).body == api.get(path).body
 
 
-@pytest.mark.parametrize(**named(route for route in closed_routes() if route["body"]))
+@pytest.mark.parametrize(**named(route for route in closed_routes() if route["body"] and is_mutation(route)))
 def test_denial_comes_before_the_body_is_judged(service, read_only, org, route):
     path = fill(route["path"], org.id)
     for body in (b'{"nonsense": 1}', b"no JSON"):

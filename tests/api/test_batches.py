@@ -73,7 +73,7 @@ def test_reads_that_wait_together_are_one_transaction(narrow):
 def forge(token, organization_id, order_by, replace):
     """A page token with another sort value: its seal is no secret, it only keeps accidents out."""
     text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    binding = "\x1f".join(["user", order_by, organization_id, *["\x1e"] * 5, "DELETED"])
+    binding = "\x1f".join(["user", order_by, organization_id, *["\x1e"] * 5, "DELETED", *["\x1e"] * 3])
     assert text[:16] == hashlib.sha256((binding + text[16:]).encode()).hexdigest()[:16]
     _, *values = text[16:].split("\x1f")
     values[0] = replace
