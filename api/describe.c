@@ -18,8 +18,16 @@
 
 /* Tables of answers; those of bodies and queries are found in the routes. */
 static const struct field_table *const answers[] = {
-    &organization_table, &transition_table,  &health_table,   &directory_table, &operation_table,
-    &user_table,         &alias_table,       &limit_table,    &region_table,    &audit_event_table,
+    &organization_table,
+    &transition_table,
+    &health_table,
+    &directory_table,
+    &operation_table,
+    &user_table,
+    &alias_table,
+    &limit_table,
+    &region_table,
+    &audit_event_table,
     &audit_verification_table,
 };
 
