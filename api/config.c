@@ -49,6 +49,14 @@ static const struct setting settings[] = {
                    "seconds that a disabled user's mailbox is kept"),
     NUMBER_SETTING(health_check_interval, "health-check-interval", "86400", 1, 31536000,
                    "seconds from one check of an organization to the next, about"),
+    NUMBER_SETTING(cleaning_interval, "cleaning-interval", "60", 1, 86400,
+                   "seconds between two removals of old records"),
+    NUMBER_SETTING(idempotency_retention, "idempotency-retention", "86400", 1, 86400,
+                   "seconds that an answer is kept under its Idempotency-Key"),
+    NUMBER_SETTING(job_retention, "job-retention", "604800", 1, 315360000,
+                   "seconds that a finished job is kept"),
+    NUMBER_SETTING(operation_retention, "operation-retention", "2592000", 1, 315360000,
+                   "seconds that a finished operation can be looked at"),
     NUMBER_SETTING(http_threads, "http-threads", "0", 0, 256,
                    "threads for common requests (0: 2 for each core)"),
     NUMBER_SETTING(job_threads, "job-threads", "2", 1, 64, "threads for background work"),
@@ -306,6 +314,10 @@ static bool make_settings(struct reader *reader)
     made->region = config->region;
     made->mailbox_retention_s = config->mailbox_retention;
     made->health_check_interval_s = config->health_check_interval;
+    made->cleaning_interval_s = config->cleaning_interval;
+    made->idempotency_retention_s = config->idempotency_retention;
+    made->job_retention_s = config->job_retention;
+    made->operation_retention_s = config->operation_retention;
     if (!settings_has_region(made, config->region))
         return reject(reader, "region", "\"%s\" is not one of --regions", config->region);
     return true;

@@ -29,6 +29,10 @@ struct config {
     int64_t drain_timeout;
     int64_t mailbox_retention;
     int64_t health_check_interval;
+    int64_t cleaning_interval;
+    int64_t idempotency_retention;
+    int64_t job_retention;
+    int64_t operation_retention;
 
     struct settings settings; /* made from the above */
 };
