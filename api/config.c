@@ -32,6 +32,8 @@ struct setting {
 
 static const struct setting settings[] = {
     TEXT_SETTING(listen, "listen", "127.0.0.1:8080", "HOST:PORT to serve on; port 0 takes a free one"),
+    TEXT_SETTING(metrics_listen, "metrics-listen", NULL,
+                 "HOST:PORT to show metrics on, without a credential: choose an address that only you reach"),
     TEXT_SETTING(
         state_dir, "state-dir", NULL,
         "where keys and the embedded database are kept (root: /var/lib/postreeve, else ~/.local/state/postreeve)"),
@@ -71,6 +73,12 @@ static const struct setting settings[] = {
                    "seconds for a whole body, and for a whole answer"),
     NUMBER_SETTING(drain_timeout, "drain-timeout", "20", 0, 3600,
                    "seconds that requests in flight get at the end"),
+    NUMBER_SETTING(rate_limit, "rate-limit", "1000", 0, 1000000,
+                   "requests a second of one access key (0: any number)"),
+    NUMBER_SETTING(rate_limit_burst, "rate-limit-burst", "10000", 1, 1000000000,
+                   "requests of one access key at once"),
+    NUMBER_SETTING(failed_auth_limit, "failed-auth-limit", "5", 0, 1000000,
+                   "failed authentications a second of one address, over a minute (0: any number)"),
     TEXT_SETTING(log_level, "log-level", "info", "error, warning, info or debug"),
     TEXT_SETTING(log_format, "log-format", "text", "text or json"),
 };
@@ -283,12 +291,12 @@ static bool choose(struct reader *reader, const char *flag, const char *text, co
     return reject(reader, flag, "cannot be \"%s\"; see `postreeve help`", text);
 }
 
-static bool check_listen(struct reader *reader, const char *text)
+static bool check_listen(struct reader *reader, const char *flag, const char *text)
 {
     const char *colon = strrchr(text, ':');
     long long port;
     if (colon == NULL || colon == text || !text_to_integer(colon + 1, &port) || port < 0 || port > 65535)
-        return reject(reader, "listen", "is HOST:PORT (an IPv6 address in brackets), not \"%s\"", text);
+        return reject(reader, flag, "is HOST:PORT (an IPv6 address in brackets), not \"%s\"", text);
     return true;
 }
 
@@ -336,16 +344,19 @@ static const char *default_state_dir(struct arena *arena)
 
 static bool finish(struct reader *reader)
 {
-    static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
     static const char *const formats[] = {"text", "json", NULL};
     struct config *config = reader->config;
     int level = 0;
     int format = 0;
 
-    if (!check_listen(reader, config->listen) || !make_settings(reader) ||
-        !choose(reader, "log-level", config->log_level, levels, &level) ||
+    if (!check_listen(reader, "listen", config->listen) ||
+        (config->metrics_listen != NULL && !check_listen(reader, "metrics-listen", config->metrics_listen)) ||
+        !make_settings(reader) || !choose(reader, "log-level", config->log_level, log_level_names, &level) ||
         !choose(reader, "log-format", config->log_format, formats, &format))
         return false;
+    if (config->rate_limit_burst < config->rate_limit)
+        return reject(reader, "rate-limit-burst", "is at least --rate-limit, which is %lld",
+                      (long long)config->rate_limit);
     log_configure((enum log_level)level, (enum log_format)format);
     if (config->state_dir == NULL)
         config->state_dir = default_state_dir(reader->arena);

@@ -9,6 +9,7 @@
 
 struct config {
     const char *listen;
+    const char *metrics_listen; /* NULL: nowhere */
     const char *state_dir;
     const char *database; /* NULL: the embedded cluster */
     const char *postgresql_bin_dir;
@@ -27,6 +28,9 @@ struct config {
     int64_t header_timeout;
     int64_t body_timeout;
     int64_t drain_timeout;
+    int64_t rate_limit;
+    int64_t rate_limit_burst;
+    int64_t failed_auth_limit;
     int64_t mailbox_retention;
     int64_t health_check_interval;
     int64_t cleaning_interval;

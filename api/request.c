@@ -1,8 +1,10 @@
 #include "api/request.h"
 
+#include <inttypes.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "api/app.h"
 #include "api/problem.h"
@@ -10,6 +12,7 @@
 #include "model/fault_point.h"
 #include "model/id.h"
 #include "model/log.h"
+#include "model/metrics.h"
 #include "model/password.h"
 #include "model/secret.h"
 #include "model/text.h"
@@ -329,6 +332,29 @@ static enum code check_body(struct request *request)
     return CODE_OK;
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* A wrong secret is always compared, and only then counted: who knows the right one is let in whatever others at this
+ * address do. */
+static enum code count_failure(struct request *request)
+{
+    struct app *app = request->app;
+    char key[RATE_LIMIT_KEY_SIZE];
+    struct rate rate;
+    metrics_add(app->environment.metrics, METRIC_AUTHENTICATION_FAILURES, 1);
+    rate_limit_address_key(request->source_address, key);
+    if (rate_limiter_take(app->failure_limiter, key, now_ns(), &rate))
+        return CODE_UNAUTHENTICATED;
+    metrics_add(app->environment.metrics, METRIC_LIMITED_ADDRESS, 1);
+    return problem_set(&request->problem, CODE_RATE_LIMITED,
+                       "Too many credentials that are not valid came from your address.");
+}
+
 static enum code authenticate(struct request *request)
 {
     struct app *app = request->app;
@@ -336,11 +362,17 @@ static enum code authenticate(struct request *request)
     enum code code = auth_authenticate(app->auth_cache, request->db, app->secret_key, request->authorization,
                                        &request->problem, &request->principal, &claim);
     /* Who shows nothing has tried nothing. */
-    if (code == CODE_UNAUTHENTICATED && request->authorization != NULL)
+    if (code == CODE_UNAUTHENTICATED && request->authorization != NULL) {
         note_refusal(request, &claim, "anonymous", code);
-    if (code == CODE_OK)
-        request->actor = request->principal.kind == PRINCIPAL_ROOT ? "root" : request->principal.iam_user_id;
-    return code;
+        return count_failure(request);
+    }
+    if (code != CODE_OK)
+        return code;
+    request->actor = request->principal.kind == PRINCIPAL_ROOT ? "root" : request->principal.iam_user_id;
+    if (rate_limiter_take(app->request_limiter, request->principal.access_key_id, now_ns(), &request->rate))
+        return CODE_OK;
+    metrics_add(app->environment.metrics, METRIC_LIMITED_CREDENTIAL, 1);
+    return CODE_RATE_LIMITED;
 }
 
 /* `validate_only` is a parameter of every change, taken out before the operation's own ones are read. */
@@ -475,6 +507,18 @@ static enum code run(struct request *request)
     return code == CODE_OK && !replayed ? handle(request) : code;
 }
 
+/* draft-ietf-httpapi-ratelimit-headers */
+static void add_rate_headers(struct request *request)
+{
+    const struct rate *rate = &request->rate;
+    if (rate->policy == NULL)
+        return;
+    response_header(request, "RateLimit-Policy", rate->policy);
+    response_header(request, "RateLimit",
+                    arena_printf(request->arena, "\"default\";r=%" PRId64 ";t=%" PRId64, rate->remaining,
+                                 rate->full_in_s));
+}
+
 /* The caller is told what he can act on; the log keeps what the operator needs. */
 static void log_failure(const struct request *request, enum code code)
 {
@@ -500,6 +544,7 @@ static void finish(struct request *request, enum code code)
         log_failure(request, code);
         request_refuse(request, code);
     }
+    add_rate_headers(request);
 }
 
 void request_run(struct request *request, struct db *db)

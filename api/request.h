@@ -1,6 +1,7 @@
 /* A request on its way through the service, and its answer. */
 #pragma once
 
+#include "api/rate_limit.h"
 #include "api/route.h"
 #include "db/conn.h"
 #include "db/idempotency.h"
@@ -55,6 +56,7 @@ struct request {
     struct db *db; /* of the executor's thread; NULL in LANE_INLINE */
     struct principal principal;
     const char *actor;
+    struct rate rate; /* of the access key */
     bool validate_only;
     struct idempotency idempotency; /* key is NULL without one */
     struct list_pending list;       /* of a list whose statements are queued */

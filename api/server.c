@@ -22,6 +22,7 @@
 #include "api/waiting.h"
 #include "model/id.h"
 #include "model/log.h"
+#include "model/metrics.h"
 #include "model/prefer.h"
 
 #define BACKLOG           4096
@@ -152,10 +153,12 @@ static void on_connection(void *argument, struct MHD_Connection *handle, void **
         connection->phase = PHASE_HEAD;
         connection->since_ms = now_ms();
         TAILQ_INSERT_TAIL(&server->phases[PHASE_HEAD], connection, link);
+        metrics_add(server->app->environment.metrics, METRIC_CONNECTIONS, 1);
         *context = connection;
     } else if (*context != NULL) {
         struct connection *connection = *context;
         TAILQ_REMOVE(&server->phases[connection->phase], connection, link);
+        metrics_add(server->app->environment.metrics, METRIC_CONNECTIONS, -1);
         free(connection);
         *context = NULL;
     }
@@ -186,6 +189,7 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     request->path = arena_copy(arena, uri, question != NULL ? (size_t)(question - uri) : strlen(uri));
     request->query = question != NULL ? arena_string(arena, question + 1) : "";
     server->in_flight++;
+    metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, 1);
     /* A first request's time began with its connection. */
     if (exchange->connection->phase != PHASE_HEAD)
         enter_phase(server, exchange->connection, PHASE_HEAD);
@@ -424,6 +428,14 @@ static void log_request(const struct exchange *exchange, enum MHD_RequestTermina
         LOG_NUMBER("duration_us", now_us() - exchange->start_us));
 }
 
+static void count_request(const struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+    metrics_count_request(request->app->environment.metrics,
+                          request->route != NULL ? (size_t)(request->route - routes) : SIZE_MAX,
+                          request->response.status, now_us() - exchange->start_us);
+}
+
 static void on_completed(void *argument, struct MHD_Connection *handle, void **context,
                          enum MHD_RequestTerminationCode why)
 {
@@ -437,6 +449,8 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
         log_request(exchange, why);
     server->buffered -= exchange->buffered;
     server->in_flight--;
+    metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, -1);
+    count_request(exchange);
     enter_phase(server, exchange->connection, PHASE_IDLE);
     arena_free(exchange->request.arena);
 }
@@ -671,6 +685,7 @@ struct server *server_start(struct app *app, int listen_fd, char *error, size_t 
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     server->waiting = waiting_new(app->environment.notifier, (unsigned)config->wait_limit, wake, server);
     server->executor = executor_start(&app->environment, (unsigned)config->http_threads, on_done, server);
+    app->executor = server->executor;
     bool started = server->executor != NULL && start_daemon(server) &&
                    watch(server, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
                          server->daemon) &&

@@ -15,7 +15,12 @@ struct log_member {
     int64_t number;
 };
 
+extern const char *const log_level_names[]; /* NULL after the last */
+
 void log_configure(enum log_level level, enum log_format format);
+
+/* One level more (1) or less (-1), as far as there is one; the new level. */
+enum log_level log_step(int by);
 
 void log_members(enum log_level level, const char *event, const struct log_member *members, size_t count);
 

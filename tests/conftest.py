@@ -70,6 +70,7 @@ def warm_up(service):
             list(pool.map(lambda _: api.get(organization.users, params={"q": "no"}), range(64)))
         list(pool.map(lambda _: api.post(organization.user(user, "reset-password"), expect=204,
                                          json={"password": PASSWORD}), range(16)))
+    api.get("/metrics")
     api.close()
     check_no_open_transaction(service)
     settled_descriptors(service, 0, 1)

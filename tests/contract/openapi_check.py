@@ -294,7 +294,10 @@ class Contract:
             return None
         _require(body, "there is no body")
         schema = content[media_type]["schema"]
-        value = _json(body, "the answer") if media_type.endswith("json") else body.decode("utf-8")
+        if media_type.endswith("json"):
+            value = _json(body, "the answer")
+        else:
+            value = body.decode("latin-1" if media_type.startswith("image/") else "utf-8")
         self._validate(("answer", id(schema)), schema, value, "the answer")
         return value
 
