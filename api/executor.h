@@ -27,7 +27,7 @@ struct lane_state {
     unsigned running; /* threads at work */
     uint64_t refused; /* since the start: the queue was full */
 };
-struct lane_state executor_lane_state(struct executor *executor, enum lane lane);
+struct lane_state executor_lane_state(struct executor *executor, enum lane index);
 
 /* Ends the threads: what runs is finished, what is queued is refused with CODE_NOT_READY. Nothing may be submitted any
  * more. Accepts NULL. */
