@@ -457,7 +457,7 @@ static enum code replay(struct request *request, bool *ret_replayed)
     return code;
 }
 
-/* All that comes before the handler, once a request. */
+/* All that comes before the handler. */
 static enum code admit(struct request *request)
 {
     enum code code = authenticate(request);
@@ -471,6 +471,7 @@ static enum code admit(struct request *request)
         code = take_validate_only(request);
     if (code == CODE_OK)
         code = read_idempotency_key(request);
+    request->admitted = code == CODE_OK;
     return code;
 }
 
@@ -500,7 +501,7 @@ static enum code run(struct request *request)
         return check_body(request) == CODE_OK ? handle(request) : CODE_BAD_REQUEST;
     if (!db_connect(request->db))
         return CODE_DATABASE_UNAVAILABLE;
-    if (request->actor == NULL) /* else it comes from another lane */
+    if (!request->admitted) /* else it comes from another lane, or out of a batch that failed */
         code = admit(request);
     if (code == CODE_OK) /* there too: an equal one may have been before it */
         code = replay(request, &replayed);
@@ -566,7 +567,7 @@ void request_run(struct request *request, struct db *db)
 static enum code admit_read(struct request *request, bool connected)
 {
     enum code code = connected ? CODE_OK : CODE_DATABASE_UNAVAILABLE;
-    if (code == CODE_OK && request->actor == NULL)
+    if (code == CODE_OK && !request->admitted)
         code = admit(request);
     if (code == CODE_OK && request->route->query == NULL)
         code = request_query(request, NULL);

@@ -56,6 +56,7 @@ struct request {
     struct db *db; /* of the executor's thread; NULL in LANE_INLINE */
     struct principal principal;
     const char *actor;
+    bool admitted;    /* may be handled: it is not asked again when it is run once more */
     struct rate rate; /* of the access key */
     bool validate_only;
     struct idempotency idempotency; /* key is NULL without one */
