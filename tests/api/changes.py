@@ -80,6 +80,7 @@ def prepare(service, org, route):
     if "{directory_id}" in route["path"]:
         return Request(route, route["path"].replace("{directory_id}", kept_directory(org)), arguments, None)
     target = route["path"].replace("{organization_id}", org.id).replace("{user_id}", user["user_id"] if user else "")
+    target = target.replace("{file}", "page.css")
     if operation == "DeleteAlias":
         target = target.replace("{email}", alias_of(org, user))
     if operation == "CancelOperation":
