@@ -508,12 +508,15 @@ static enum code run(struct request *request)
     return code == CODE_OK && !replayed ? handle(request) : code;
 }
 
-/* draft-ietf-httpapi-ratelimit-headers */
+/* draft-ietf-httpapi-ratelimit-headers. One that waits for an operation comes here more than once. */
 static void add_rate_headers(struct request *request)
 {
     const struct rate *rate = &request->rate;
     if (rate->policy == NULL)
         return;
+    for (size_t i = 0; i < request->response.header_count; i++)
+        if (request->response.headers[i].value == rate->policy)
+            return;
     response_header(request, "RateLimit-Policy", rate->policy);
     response_header(request, "RateLimit",
                     arena_printf(request->arena, "\"default\";r=%" PRId64 ";t=%" PRId64, rate->remaining,
