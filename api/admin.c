@@ -163,7 +163,7 @@ static int restart_audit(struct command *command)
 static int retry_jobs(struct command *command)
 {
     int64_t count = 0;
-    enum code code = job_retry_given_up(command->db, command->arena, &command->problem, &count);
+    enum code code = job_retry_given_up(command->db, &command->change, &count);
     if (code != CODE_OK)
         return fail(command, code);
     printf("%" PRId64 " job(s) are tried again\n", count);

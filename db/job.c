@@ -176,7 +176,7 @@ void job_postpone(struct db *db, struct arena *arena, const struct job *job, int
     DB_QUEUE(db, &postpone, job->job_id, row_integer(arena, delay_ms), error);
 }
 
-enum code job_retry_given_up(struct db *db, struct arena *arena, struct problem *problem, int64_t *ret_count)
+static enum code retry_body(struct db *db, struct change *change, void *argument)
 {
     /* An organization that FAILED has a way of its own to be tried again. */
     static const struct statement retry = {
@@ -188,10 +188,22 @@ enum code job_retry_given_up(struct db *db, struct arena *arena, struct problem 
         "  FROM retried WHERE o.operation_id = retried.operation_id)"
         " SELECT count(*) FROM retried",
         1};
+    int64_t *count = argument;
     DB_RESULT result = NULL;
-    enum code code = DB_RUN(db, problem, &result, &retry, row_integer(arena, JOB_MAX_LOST_LEASES));
+    enum code code =
+        DB_RUN(db, change->problem, &result, &retry, row_integer(change->arena, JOB_MAX_LOST_LEASES));
     if (code == CODE_OK)
-        *ret_count = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+        *count = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+    return code;
+}
+
+enum code job_retry_given_up(struct db *db, struct change *change, int64_t *ret_count)
+{
+    int64_t count = 0;
+    change->asked.target = "/v1/operations";
+    enum code code = tx_run(db, change, retry_body, &count);
+    if (code == CODE_OK)
+        *ret_count = count;
     return code;
 }
 

@@ -71,7 +71,7 @@ void job_postpone(struct db *db, struct arena *arena, const struct job *job, int
                   const char *error);
 
 /* For the operator: what was given up (JOB_MAX_LOST_LEASES) is to be tried again. */
-enum code job_retry_given_up(struct db *db, struct arena *arena, struct problem *problem, int64_t *ret_count);
+enum code job_retry_given_up(struct db *db, struct change *change, int64_t *ret_count);
 
 /* Within a transaction: what still waits for an organization, of one kind or (NULL) of all, is not to be done; operations
  * of it end CANCELED. */
