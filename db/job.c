@@ -188,19 +188,22 @@ static enum code retry_body(struct db *db, struct change *change, void *argument
         "  FROM retried WHERE o.operation_id = retried.operation_id)"
         " SELECT count(*) FROM retried",
         1};
-    int64_t *count = argument;
     DB_RESULT result = NULL;
     enum code code =
         DB_RUN(db, change->problem, &result, &retry, row_integer(change->arena, JOB_MAX_LOST_LEASES));
-    if (code == CODE_OK)
-        *count = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
-    return code;
+    if (code != CODE_OK)
+        return code;
+    const char *count = PQgetvalue(result, 0, 0);
+    *(int64_t *)argument = strtoll(count, NULL, 10);
+    change->audit.target = "/v1/operations";
+    change->audit.after = (struct buffer){.arena = change->arena};
+    buffer_printf(&change->audit.after, "{\"retried\":%s}", count);
+    return CODE_OK;
 }
 
 enum code job_retry_given_up(struct db *db, struct change *change, int64_t *ret_count)
 {
     int64_t count = 0;
-    change->asked.target = "/v1/operations";
     enum code code = tx_run(db, change, retry_body, &count);
     if (code == CODE_OK)
         *ret_count = count;
