@@ -32,6 +32,9 @@ struct setting {
 
 static const struct setting settings[] = {
     TEXT_SETTING(listen, "listen", "127.0.0.1:8080", "HOST:PORT to serve on; port 0 takes a free one"),
+    TEXT_SETTING(tls_cert, "tls-cert", NULL,
+                 "serve HTTPS with this certificate: a PEM file, its own first, then what leads to the root"),
+    TEXT_SETTING(tls_key, "tls-key", NULL, "PEM file of its key; both are read again upon SIGHUP"),
     TEXT_SETTING(
         state_dir, "state-dir", NULL,
         "where keys and the embedded database are kept (root: /var/lib/postreeve, else ~/.local/state/postreeve)"),
@@ -284,6 +287,14 @@ static bool check_listen(struct reader *reader, const char *text)
     return true;
 }
 
+static bool check_tls(struct reader *reader, const struct config *config)
+{
+    if ((config->tls_cert == NULL) == (config->tls_key == NULL))
+        return true;
+    return reject(reader, config->tls_cert == NULL ? "tls-key" : "tls-cert", "needs %s as well",
+                  config->tls_cert == NULL ? "--tls-cert" : "--tls-key");
+}
+
 static bool make_settings(struct reader *reader)
 {
     struct config *config = reader->config;
@@ -330,7 +341,7 @@ static bool finish(struct reader *reader)
     int level = 0;
     int format = 0;
 
-    if (!check_listen(reader, config->listen) || !make_settings(reader) ||
+    if (!check_listen(reader, config->listen) || !check_tls(reader, config) || !make_settings(reader) ||
         !choose(reader, "log-level", config->log_level, levels, &level) ||
         !choose(reader, "log-format", config->log_format, formats, &format))
         return false;

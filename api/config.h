@@ -9,6 +9,8 @@
 
 struct config {
     const char *listen;
+    const char *tls_cert; /* NULL: plain HTTP */
+    const char *tls_key;
     const char *state_dir;
     const char *database; /* NULL: the embedded cluster */
     const char *postgresql_bin_dir;

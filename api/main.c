@@ -18,6 +18,7 @@
 #include "api/database.h"
 #include "api/privileges.h"
 #include "api/server.h"
+#include "api/tls.h"
 #include "db/notifier.h"
 #include "db/private_file.h"
 #include "model/json_out.h"
@@ -31,6 +32,7 @@ struct service {
     struct config config;
     int listen_fd;
     uint16_t port;
+    struct tls_certificate *certificate; /* the server's once it is started */
     struct database database;
     struct app app;
     struct worker_pool *workers;
@@ -48,6 +50,7 @@ static sigset_t block_signals(void)
     sigaddset(&heard, SIGTERM);
     sigaddset(&heard, SIGINT);
     sigaddset(&heard, SIGCHLD);
+    sigaddset(&heard, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &heard, NULL);
     signal(SIGPIPE, SIG_IGN);
     return heard;
@@ -94,6 +97,19 @@ static void prepare_libraries(void)
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
 }
 
+/* As root, if the service is started as root: the key need not be readable by its user. */
+static bool read_certificate(struct service *service)
+{
+    const struct config *config = &service->config;
+    if (config->tls_cert == NULL)
+        return true;
+    service->certificate =
+        tls_load(config->tls_cert, config->tls_key, false, service->error, sizeof(service->error));
+    if (service->certificate != NULL && *service->error != '\0')
+        LOG(LOG_WARNING, "certificate", LOG_TEXT("why", service->error));
+    return service->certificate != NULL;
+}
+
 static bool open_state(struct service *service)
 {
     struct config *config = &service->config;
@@ -103,7 +119,7 @@ static bool open_state(struct service *service)
     if (!privileges_prepare_state_dir(config->state_dir, config->user, error, size))
         return false;
     service->listen_fd = server_listen(config->listen, &service->port, error, size);
-    if (service->listen_fd < 0)
+    if (service->listen_fd < 0 || !read_certificate(service))
         return false;
     raise_descriptor_limit(config);
     return privileges_drop(config->user, error, size) &&
@@ -140,15 +156,15 @@ static bool start(struct service *service)
         snprintf(error, size, "cannot start a thread: %m");
         return false;
     }
-    service->server = server_start(app, service->listen_fd, error, size);
+    service->server = server_start(app, service->listen_fd, service->certificate, error, size);
     return service->server != NULL;
 }
 
 static const char *url_of(const struct service *service)
 {
     const char *listen = service->config.listen;
-    return arena_printf(service->arena, "http://%.*s:%u", (int)(strrchr(listen, ':') - listen), listen,
-                        service->port);
+    return arena_printf(service->arena, "http%s://%.*s:%u", service->config.tls_cert != NULL ? "s" : "",
+                        (int)(strrchr(listen, ':') - listen), listen, service->port);
 }
 
 static bool announce(struct service *service)
@@ -192,6 +208,8 @@ static void run_until_signal(struct service *service, const sigset_t *heard)
             LOG(LOG_INFO, "ending", LOG_TEXT("signal", strsignal(signal_number)));
             return;
         }
+        if (signal_number == SIGHUP)
+            server_reload(service->server);
         watch_database(service);
     }
 }
@@ -238,6 +256,8 @@ static int serve_main(int argc, char **argv)
     stop(&service);
     if (service.server == NULL && service.listen_fd >= 0)
         close(service.listen_fd);
+    if (service.server == NULL)
+        tls_free(service.certificate);
     if (status == 0)
         LOG(LOG_INFO, "ended");
     arena_free(service.arena);

@@ -19,6 +19,7 @@
 
 #include "api/executor.h"
 #include "api/request.h"
+#include "api/tls.h"
 #include "api/waiting.h"
 #include "model/id.h"
 #include "model/log.h"
@@ -79,6 +80,7 @@ struct server {
     /* Made on other threads, taken by the loop. */
     pthread_mutex_t mutex;
     struct request *done;
+    struct tls_certificate *certificate; /* to be used for new connections */
 
     /* Of the loop's thread. */
     struct connection_list phases[PHASE_COUNT];
@@ -513,12 +515,16 @@ static void look_at_held(struct server *server)
     }
 }
 
-static void resume_answered(struct server *server)
+static void take_messages(struct server *server)
 {
     pthread_mutex_lock(&server->mutex);
     struct request *request = server->done;
+    struct tls_certificate *certificate = server->certificate;
     server->done = NULL;
+    server->certificate = NULL;
     pthread_mutex_unlock(&server->mutex);
+    if (certificate != NULL) /* a handshake is part of the time for the head */
+        tls_use(certificate, now_ms(), now_ms() - 2 * server->limits_ms[PHASE_HEAD]);
     while (request != NULL) {
         struct request *next = request->next;
         take_back(server, request);
@@ -540,7 +546,7 @@ static void turn(struct server *server)
             on_client_gone(events[i].data.ptr);
     }
     log_hold();
-    resume_answered(server);
+    take_messages(server);
     look_at_held(server);
     do {
         MHD_run(server->daemon);
@@ -634,13 +640,22 @@ __attribute__((format(printf, 2, 0))) static void on_library_message(void *argum
 
 static bool start_daemon(struct server *server)
 {
+    const struct config *config = server->app->config;
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)tls_callback},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-        server, MHD_OPTION_EXTERNAL_LOGGER, on_library_message, NULL, MHD_OPTION_LISTEN_SOCKET,
-        server->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->app->config->connection_limit,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+            (config->tls_cert != NULL ? MHD_USE_TLS : 0),
+        0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_message, NULL,
+        MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)config->connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        server, MHD_OPTION_ARRAY, config->tls_cert != NULL ? tls : plain, MHD_OPTION_END);
     return server->daemon != NULL;
 }
 
@@ -650,7 +665,8 @@ static bool watch(struct server *server, int fd, void *who)
     return fd >= 0 && epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-struct server *server_start(struct app *app, int listen_fd, char *error, size_t error_size)
+struct server *server_start(struct app *app, int listen_fd, struct tls_certificate *certificate, char *error,
+                            size_t error_size)
 {
     const struct config *config = app->config;
     struct server *server = calloc(1, sizeof(*server));
@@ -659,6 +675,7 @@ struct server *server_start(struct app *app, int listen_fd, char *error, size_t 
     server->app = app;
     server->listen_fd = listen_fd;
     server->last_submitted = &server->submitted;
+    server->certificate = certificate;
     pthread_mutex_init(&server->mutex, NULL);
     for (unsigned phase = 0; phase < PHASE_COUNT; phase++)
         TAILQ_INIT(&server->phases[phase]);
@@ -685,6 +702,28 @@ struct server *server_start(struct app *app, int listen_fd, char *error, size_t 
     return server;
 }
 
+void server_reload(struct server *server)
+{
+    const struct config *config = server->app->config;
+    char message[512];
+    if (config->tls_cert == NULL)
+        return;
+    struct tls_certificate *certificate =
+        tls_load(config->tls_cert, config->tls_key, true, message, sizeof(message));
+    if (*message != '\0')
+        LOG(LOG_WARNING, certificate != NULL ? "certificate" : "the old certificate is kept",
+            LOG_TEXT("why", message));
+    if (certificate == NULL)
+        return;
+    pthread_mutex_lock(&server->mutex);
+    struct tls_certificate *unused = server->certificate;
+    server->certificate = certificate;
+    pthread_mutex_unlock(&server->mutex);
+    tls_free(unused);
+    wake(server);
+    LOG(LOG_INFO, "certificate read again", LOG_TEXT("file", config->tls_cert));
+}
+
 void server_stop(struct server *server)
 {
     if (server == NULL)
@@ -695,10 +734,12 @@ void server_stop(struct server *server)
     server->closed = true; /* the loop's thread is gone: this one drives what is left */
     waiting_end(server->waiting);
     executor_stop(server->executor);
-    resume_answered(server);
+    take_messages(server);
     while (TAILQ_FIRST(&server->phases[PHASE_WORK]) != NULL)
         turn(server);
     MHD_stop_daemon(server->daemon);
+    tls_free(server->certificate);
+    tls_free_all();
     executor_free(server->executor);
     waiting_free(server->waiting);
     close(server->listen_fd);
