@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/cors.h"
+#include "api/proxy.h"
 #include "model/buffer.h"
 #include "model/email.h"
 #include "model/log.h"
@@ -295,6 +297,18 @@ static bool check_tls(struct reader *reader, const struct config *config)
                   config->tls_cert == NULL ? "--tls-cert" : "--tls-key");
 }
 
+static bool make_lists(struct reader *reader, struct config *config)
+{
+    const char *detail = NULL;
+    if (config->trusted_proxies != NULL &&
+        !proxy_list_parse(reader->arena, config->trusted_proxies, &config->proxies, &detail))
+        return reject(reader, "trusted-proxies", "%s", detail);
+    if (config->cors_origins != NULL &&
+        !cors_parse(reader->arena, config->cors_origins, &config->origins, &detail))
+        return reject(reader, "cors-origins", "%s", detail);
+    return true;
+}
+
 static bool make_settings(struct reader *reader)
 {
     struct config *config = reader->config;
@@ -341,8 +355,8 @@ static bool finish(struct reader *reader)
     int level = 0;
     int format = 0;
 
-    if (!check_listen(reader, config->listen) || !check_tls(reader, config) || !make_settings(reader) ||
-        !choose(reader, "log-level", config->log_level, levels, &level) ||
+    if (!check_listen(reader, config->listen) || !check_tls(reader, config) || !make_lists(reader, config) ||
+        !make_settings(reader) || !choose(reader, "log-level", config->log_level, levels, &level) ||
         !choose(reader, "log-format", config->log_format, formats, &format))
         return false;
     log_configure((enum log_level)level, (enum log_format)format);

@@ -43,6 +43,7 @@ const struct route routes[] = {
     OPEN_ROUTE("/readyz", "GetReadiness", get_readiness),
     OPEN_ROUTE("/version", "GetVersion", get_version),
     OPEN_ROUTE("/openapi.yaml", "GetOpenApi", get_openapi),
+    OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
 
     ROUTE(GET, "/v1/account/limits", "workmail", "ListLimits", LANE_FAST, 200, list_limits, PLAIN),
     ROUTE(GET, "/v1/regions", "workmail", "ListRegions", LANE_FAST, 200, list_regions, PLAIN),

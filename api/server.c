@@ -18,8 +18,11 @@
 #include <unistd.h>
 
 #include "api/executor.h"
+#include "api/headers.h"
+#include "api/proxy.h"
 #include "api/request.h"
 #include "api/tls.h"
+#include "api/trace.h"
 #include "api/waiting.h"
 #include "model/id.h"
 #include "model/log.h"
@@ -43,7 +46,6 @@ struct connection {
     int fd;
     enum phase phase;
     int64_t since_ms;
-    char address[INET6_ADDRSTRLEN]; /* of the client */
     TAILQ_ENTRY(connection) link;
 };
 TAILQ_HEAD(connection_list, connection);
@@ -61,6 +63,7 @@ struct exchange {
     int64_t start_us;
     size_t sent;
     size_t buffered; /* reserved for the body */
+    bool has_body;   /* says that it has */
     bool closes;     /* the connection ends with the answer */
     bool watched;    /* its client's going away is an event of the loop */
 };
@@ -127,19 +130,6 @@ static void cut_late_connections(struct server *server)
     }
 }
 
-/* As text; an IPv4 address that comes mapped into an IPv6 one is written as what it is. */
-static void write_address(const struct sockaddr *address, char text[static INET6_ADDRSTRLEN])
-{
-    const struct in_addr *ipv4 = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
-    const struct in6_addr *ipv6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-    if (address->sa_family == AF_INET)
-        inet_ntop(AF_INET, ipv4, text, INET6_ADDRSTRLEN);
-    else if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(ipv6))
-        inet_ntop(AF_INET, &ipv6->s6_addr[12], text, INET6_ADDRSTRLEN);
-    else if (address->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, ipv6, text, INET6_ADDRSTRLEN);
-}
-
 static void on_connection(void *argument, struct MHD_Connection *handle, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
@@ -149,8 +139,6 @@ static void on_connection(void *argument, struct MHD_Connection *handle, void **
         if (connection == NULL)
             abort();
         connection->fd = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        write_address(MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
-                      connection->address);
         connection->phase = PHASE_HEAD;
         connection->since_ms = now_ms();
         TAILQ_INSERT_TAIL(&server->phases[PHASE_HEAD], connection, link);
@@ -180,7 +168,6 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     exchange->start_us = now_us();
     request->transport = exchange;
-    request->source_address = exchange->connection->address;
     request->app = server->app;
     request->arena = arena;
     request->problem.arena = arena;
@@ -203,9 +190,33 @@ struct head {
     const char *transfer_encoding;
     const char *host;
     const char *request_id;
+    const char *traceparent;
+    struct proxy_headers proxies;
     const char *repeated;
     bool has_odd_name;
 };
+
+/* Those that are lists: lines of the same name are one list. */
+static bool join_list(struct head *head, const char *name, const char *value)
+{
+    struct {
+        const char *name;
+        const char **place;
+    } lists[] = {
+        {"Accept-Encoding", &head->request->accept_encoding},
+        {"Forwarded", &head->proxies.forwarded},
+        {"X-Forwarded-For", &head->proxies.x_forwarded_for},
+        {"X-Forwarded-Proto", &head->proxies.x_forwarded_proto},
+    };
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        if (strcasecmp(name, lists[i].name) != 0)
+            continue;
+        const char *before = *lists[i].place;
+        *lists[i].place = before == NULL ? value : arena_printf(head->request->arena, "%s,%s", before, value);
+        return true;
+    }
+    return false;
+}
 
 static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
 {
@@ -224,6 +235,8 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
         {"Idempotency-Key", &head->request->idempotency_key},
         {"If-Match", &head->request->if_match},
         {"If-None-Match", &head->request->if_none_match},
+        {"Origin", &head->request->origin},
+        {"traceparent", &head->traceparent},
     };
     (void)kind;
     if (strcasecmp(name, "Prefer") == 0 && value != NULL && head->request->wait_s == 0)
@@ -231,12 +244,16 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
     /* RFC 9110, 5.6.2: a name like "Content-Length " is one header to a lenient proxy and another to us. */
     if (name[strspn(name, TOKEN_CHARACTERS)] != '\0' || *name == '\0')
         head->has_odd_name = true;
+    if (value == NULL)
+        value = "";
+    if (join_list(head, name, value))
+        return MHD_YES;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         if (strcasecmp(name, wanted[i].name) != 0)
             continue;
         if (*wanted[i].place != NULL)
             head->repeated = wanted[i].name;
-        *wanted[i].place = value != NULL ? value : "";
+        *wanted[i].place = value;
     }
     return MHD_YES;
 }
@@ -261,6 +278,24 @@ static enum code reserve_body(struct exchange *exchange, size_t length)
     return CODE_OK;
 }
 
+/* False when it cannot be told. */
+static bool find_source(struct exchange *exchange, const struct proxy_headers *headers)
+{
+    struct request *request = &exchange->request;
+    const struct config *config = request->app->config;
+    const struct sockaddr *peer =
+        MHD_get_connection_info(exchange->handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    struct proxy_source source = {.address = ""};
+    static const struct proxy_headers none = {0};
+    bool found =
+        proxy_find_source(request->arena, config->proxies, peer, config->tls_cert != NULL, headers, &source);
+    if (!found)
+        proxy_find_source(request->arena, NULL, peer, config->tls_cert != NULL, &none, &source);
+    request->source_address = source.address;
+    request->is_secure = source.is_secure;
+    return found;
+}
+
 /* CODE_OK, or why the request is refused before its body is read. */
 static enum code read_head(struct exchange *exchange, const char *method, const char *version)
 {
@@ -272,9 +307,17 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
     request->request_id = head.request_id != NULL && is_request_id(head.request_id)
                               ? arena_string(request->arena, head.request_id)
                               : id_new_uuid(request->arena);
+    request->trace_id = head.traceparent != NULL ? trace_id_of(request->arena, head.traceparent) : NULL;
+    bool has_source = find_source(exchange, &head.proxies);
+    exchange->has_body = head.content_length != NULL || head.transfer_encoding != NULL;
     if (head.has_odd_name)
         return problem_set(&request->problem, CODE_BAD_REQUEST,
                            "A header's name has a character that names cannot have.");
+    if (!has_source)
+        return problem_set(
+            &request->problem, CODE_BAD_REQUEST,
+            "Forwarded and X-Forwarded-For name different addresses: the proxy should take out "
+            "the one that it does not write.");
     if (head.repeated != NULL)
         return problem_set(&request->problem, CODE_BAD_REQUEST, "The header %s stands there twice.",
                            head.repeated);
@@ -301,18 +344,15 @@ static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
     const struct response *answer = &request->response;
+    headers_complete(request);
     /* The bytes live in the request's arena, which on_completed frees. */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         answer->length, (void *)(uintptr_t)answer->body, MHD_RESPMEM_PERSISTENT);
     if (response == NULL)
         return MHD_NO;
 
-    MHD_add_response_header(response, "Request-Id", request->request_id);
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (answer->content_type != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
-    if (strncmp(request->path, "/v1", 3) == 0)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     for (size_t i = 0; i < answer->header_count; i++)
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     if (exchange->server->stopping || exchange->closes)
@@ -395,6 +435,10 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *handle,
         enter_phase(exchange->server, exchange->connection, PHASE_BODY);
         if (code == CODE_OK)
             return MHD_YES;
+        if (code == CODE_ANSWERED && !exchange->has_body) {
+            exchange->progress = ANSWERABLE;
+            return MHD_YES;
+        }
         exchange->closes = true; /* where the next request begins is not sure */
         return code == CODE_ANSWERED ? send_answer(exchange) : refuse(exchange, code);
     }
@@ -417,6 +461,7 @@ static void log_request(const struct exchange *exchange, enum MHD_RequestTermina
 {
     const struct request *request = &exchange->request;
     LOG(LOG_INFO, "request", LOG_TEXT("request_id", request->request_id),
+        LOG_OPTIONAL("trace_id", request->trace_id), LOG_TEXT("source_address", request->source_address),
         LOG_TEXT("method", request->method_name), LOG_TEXT("path", request->path),
         LOG_TEXT("operation", request->route != NULL ? request->route->operation : ""),
         LOG_TEXT("access_key_id", request->principal.access_key_id),

@@ -97,8 +97,7 @@ static void print_day(time_t time, char *day, size_t size)
 }
 
 /* Whether now is in the time that the certificate is for. */
-static bool check_time(struct tls_certificate *certificate, const char *path, char *message,
-                       size_t size)
+static bool check_time(struct tls_certificate *certificate, const char *path, char *message, size_t size)
 {
     gnutls_x509_crt_t leaf;
     char day[32];
