@@ -37,6 +37,10 @@ static const struct setting settings[] = {
     TEXT_SETTING(tls_cert, "tls-cert", NULL,
                  "serve HTTPS with this certificate: a PEM file, its own first, then what leads to the root"),
     TEXT_SETTING(tls_key, "tls-key", NULL, "PEM file of its key; both are read again upon SIGHUP"),
+    TEXT_SETTING(trusted_proxies, "trusted-proxies", NULL,
+                 "addresses and networks, by comma, whose Forwarded and X-Forwarded-… headers count"),
+    TEXT_SETTING(cors_origins, "cors-origins", NULL,
+                 "origins, by comma, whose pages may call the service from a browser"),
     TEXT_SETTING(
         state_dir, "state-dir", NULL,
         "where keys and the embedded database are kept (root: /var/lib/postreeve, else ~/.local/state/postreeve)"),
