@@ -43,10 +43,19 @@
 enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_WORK, PHASE_ANSWER, PHASE_COUNT };
 
 struct connection {
-    int fd;
+    struct tls_reader reader; /* has the descriptor, with or without TLS */
+    struct server *server;
+    struct MHD_Connection *handle;
     enum phase phase;
     int64_t since_ms;
     TAILQ_ENTRY(connection) link;
+
+    /* Until its first request (see park_hungry). */
+    enum hunger { FED, HUNGRY, PARKED, NEVER_HUNGRY } hunger;
+    TAILQ_ENTRY(connection) hungry_link;
+
+    bool is_watched;       /* by the loop's own epoll */
+    struct exchange *held; /* its client's going away is an event of the loop */
 };
 TAILQ_HEAD(connection_list, connection);
 
@@ -65,7 +74,6 @@ struct exchange {
     size_t buffered; /* reserved for the body */
     bool has_body;   /* says that it has */
     bool closes;     /* the connection ends with the answer */
-    bool watched;    /* its client's going away is an event of the loop */
 };
 
 struct server {
@@ -87,6 +95,8 @@ struct server {
 
     /* Of the loop's thread. */
     struct connection_list phases[PHASE_COUNT];
+    struct connection_list hungry;
+    struct connection_list parked;
     int64_t limits_ms[PHASE_COUNT];              /* 0: none */
     struct request *submitted, **last_submitted; /* in this turn */
     unsigned in_flight;
@@ -123,29 +133,102 @@ static void cut_late_connections(struct server *server)
         struct connection *connection;
         while (server->limits_ms[phase] != 0 && (connection = TAILQ_FIRST(&server->phases[phase])) != NULL &&
                now - connection->since_ms >= server->limits_ms[phase]) {
-            shutdown(connection->fd, SHUT_RDWR);
+            shutdown(connection->reader.fd, SHUT_RDWR);
             enter_phase(server, connection,
                         (enum phase)phase); /* at the end: it will be gone before its turn */
         }
     }
 }
 
+/* --- handshakes ---
+ *
+ * libmicrohttpd 0.9.75 forgets that a TLS handshake found nothing to read: it counts the connection as readable still and
+ * tries again without a pause, for as long as the client likes. So such a connection is taken out of its hands until our own
+ * epoll sees more of it. From the first request on it does know. */
+
+static void on_nothing_to_read(struct tls_reader *reader)
+{
+    struct connection *connection = (struct connection *)reader; /* its first member */
+    if (connection->hunger != FED)
+        return;
+    connection->hunger = HUNGRY;
+    TAILQ_INSERT_TAIL(&connection->server->hungry, connection, hungry_link);
+}
+
+static void end_hunger(struct connection *connection, enum hunger next)
+{
+    struct server *server = connection->server;
+    if (connection->hunger == HUNGRY || connection->hunger == PARKED)
+        TAILQ_REMOVE(connection->hunger == HUNGRY ? &server->hungry : &server->parked, connection,
+                     hungry_link);
+    connection->hunger = next;
+}
+
+static bool watch_connection(struct connection *connection, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = connection};
+    int operation = connection->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(connection->server->epoll_fd, operation, connection->reader.fd, &event) != 0)
+        return false;
+    connection->is_watched = true;
+    return true;
+}
+
+static void unwatch_connection(struct connection *connection)
+{
+    if (connection->is_watched)
+        epoll_ctl(connection->server->epoll_fd, EPOLL_CTL_DEL, connection->reader.fd, NULL);
+    connection->is_watched = false;
+}
+
+static void park_hungry(struct server *server)
+{
+    struct connection *connection;
+    while ((connection = TAILQ_FIRST(&server->hungry)) != NULL) {
+        end_hunger(connection, FED);
+        if (server->closed || !watch_connection(connection, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT))
+            continue;
+        connection->hunger = PARKED;
+        TAILQ_INSERT_TAIL(&server->parked, connection, hungry_link);
+        MHD_suspend_connection(connection->handle);
+    }
+}
+
+static void unpark(struct connection *connection)
+{
+    end_hunger(connection, FED);
+    MHD_resume_connection(connection->handle);
+}
+
+/* --- connections --- */
+
+static void start_connection(struct server *server, struct MHD_Connection *handle, void **context)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+    if (connection == NULL)
+        abort();
+    connection->reader.fd = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->reader.on_empty = on_nothing_to_read;
+    connection->server = server;
+    connection->handle = handle;
+    if (server->app->config->tls_cert != NULL)
+        tls_read_by(MHD_get_connection_info(handle, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session,
+                    &connection->reader);
+    connection->phase = PHASE_HEAD;
+    connection->since_ms = now_ms();
+    TAILQ_INSERT_TAIL(&server->phases[PHASE_HEAD], connection, link);
+    *context = connection;
+}
+
 static void on_connection(void *argument, struct MHD_Connection *handle, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
-    struct server *server = argument;
+    struct connection *connection = *context;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        struct connection *connection = calloc(1, sizeof(*connection));
-        if (connection == NULL)
-            abort();
-        connection->fd = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        connection->phase = PHASE_HEAD;
-        connection->since_ms = now_ms();
-        TAILQ_INSERT_TAIL(&server->phases[PHASE_HEAD], connection, link);
-        *context = connection;
-    } else if (*context != NULL) {
-        struct connection *connection = *context;
-        TAILQ_REMOVE(&server->phases[connection->phase], connection, link);
+        start_connection(argument, handle, context);
+    } else if (connection != NULL) {
+        TAILQ_REMOVE(&connection->server->phases[connection->phase], connection, link);
+        end_hunger(connection, FED);
         free(connection);
         *context = NULL;
     }
@@ -167,6 +250,8 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     exchange->connection =
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     exchange->start_us = now_us();
+    end_hunger(exchange->connection, NEVER_HUNGRY);
+    unwatch_connection(exchange->connection);
     request->transport = exchange;
     request->app = server->app;
     request->arena = arena;
@@ -517,11 +602,12 @@ static void on_done(struct request *first, void *argument)
 /* libmicrohttpd does not see a suspended connection's client go away. */
 static void watch_client(struct exchange *exchange, bool watched)
 {
-    struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = exchange};
-    if (exchange->watched != watched)
-        epoll_ctl(exchange->server->epoll_fd, watched ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-                  exchange->connection->fd, &event);
-    exchange->watched = watched;
+    struct connection *connection = exchange->connection;
+    if (watched && connection->held == NULL)
+        watch_connection(connection, EPOLLRDHUP);
+    else if (!watched && connection->held != NULL)
+        unwatch_connection(connection);
+    connection->held = watched ? exchange : NULL;
 }
 
 /* Only here, on the loop's thread: libmicrohttpd does not notice a resume from elsewhere. */
@@ -577,26 +663,39 @@ static void take_messages(struct server *server)
     }
 }
 
+/* Until it says that it has no more to do; not for ever, so that deadlines and messages are seen to. */
+#define RUNS_AT_ONCE 64
+
+static void on_event(struct connection *connection)
+{
+    if (connection->hunger == PARKED)
+        unpark(connection);
+    else if (connection->held != NULL)
+        on_client_gone(connection->held);
+}
+
 static void turn(struct server *server)
 {
     MHD_UNSIGNED_LONG_LONG left = 0;
     bool due = MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0;
-    struct epoll_event events[16];
-    int count = epoll_wait(server->epoll_fd, events, 16, due ? 0 : TICK_MS);
+    struct epoll_event events[64];
+    int count = epoll_wait(server->epoll_fd, events, 64, due ? 0 : TICK_MS);
     for (int i = 0; i < count; i++) {
         uint64_t value;
         if (events[i].data.ptr == server && read(server->wake_fd, &value, sizeof(value)) < 0)
             continue;
         if (events[i].data.ptr != server && events[i].data.ptr != server->daemon)
-            on_client_gone(events[i].data.ptr);
+            on_event(events[i].data.ptr);
     }
     log_hold();
     take_messages(server);
     look_at_held(server);
+    unsigned runs = 0;
     do {
         MHD_run(server->daemon);
         submit(server);
-    } while (MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0);
+        park_hungry(server);
+    } while (MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0 && ++runs < RUNS_AT_ONCE);
     log_release();
 }
 
@@ -607,7 +706,7 @@ static void end_connections_without_work(struct server *server)
     for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
         struct connection *connection = TAILQ_FIRST(&server->phases[phases[i]]);
         for (; connection != NULL; connection = TAILQ_NEXT(connection, link))
-            shutdown(connection->fd, SHUT_RDWR);
+            shutdown(connection->reader.fd, SHUT_RDWR);
     }
 }
 
@@ -724,6 +823,8 @@ struct server *server_start(struct app *app, int listen_fd, struct tls_certifica
     pthread_mutex_init(&server->mutex, NULL);
     for (unsigned phase = 0; phase < PHASE_COUNT; phase++)
         TAILQ_INIT(&server->phases[phase]);
+    TAILQ_INIT(&server->hungry);
+    TAILQ_INIT(&server->parked);
     server->limits_ms[PHASE_IDLE] = config->idle_timeout * 1000;
     server->limits_ms[PHASE_HEAD] = config->header_timeout * 1000;
     server->limits_ms[PHASE_BODY] = config->body_timeout * 1000;
@@ -780,8 +881,11 @@ void server_stop(struct server *server)
     waiting_end(server->waiting);
     executor_stop(server->executor);
     take_messages(server);
-    while (TAILQ_FIRST(&server->phases[PHASE_WORK]) != NULL)
+    while (TAILQ_FIRST(&server->parked) != NULL)
+        unpark(TAILQ_FIRST(&server->parked));
+    do /* what is suspended would abort the process now */
         turn(server);
+    while (TAILQ_FIRST(&server->phases[PHASE_WORK]) != NULL);
     MHD_stop_daemon(server->daemon);
     tls_free(server->certificate);
     tls_free_all();

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define CHAIN_LIMIT 16
@@ -47,8 +48,9 @@ static bool import_chain(struct tls_certificate *certificate, const gnutls_datum
                          char *message, size_t size)
 {
     certificate->chain_length = CHAIN_LIMIT;
-    int result = gnutls_pcert_list_import_x509_raw(certificate->chain, &certificate->chain_length, pem,
-                                                   GNUTLS_X509_FMT_PEM, 0);
+    int result =
+        gnutls_pcert_list_import_x509_raw(certificate->chain, &certificate->chain_length, pem,
+                                          GNUTLS_X509_FMT_PEM, GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
     if (result == GNUTLS_E_SUCCESS && certificate->chain_length > 0)
         return true;
     certificate->chain_length = 0;
@@ -203,3 +205,25 @@ static int give_certificate(gnutls_session_t session, const gnutls_datum_t *name
 }
 
 gnutls_certificate_retrieve_function2 *const tls_callback = give_certificate;
+
+/* --- reading from the network --- */
+
+static ssize_t pull(gnutls_transport_ptr_t argument, void *data, size_t size)
+{
+    struct tls_reader *reader = argument;
+    ssize_t length = recv(reader->fd, data, size, 0);
+    if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        reader->on_empty(reader);
+        errno = EAGAIN;
+    }
+    return length;
+}
+
+void tls_read_by(gnutls_session_t session, struct tls_reader *reader)
+{
+    gnutls_transport_ptr_t from;
+    gnutls_transport_ptr_t to;
+    gnutls_transport_get_ptr2(session, &from, &to);
+    gnutls_transport_set_ptr2(session, reader, to);
+    gnutls_transport_set_pull_function(session, pull);
+}

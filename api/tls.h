@@ -29,5 +29,12 @@ void tls_use(struct tls_certificate *certificate, int64_t now_ms, int64_t oldest
 /* At the end. */
 void tls_free_all(void);
 
+/* Who reads for a session. `on_empty` is called whenever there is nothing to be read for now. */
+struct tls_reader {
+    int fd;
+    void (*on_empty)(struct tls_reader *reader);
+};
+void tls_read_by(gnutls_session_t session, struct tls_reader *reader);
+
 /* For MHD_OPTION_HTTPS_CERT_CALLBACK. */
 extern gnutls_certificate_retrieve_function2 *const tls_callback;
