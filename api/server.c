@@ -70,6 +70,7 @@ struct exchange {
     enum progress progress;
     size_t discarded;
     int64_t start_us;
+    const char *uri_end; /* as sent: the HTTP version stands behind it, unless there is a NUL in it */
     size_t sent;
     size_t buffered; /* reserved for the body */
     bool has_body;   /* says that it has */
@@ -250,6 +251,7 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     exchange->connection =
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     exchange->start_us = now_us();
+    exchange->uri_end = uri + strlen(uri);
     end_hunger(exchange->connection, NEVER_HUNGRY);
     unwatch_connection(exchange->connection);
     request->transport = exchange;
@@ -278,7 +280,10 @@ struct head {
     const char *traceparent;
     struct proxy_headers proxies;
     const char *repeated;
+    const char *end; /* of what was seen of the head so far (see on_header) */
     bool has_odd_name;
+    bool has_odd_value;
+    bool has_odd_line;
 };
 
 /* Those that are lists: lines of the same name are one list. */
@@ -302,6 +307,20 @@ static bool join_list(struct head *head, const char *name, const char *value)
     }
     return false;
 }
+
+static bool has_control(const char *value)
+{
+    for (; *value != '\0'; value++)
+        if (((unsigned char)*value < ' ' && *value != '\t') || *value == 0x7F)
+            return true;
+    return false;
+}
+
+/* The names and values that libmicrohttpd gives lie in the head as it came, one behind the other. Where they do not, it saw
+ * something else than others may see: a NUL cuts off the rest of a value or of the path, a line feed alone ends a line, a
+ * line that begins with a colon ends the head (0.9.75), and what stands behind it would be the next request. */
+#define LINE_END  2
+#define LINE_ENDS 4
 
 static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
 {
@@ -331,6 +350,11 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
         head->has_odd_name = true;
     if (value == NULL)
         value = "";
+    if (has_control(value))
+        head->has_odd_value = true;
+    if (name != head->end + LINE_END)
+        head->has_odd_line = true;
+    head->end = value + strlen(value);
     if (join_list(head, name, value))
         return MHD_YES;
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
@@ -385,7 +409,9 @@ static bool find_source(struct exchange *exchange, const struct proxy_headers *h
 static enum code read_head(struct exchange *exchange, const char *method, const char *version)
 {
     struct request *request = &exchange->request;
-    struct head head = {.request = request};
+    struct head head = {.request = request, .end = version + strlen(version)};
+    size_t size =
+        MHD_get_connection_info(exchange->handle, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
 
     MHD_get_connection_values(exchange->handle, MHD_HEADER_KIND, on_header, &head);
     request->method_name = arena_string(request->arena, method);
@@ -394,10 +420,19 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
                               : id_new_uuid(request->arena);
     request->trace_id = head.traceparent != NULL ? trace_id_of(request->arena, head.traceparent) : NULL;
     bool has_source = find_source(exchange, &head.proxies);
+    /* What it takes for the end of a chunked body may not be what a proxy does, as with the head. */
+    exchange->closes = head.transfer_encoding != NULL;
     exchange->has_body = head.content_length != NULL || head.transfer_encoding != NULL;
     if (head.has_odd_name)
         return problem_set(&request->problem, CODE_BAD_REQUEST,
                            "A header's name has a character that names cannot have.");
+    if (head.has_odd_value)
+        return problem_set(&request->problem, CODE_BAD_REQUEST,
+                           "A header's value has a control character, which values cannot have.");
+    if (head.has_odd_line || version != exchange->uri_end + 1 || head.end + LINE_ENDS != method + size)
+        return problem_set(&request->problem, CODE_BAD_REQUEST,
+                           "The head of the request can be understood in more than one way: its lines begin "
+                           "with a name, end in CR LF and hold no NUL.");
     if (!has_source)
         return problem_set(
             &request->problem, CODE_BAD_REQUEST,
