@@ -591,6 +591,14 @@ static void log_request(const struct exchange *exchange, enum MHD_RequestTermina
         LOG_NUMBER("duration_us", now_us() - exchange->start_us));
 }
 
+/* An end that came together with the request is one that libmicrohttpd does not see: it would wait for the next. */
+static void end_if_left(const struct connection *connection)
+{
+    char byte;
+    if (recv(connection->reader.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        shutdown(connection->reader.fd, SHUT_RDWR);
+}
+
 static void on_completed(void *argument, struct MHD_Connection *handle, void **context,
                          enum MHD_RequestTerminationCode why)
 {
@@ -605,6 +613,8 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
     server->buffered -= exchange->buffered;
     server->in_flight--;
     enter_phase(server, exchange->connection, PHASE_IDLE);
+    if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        end_if_left(exchange->connection);
     arena_free(exchange->request.arena);
 }
 
