@@ -326,16 +326,17 @@ def resident(service):
     return int(pathlib.Path(f"/proc/{service.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+CHUNKED = "POST /v1/organizations HTTP/1.1\r\nHost: x\r\nAuthorization: Basic x\r\nTransfer-Encoding: chunked\r\n\r\n"
 ENDLESS = {
     "headers": ("GET /healthz HTTP/1.1\r\nHost: x\r\n", "A: bbbbbbbbbbbbbbbb\r\n"),
     "one header": ("GET /healthz HTTP/1.1\r\nHost: x\r\nA: ", "b" * 16),
     "address": ("GET /", "x" * 16),
     "method": ("", "X" * 16),
     "empty lines": ("", "\r\n" * 8),
-    "chunks": ("POST /v1/organizations HTTP/1.1\r\nHost: x\r\nAuthorization: Basic x\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"),
-    "length of a chunk": ("POST /v1/organizations HTTP/1.1\r\nHost: x\r\nAuthorization: Basic x\r\nTransfer-Encoding: chunked\r\n\r\n", "0" * 16),
-    "extension of a chunk": ("POST /v1/organizations HTTP/1.1\r\nHost: x\r\nAuthorization: Basic x\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x" * 16),
-    "trailer": ("POST /v1/organizations HTTP/1.1\r\nHost: x\r\nAuthorization: Basic x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "A: bbbbbbbbb\r\n"),
+    "chunks": (CHUNKED, "1\r\nx\r\n"),
+    "length of a chunk": (CHUNKED, "0" * 16),
+    "extension of a chunk": (CHUNKED + "1;", "x" * 16),
+    "trailer": (CHUNKED + "0\r\n", "A: bbbbbbbbb\r\n"),
 }
 
 
