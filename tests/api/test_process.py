@@ -17,7 +17,7 @@ USAGE = 2
 SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
-            "drain-timeout"]
+            "drain-timeout", "tls-cert", "tls-key", "trusted-proxies", "cors-origins"]
 
 
 def refused_start(service, *words):
