@@ -410,7 +410,8 @@ def test_idle_connections_cost_little_memory_and_no_time(service, api):
             crowd.append(Connection(api))
             crowd[-1].request("GET", "/healthz")
             assert crowd[-1].answer().status == 200
-        assert (resident(service) - before) / IDLE < 10240
+        if not is_instrumented(service):  # what sanitizers put around each block counts too
+            assert (resident(service) - before) / IDLE < 10240
         ticks = cpu_ticks(service)
         time.sleep(1)
         assert cpu_ticks(service) - ticks <= 2
@@ -419,6 +420,11 @@ def test_idle_connections_cost_little_memory_and_no_time(service, api):
     finally:
         for connection in crowd:
             connection.close()
+
+
+def is_instrumented(service):
+    maps = pathlib.Path(f"/proc/{service.process.pid}/maps").read_text()
+    return "libasan" in maps or "libtsan" in maps or "libclang_rt" in maps
 
 
 def cpu_ticks(service):
