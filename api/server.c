@@ -297,6 +297,7 @@ static bool join_list(struct head *head, const char *name, const char *value)
         {"Forwarded", &head->proxies.forwarded},
         {"X-Forwarded-For", &head->proxies.x_forwarded_for},
         {"X-Forwarded-Proto", &head->proxies.x_forwarded_proto},
+        {"traceparent", &head->traceparent}, /* is none; two of them are ill-formed then, and ignored */
     };
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         if (strcasecmp(name, lists[i].name) != 0)
@@ -340,7 +341,6 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
         {"If-Match", &head->request->if_match},
         {"If-None-Match", &head->request->if_none_match},
         {"Origin", &head->request->origin},
-        {"traceparent", &head->traceparent},
     };
     (void)kind;
     if (strcasecmp(name, "Prefer") == 0 && value != NULL && head->request->wait_s == 0)

@@ -2,6 +2,7 @@
 import concurrent.futures
 import datetime
 import http.client
+import json
 import os
 import pathlib
 import signal
@@ -9,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+import types
 
 import pytest
 
@@ -16,6 +18,7 @@ from checks import descriptors
 from client import bearer
 from organization import unique
 from service import Service, run_binary, wait_until
+from test_waiting import begin
 from tls_files import DAY, Authority, key_pem, new_key
 
 
@@ -383,6 +386,31 @@ def test_who_does_not_speak_tls_or_does_so_slowly_is_closed(make_secure):
         assert 1 < time.monotonic() - begun < 5
     wait_until(lambda: descriptors(secure.service) <= before, what="the descriptors")
     assert secure.name() == "first"
+
+
+def test_answer_is_held_and_its_client_going_away_noticed_over_tls_too(make_secure):
+    """The connection was watched during its handshake, and is watched again."""
+    secure = make_secure("--wait-limit", "1")
+    key = {"Authorization": bearer(secure.service.root)}
+    maker = secure.connect()
+    maker.request("POST", "/v1/organizations", json.dumps({"alias": unique(), "setup": "QUICK"}),
+                  {**key, "Content-Type": "application/json", "Prefer": "wait=10"})
+    made = json.loads(maker.getresponse().read())
+    assert made["status"] == "SUCCEEDED"
+    organization = types.SimpleNamespace(id=made["organization_id"])
+    held = "/v1/operations/" + begin(secure.service, organization)
+
+    def is_free():
+        answer, _ = get(maker, held, Prefer="wait=1", **key)
+        return answer.headers["Preference-Applied"] is not None
+    for _ in range(3):
+        gone = secure.connect()
+        gone.request("GET", held, headers={"Prefer": "wait=60", **key})
+        time.sleep(0.3)
+        assert not is_free()
+        gone.sock.close()
+        gone.close()
+        wait_until(is_free, 5, what="the release")
 
 
 def cpu_seconds(service):
