@@ -50,7 +50,7 @@ struct request {
     const char *accept_encoding;
     const char *origin; /* of the page that a browser sends it for */
     const char *request_id;
-    unsigned wait_s; /* Prefer: wait */
+    unsigned wait_s;            /* Prefer: wait */
     const char *trace_id;       /* of the caller; NULL: none */
     const char *source_address; /* who sent it, behind the proxies that are trusted */
     bool is_secure;             /* it came by TLS, as far as is known */
