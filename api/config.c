@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/cors.h"
+#include "api/proxy.h"
 #include "model/buffer.h"
 #include "model/email.h"
 #include "model/log.h"
@@ -34,6 +36,13 @@ static const struct setting settings[] = {
     TEXT_SETTING(listen, "listen", "127.0.0.1:8080", "HOST:PORT to serve on; port 0 takes a free one"),
     TEXT_SETTING(metrics_listen, "metrics-listen", NULL,
                  "HOST:PORT to show metrics on, without a credential: choose an address that only you reach"),
+    TEXT_SETTING(tls_cert, "tls-cert", NULL,
+                 "serve HTTPS with this certificate: a PEM file, its own first, then what leads to the root"),
+    TEXT_SETTING(tls_key, "tls-key", NULL, "PEM file of its key; both are read again upon SIGHUP"),
+    TEXT_SETTING(trusted_proxies, "trusted-proxies", NULL,
+                 "addresses and networks, by comma, whose Forwarded and X-Forwarded-… headers count"),
+    TEXT_SETTING(cors_origins, "cors-origins", NULL,
+                 "origins, by comma, whose pages may call the service from a browser"),
     TEXT_SETTING(
         state_dir, "state-dir", NULL,
         "where keys and the embedded database are kept (root: /var/lib/postreeve, else ~/.local/state/postreeve)"),
@@ -300,6 +309,26 @@ static bool check_listen(struct reader *reader, const char *flag, const char *te
     return true;
 }
 
+static bool check_tls(struct reader *reader, const struct config *config)
+{
+    if ((config->tls_cert == NULL) == (config->tls_key == NULL))
+        return true;
+    return reject(reader, config->tls_cert == NULL ? "tls-key" : "tls-cert", "needs %s as well",
+                  config->tls_cert == NULL ? "--tls-cert" : "--tls-key");
+}
+
+static bool make_lists(struct reader *reader, struct config *config)
+{
+    const char *detail = NULL;
+    if (config->trusted_proxies != NULL &&
+        !proxy_list_parse(reader->arena, config->trusted_proxies, &config->proxies, &detail))
+        return reject(reader, "trusted-proxies", "%s", detail);
+    if (config->cors_origins != NULL &&
+        !cors_parse(reader->arena, config->cors_origins, &config->origins, &detail))
+        return reject(reader, "cors-origins", "%s", detail);
+    return true;
+}
+
 static bool make_settings(struct reader *reader)
 {
     struct config *config = reader->config;
@@ -351,7 +380,8 @@ static bool finish(struct reader *reader)
 
     if (!check_listen(reader, "listen", config->listen) ||
         (config->metrics_listen != NULL && !check_listen(reader, "metrics-listen", config->metrics_listen)) ||
-        !make_settings(reader) || !choose(reader, "log-level", config->log_level, log_level_names, &level) ||
+        !check_tls(reader, config) || !make_lists(reader, config) || !make_settings(reader) ||
+        !choose(reader, "log-level", config->log_level, log_level_names, &level) ||
         !choose(reader, "log-format", config->log_format, formats, &format))
         return false;
     if (config->rate_limit_burst < config->rate_limit)

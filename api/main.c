@@ -20,6 +20,7 @@
 #include "api/metrics_server.h"
 #include "api/privileges.h"
 #include "api/server.h"
+#include "api/tls.h"
 #include "db/notifier.h"
 #include "db/private_file.h"
 #include "model/json_out.h"
@@ -41,6 +42,7 @@ struct service {
     uint16_t port;
     int metrics_fd;
     uint16_t metrics_port;
+    struct tls_certificate *certificate; /* the server's once it is started */
     struct database database;
     struct app app;
     struct worker_pool *workers;
@@ -65,6 +67,7 @@ static void reload(struct service *service)
     else
         LOG(LOG_ERROR, "settings not read again", LOG_TEXT("why", error));
     arena_free(arena);
+    server_reload(service->server);
 }
 
 static void step_log(int by)
@@ -151,6 +154,19 @@ static void prepare_libraries(void)
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
 }
 
+/* As root, if the service is started as root: the key need not be readable by its user. */
+static bool read_certificate(struct service *service)
+{
+    const struct config *config = &service->config;
+    if (config->tls_cert == NULL)
+        return true;
+    service->certificate =
+        tls_load(config->tls_cert, config->tls_key, false, service->error, sizeof(service->error));
+    if (service->certificate != NULL && *service->error != '\0')
+        LOG(LOG_WARNING, "certificate", LOG_TEXT("why", service->error));
+    return service->certificate != NULL;
+}
+
 static bool open_state(struct service *service)
 {
     struct config *config = &service->config;
@@ -160,7 +176,7 @@ static bool open_state(struct service *service)
     if (!privileges_prepare_state_dir(config->state_dir, config->user, error, size))
         return false;
     service->listen_fd = server_listen(config->listen, &service->port, error, size);
-    if (service->listen_fd < 0)
+    if (service->listen_fd < 0 || !read_certificate(service))
         return false;
     if (config->metrics_listen != NULL) {
         service->metrics_fd = server_listen(config->metrics_listen, &service->metrics_port, error, size);
@@ -217,24 +233,27 @@ static bool start(struct service *service)
         snprintf(error, size, "cannot start a thread: %m");
         return false;
     }
-    service->server = server_start(app, service->listen_fd, error, size);
+    service->server = server_start(app, service->listen_fd, service->certificate, error, size);
     return service->server != NULL && start_metrics(service);
 }
 
-static const char *url_of(const struct service *service, const char *listen, uint16_t port)
+static const char *url_of(const struct service *service, const char *scheme, const char *listen,
+                          uint16_t port)
 {
-    return arena_printf(service->arena, "http://%.*s:%u", (int)(strrchr(listen, ':') - listen), listen, port);
+    return arena_printf(service->arena, "%s://%.*s:%u", scheme, (int)(strrchr(listen, ':') - listen), listen,
+                        port);
 }
 
 static bool announce(struct service *service)
 {
     struct buffer json = {.arena = service->arena};
-    const char *url = url_of(service, service->config.listen, service->port);
+    const char *scheme = service->config.tls_cert != NULL ? "https" : "http";
+    const char *url = url_of(service, scheme, service->config.listen, service->port);
     out_begin_object(&json);
     out_member(&json, "url", url);
     if (service->metrics_server != NULL)
         out_member(&json, "metrics_url",
-                   url_of(service, service->config.metrics_listen, service->metrics_port));
+                   url_of(service, "http", service->config.metrics_listen, service->metrics_port));
     out_member_integer(&json, "pid", getpid());
     out_member(&json, "version", POSTREEVE_VERSION);
     out_end_object(&json);
@@ -329,6 +348,8 @@ static int serve_main(int argc, char **argv)
     stop(&service);
     if (service.server == NULL && service.listen_fd >= 0)
         close(service.listen_fd);
+    if (service.server == NULL)
+        tls_free(service.certificate);
     if (status == 0)
         LOG(LOG_INFO, "ended");
     arena_free(service.arena);

@@ -88,3 +88,9 @@ void problem_write(const struct problem *problem, enum code code, const char *re
         write_faults(problem, out);
     out_end_object(out);
 }
+
+void problem_explain(enum code code, struct buffer *out)
+{
+    buffer_printf(out, "%s: %s.\n\nStatus %d. %s\n", code_name(code), code_title(code), rows[code].status,
+                  rows[code].detail);
+}

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "api/app.h"
+#include "api/compress.h"
 #include "api/problem.h"
 #include "api/waiting.h"
 #include "model/fault_point.h"
@@ -28,6 +29,36 @@ void response_header(struct request *request, const char *name, const char *valu
 {
     if (request->response.header_count < REQUEST_MAX_HEADERS)
         request->response.headers[request->response.header_count++] = (struct header){name, value};
+}
+
+static struct header *find_header(struct request *request, const char *name)
+{
+    for (size_t i = 0; i < request->response.header_count; i++)
+        if (strcasecmp(request->response.headers[i].name, name) == 0)
+            return &request->response.headers[i];
+    return NULL;
+}
+
+const char *response_find_header(struct request *request, const char *name)
+{
+    const struct header *header = find_header(request, name);
+    return header != NULL ? header->value : NULL;
+}
+
+void response_set_header(struct request *request, const char *name, const char *value)
+{
+    struct header *header = find_header(request, name);
+    if (header != NULL)
+        header->value = value;
+    else
+        response_header(request, name, value);
+}
+
+void response_vary(struct request *request, const char *name)
+{
+    const char *before = response_find_header(request, "Vary");
+    response_set_header(request, "Vary",
+                        before == NULL ? name : arena_printf(request->arena, "%s, %s", before, name));
 }
 
 enum code response_json(struct request *request, int status, struct buffer *body)
@@ -105,6 +136,7 @@ enum code response_answer(struct request *request, const struct answer *answer, 
     if (found.etag == NULL)
         found.etag = etag_of(request->arena, &found.body);
     if (request->if_none_match != NULL && tx_names(request->if_none_match, found.etag, true)) {
+        request->response.not_sent = found.body.length;
         found.body = request_buffer(request);
         send_answer(request, &found, 304);
     } else {
@@ -227,6 +259,11 @@ bool request_find_route(struct request *request)
         request->lane = request->route->lane;
         return true;
     case ROUTER_NO_METHOD:
+        if (strcmp(request->method_name, "OPTIONS") == 0) {
+            request->response.status = 204;
+            response_header(request, "Allow", allow);
+            return false;
+        }
         request_refuse(request, CODE_METHOD_NOT_ALLOWED);
         response_header(request, "Allow", allow);
         return false;
@@ -528,14 +565,15 @@ static void log_failure(const struct request *request, enum code code)
 {
     if (code == CODE_INTERNAL_ERROR)
         LOG(LOG_ERROR, "request failed", LOG_TEXT("request_id", request->request_id),
-            LOG_TEXT("operation", request->route->operation),
+            LOG_OPTIONAL("trace_id", request->trace_id), LOG_TEXT("operation", request->route->operation),
             LOG_TEXT("database", request->db != NULL ? db_error(request->db) : ""));
     else if (code == CODE_BAD_REQUEST && request->db != NULL && *db_error(request->db) != '\0')
         LOG(LOG_WARNING, "a value that only the database refused",
             LOG_TEXT("request_id", request->request_id), LOG_TEXT("database", db_error(request->db)));
     else if (code == CODE_DATABASE_UNAVAILABLE || code == CODE_OUTCOME_UNKNOWN || code == CODE_OVERLOADED)
         LOG(LOG_WARNING, "request not served", LOG_TEXT("request_id", request->request_id),
-            LOG_TEXT("code", code_name(code)), LOG_TEXT("database", db_error(request->db)));
+            LOG_OPTIONAL("trace_id", request->trace_id), LOG_TEXT("code", code_name(code)),
+            LOG_TEXT("database", db_error(request->db)));
 }
 
 static void finish(struct request *request, enum code code)
@@ -549,6 +587,7 @@ static void finish(struct request *request, enum code code)
         request_refuse(request, code);
     }
     add_rate_headers(request);
+    compress_answer(request);
 }
 
 void request_run(struct request *request, struct db *db)

@@ -13,7 +13,7 @@
 struct app;
 struct wait;
 
-#define REQUEST_MAX_HEADERS 8
+#define REQUEST_MAX_HEADERS 24
 #define REQUEST_MAX_BATCH   8
 
 struct header {
@@ -26,6 +26,9 @@ struct response {
     const char *content_type; /* NULL without a body */
     const char *body;
     size_t length;
+    const char *gzip_body; /* the same, compressed once for all; NULL: not so */
+    size_t gzip_length;
+    size_t not_sent; /* bytes that a 304 stands for */
     struct header headers[REQUEST_MAX_HEADERS];
     size_t header_count;
 };
@@ -45,9 +48,13 @@ struct request {
     const char *idempotency_key;
     const char *if_match;
     const char *if_none_match;
+    const char *accept_encoding;
+    const char *origin; /* of the page that a browser sends it for */
     const char *request_id;
-    const char *source_address; /* of the client; lives as long as its connection */
     unsigned wait_s;            /* Prefer: wait */
+    const char *trace_id;       /* of the caller; NULL: none */
+    const char *source_address; /* who sent it, behind the proxies that are trusted */
+    bool is_secure;             /* it came by TLS, as far as is known */
     struct buffer body;
 
     const struct route *route;
@@ -107,6 +114,12 @@ enum code response_json(struct request *request, int status, struct buffer *body
 /* What a read found, with its entity tag (that of its bytes when it has no version). */
 enum code response_answer(struct request *request, const struct answer *answer, enum code code);
 void response_header(struct request *request, const char *name, const char *value);
+/* In the place of the one that is there. */
+void response_set_header(struct request *request, const char *name, const char *value);
+/* NULL: there is none. */
+const char *response_find_header(struct request *request, const char *name);
+/* Notes that the answer depends on this header of the request. */
+void response_vary(struct request *request, const char *name);
 /* 200 with a page, and a Link to the next one. */
 enum code response_page(struct request *request, struct buffer *body, const char *next_token);
 /* What a change answers, with the route's status; or the code of one that failed. */

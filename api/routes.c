@@ -48,6 +48,7 @@ const struct route routes[] = {
     OPEN_ROUTE("/docs", "GetDocs", get_docs),
     OPEN_ROUTE("/docs/{file}", "GetDocsFile", get_docs_file),
     ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN),
+    OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
 
     ROUTE(GET, "/v1/account/limits", "workmail", "ListLimits", LANE_FAST, 200, list_limits, PLAIN),
     ROUTE(GET, "/v1/regions", "workmail", "ListRegions", LANE_FAST, 200, list_regions, PLAIN),

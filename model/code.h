@@ -58,3 +58,6 @@ enum code {
 /* The name, and a title in a few plain words. Not for CODE_OK. */
 const char *code_name(enum code code);
 const char *code_title(enum code code);
+
+/* The code of a name; CODE_OK: there is none. */
+enum code code_of(const char *name);

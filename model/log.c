@@ -197,6 +197,8 @@ void log_members(enum log_level level, const char *event, const struct log_membe
     }
     for (size_t i = 0; i < count; i++) {
         size_t before = line.length;
+        if (members[i].name == NULL)
+            continue;
         put_member(&line, format, members[i].name, members[i].text, members[i].number);
         if (line.is_full) { /* left out, rather than a line that nobody can parse */
             line.length = before;

@@ -8,7 +8,7 @@
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
-/* Text, or LOG_NUMBER. */
+/* Text, or LOG_NUMBER. Without a name there is nothing. */
 struct log_member {
     const char *name;
     const char *text;
@@ -27,6 +27,11 @@ void log_members(enum log_level level, const char *event, const struct log_membe
 #define LOG_TEXT(member_name, value)                                  \
     {                                                                 \
         .name = (member_name), .text = (value) != NULL ? (value) : "" \
+    }
+/* Left out when there is none. */
+#define LOG_OPTIONAL(member_name, value)                                \
+    {                                                                   \
+        .name = (value) != NULL ? (member_name) : NULL, .text = (value) \
     }
 #define LOG_NUMBER(member_name, value)           \
     {                                            \

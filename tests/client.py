@@ -1,5 +1,6 @@
 """An HTTP client that says what it expects and keeps every exchange for the contract."""
 import base64
+import gzip
 import http.client
 import json
 import threading
@@ -28,7 +29,10 @@ class Answer:
 
     def __init__(self, method, target, sent, response, raw):
         self.method, self.target, self.sent = method, target, sent
-        self.status, self.headers, self.raw = response.status, response.headers, raw
+        self.status, self.headers, self.wire = response.status, response.headers, raw
+        if raw and self.headers["Content-Encoding"] == "gzip":
+            raw = gzip.decompress(raw)
+        self.raw = raw
         kind = self.headers.get_content_type()
         is_json = kind == "application/json" or kind.endswith("+json")
         self.body = json.loads(raw) if raw and is_json else raw

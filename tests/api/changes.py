@@ -87,6 +87,7 @@ def prepare(service, org, route):
         target = target.replace("{operation_id}", begin_setup(service, org))
     elif "{operation_id}" in target:
         target = target.replace("{operation_id}", operation_of(org))
+    target = target.replace("{code}", "name_taken")
     assert "{" not in target, f"say in changes.py what to put into {target}"
     if operation == "CreateOrganization":
         arguments["json"]["alias"] = unique()
