@@ -46,7 +46,7 @@ struct request {
     const char *if_none_match;
     const char *request_id;
     const char *source_address; /* of the client; lives as long as its connection */
-    unsigned wait_s; /* Prefer: wait */
+    unsigned wait_s;            /* Prefer: wait */
     struct buffer body;
 
     const struct route *route;
