@@ -12,7 +12,7 @@ struct proxy_list;
 struct config {
     const char *listen;
     const char *metrics_listen; /* NULL: nowhere */
-    const char *tls_cert; /* NULL: plain HTTP */
+    const char *tls_cert;       /* NULL: plain HTTP */
     const char *tls_key;
     const char *trusted_proxies;
     const char *cors_origins;
