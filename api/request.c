@@ -206,6 +206,15 @@ enum code request_query(struct request *request, void *target)
     return field_decode_query(request->route->query, request->query, target, &set, &request->problem);
 }
 
+enum code request_list_query(struct request *request, void *target, struct list_query *page)
+{
+    page->page_size = LIST_PAGE_SIZE;
+    enum code code = request_query(request, target);
+    return code == CODE_OK && page->include_total && request->lane != LANE_SLOW
+               ? request_move(request, LANE_SLOW)
+               : code;
+}
+
 struct change request_change(struct request *request)
 {
     return (struct change){

@@ -97,6 +97,9 @@ void request_refuse(struct request *request, enum code code);
 enum code request_body(struct request *request, void *target, uint64_t *ret_set);
 /* The query string by the route's table, over the defaults in `target`. */
 enum code request_query(struct request *request, void *target);
+/* The same for a list, whose paging is the member `page` of `target`. CODE_MOVE_LANE when all of them are to be counted and
+ * the request is not in the lane for that. */
+enum code request_list_query(struct request *request, void *target, struct list_query *page);
 
 /* What changes are made with. */
 struct change request_change(struct request *request);
