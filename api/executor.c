@@ -79,7 +79,7 @@ static void finish(struct executor *executor, struct request *first)
         if (request->response.status == 0 && executor_submit(executor, request))
             continue;
         if (request->response.status == 0)
-            request_refuse(request, CODE_OVERLOADED);
+            response_refuse(request, CODE_OVERLOADED);
         request->next = done;
         done = request;
     }
@@ -92,7 +92,7 @@ static void refuse_all(struct request *first)
 {
     for (struct request *request = first; request != NULL; request = request->next)
         if (request->wait == NULL)
-            request_refuse(request, CODE_NOT_READY);
+            response_refuse(request, CODE_NOT_READY);
 }
 
 static void *run(void *argument)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/rate_limit.h"
+#include "api/response.h"
 #include "api/route.h"
 #include "db/conn.h"
 #include "db/idempotency.h"
@@ -13,25 +14,7 @@
 struct app;
 struct wait;
 
-#define REQUEST_MAX_HEADERS 24
-#define REQUEST_MAX_BATCH   8
-
-struct header {
-    const char *name;
-    const char *value;
-};
-
-struct response {
-    int status;
-    const char *content_type; /* NULL without a body */
-    const char *body;
-    size_t length;
-    const char *gzip_body; /* the same, compressed once for all; NULL: not so */
-    size_t gzip_length;
-    size_t not_sent; /* bytes that a 304 stands for */
-    struct header headers[REQUEST_MAX_HEADERS];
-    size_t header_count;
-};
+#define REQUEST_MAX_BATCH 8
 
 struct request {
     struct app *app;
@@ -88,9 +71,6 @@ void request_run(struct request *request, struct db *db);
 /* The same for up to REQUEST_MAX_BATCH requests, linked by `next`, whose routes queue: in one round trip. */
 void request_run_batch(struct request *first, struct db *db);
 
-/* Makes the answer of a code other than CODE_OK (api/problem.c). */
-void request_refuse(struct request *request, enum code code);
-
 /* --- for handlers --- */
 
 /* The body by the route's table, over the defaults in `target`. */
@@ -112,18 +92,3 @@ struct answer request_answer(struct request *request);
 
 /* Hashes a password in the lane for it: CODE_MOVE_LANE until the request is there. */
 enum code request_hash_password(struct request *request, const char *password, const char **ret_hash);
-
-enum code response_json(struct request *request, int status, struct buffer *body);
-/* What a read found, with its entity tag (that of its bytes when it has no version). */
-enum code response_answer(struct request *request, const struct answer *answer, enum code code);
-void response_header(struct request *request, const char *name, const char *value);
-/* In the place of the one that is there. */
-void response_set_header(struct request *request, const char *name, const char *value);
-/* NULL: there is none. */
-const char *response_find_header(struct request *request, const char *name);
-/* Notes that the answer depends on this header of the request. */
-void response_vary(struct request *request, const char *name);
-/* 200 with a page, and a Link to the next one. */
-enum code response_page(struct request *request, struct buffer *body, const char *next_token);
-/* What a change answers, with the route's status; or the code of one that failed. */
-enum code response_change(struct request *request, const struct change *change, enum code code);

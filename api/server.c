@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "api/executor.h"
+#include "api/head.h"
 #include "api/headers.h"
 #include "api/proxy.h"
 #include "api/request.h"
@@ -27,7 +27,6 @@
 #include "model/id.h"
 #include "model/log.h"
 #include "model/metrics.h"
-#include "model/prefer.h"
 
 #define BACKLOG           4096
 #define CONNECTION_MEMORY ((size_t)8 * 1024) /* bounds the head of a request */
@@ -272,109 +271,11 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     return exchange;
 }
 
-#define TOKEN_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"
-
-/* The headers that matter; a second one of a kind could mean one thing to a proxy and another to us. */
-struct head {
-    struct request *request;
-    const char *content_length;
-    const char *transfer_encoding;
-    const char *host;
-    const char *request_id;
-    const char *traceparent;
-    struct proxy_headers proxies;
-    const char *repeated;
-    const char *end; /* of what was seen of the head so far (see on_header) */
-    bool has_odd_name;
-    bool has_odd_value;
-    bool has_odd_line;
-};
-
-/* Those that are lists: lines of the same name are one list. */
-static bool join_list(struct head *head, const char *name, const char *value)
-{
-    struct {
-        const char *name;
-        const char **place;
-    } lists[] = {
-        {"Accept-Encoding", &head->request->accept_encoding},
-        {"Forwarded", &head->proxies.forwarded},
-        {"X-Forwarded-For", &head->proxies.x_forwarded_for},
-        {"X-Forwarded-Proto", &head->proxies.x_forwarded_proto},
-        {"traceparent", &head->traceparent}, /* is none; two of them are ill-formed then, and ignored */
-    };
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        if (strcasecmp(name, lists[i].name) != 0)
-            continue;
-        const char *before = *lists[i].place;
-        *lists[i].place = before == NULL ? value : arena_printf(head->request->arena, "%s,%s", before, value);
-        return true;
-    }
-    return false;
-}
-
-static bool has_control(const char *value)
-{
-    for (; *value != '\0'; value++)
-        if (((unsigned char)*value < ' ' && *value != '\t') || *value == 0x7F)
-            return true;
-    return false;
-}
-
-/* The names and values that libmicrohttpd gives lie in the head as it came, one behind the other. Where they do not, it saw
- * something else than others may see: a NUL cuts off the rest of a value or of the path, a line feed alone ends a line, a
- * line that begins with a colon ends the head (0.9.75), and what stands behind it would be the next request. */
-#define LINE_END  2
-#define LINE_ENDS 4
-
 static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-    struct head *head = argument;
-    struct {
-        const char *name;
-        const char **place;
-    } wanted[] = {
-        {"Authorization", &head->request->authorization},
-        {"Content-Type", &head->request->content_type},
-        {"Content-Encoding", &head->request->content_encoding},
-        {"Content-Length", &head->content_length},
-        {"Transfer-Encoding", &head->transfer_encoding},
-        {"Host", &head->host},
-        {"Request-Id", &head->request_id},
-        {"Idempotency-Key", &head->request->idempotency_key},
-        {"If-Match", &head->request->if_match},
-        {"If-None-Match", &head->request->if_none_match},
-        {"Origin", &head->request->origin},
-    };
     (void)kind;
-    if (strcasecmp(name, "Prefer") == 0 && value != NULL && head->request->wait_s == 0)
-        head->request->wait_s = prefer_wait(value, WAITING_MAX_S);
-    /* RFC 9110, 5.6.2: a name like "Content-Length " is one header to a lenient proxy and another to us. */
-    if (name[strspn(name, TOKEN_CHARACTERS)] != '\0' || *name == '\0')
-        head->has_odd_name = true;
-    if (value == NULL)
-        value = "";
-    if (has_control(value))
-        head->has_odd_value = true;
-    if (name != head->end + LINE_END)
-        head->has_odd_line = true;
-    head->end = value + strlen(value);
-    if (join_list(head, name, value))
-        return MHD_YES;
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        if (strcasecmp(name, wanted[i].name) != 0)
-            continue;
-        if (*wanted[i].place != NULL)
-            head->repeated = wanted[i].name;
-        *wanted[i].place = value;
-    }
+    head_add(argument, name, value);
     return MHD_YES;
-}
-
-static bool is_request_id(const char *text)
-{
-    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-    return length >= 1 && length <= 64 && text[length] == '\0';
 }
 
 /* Before a byte of the body is read: only for who has some credential, and while there is room. */
@@ -419,7 +320,7 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
 
     MHD_get_connection_values(exchange->handle, MHD_HEADER_KIND, on_header, &head);
     request->method_name = arena_string(request->arena, method);
-    request->request_id = head.request_id != NULL && is_request_id(head.request_id)
+    request->request_id = head.request_id != NULL && head_is_request_id(head.request_id)
                               ? arena_string(request->arena, head.request_id)
                               : id_new_uuid(request->arena);
     request->trace_id = head.traceparent != NULL ? trace_id_of(request->arena, head.traceparent) : NULL;
@@ -427,31 +328,10 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
     /* What it takes for the end of a chunked body may not be what a proxy does, as with the head. */
     exchange->closes = head.transfer_encoding != NULL;
     exchange->has_body = head.content_length != NULL || head.transfer_encoding != NULL;
-    if (head.has_odd_name)
-        return problem_set(&request->problem, CODE_BAD_REQUEST,
-                           "A header's name has a character that names cannot have.");
-    if (head.has_odd_value)
-        return problem_set(&request->problem, CODE_BAD_REQUEST,
-                           "A header's value has a control character, which values cannot have.");
-    if (head.has_odd_line || version != exchange->uri_end + 1 || head.end + LINE_ENDS != method + size)
-        return problem_set(&request->problem, CODE_BAD_REQUEST,
-                           "The head of the request can be understood in more than one way: its lines begin "
-                           "with a name, end in CR LF and hold no NUL.");
-    if (!has_source)
-        return problem_set(
-            &request->problem, CODE_BAD_REQUEST,
-            "Forwarded and X-Forwarded-For name different addresses: the proxy should take out "
-            "the one that it does not write.");
-    if (head.repeated != NULL)
-        return problem_set(&request->problem, CODE_BAD_REQUEST, "The header %s stands there twice.",
-                           head.repeated);
-    if (head.content_length != NULL && head.transfer_encoding != NULL)
-        return problem_set(&request->problem, CODE_BAD_REQUEST,
-                           "Send Content-Length or Transfer-Encoding, not both.");
-    if (head.transfer_encoding != NULL && strcasecmp(head.transfer_encoding, "chunked") != 0)
-        return problem_set(&request->problem, CODE_BAD_REQUEST, "The only Transfer-Encoding is chunked.");
-    if (head.host == NULL && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
-        return problem_set(&request->problem, CODE_BAD_REQUEST, "HTTP/1.1 needs a Host header.");
+    bool is_whole = version == exchange->uri_end + 1 && head_ends(&head, method + size);
+    enum code code = head_check(&head, version, is_whole, has_source);
+    if (code != CODE_OK)
+        return code;
     unsigned long long length = head.content_length != NULL ? strtoull(head.content_length, NULL, 10) : 0;
     if (length > BODY_LIMIT)
         return CODE_PAYLOAD_TOO_LARGE;
@@ -492,7 +372,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
 
 static enum MHD_Result refuse(struct exchange *exchange, enum code code)
 {
-    request_refuse(&exchange->request, code);
+    response_refuse(&exchange->request, code);
     return send_answer(exchange);
 }
 
@@ -525,7 +405,7 @@ static void submit(struct server *server)
     for (; refused != NULL; refused = refused->next) {
         struct exchange *exchange = refused->transport;
         exchange->progress = ANSWERABLE;
-        request_refuse(refused, CODE_OVERLOADED);
+        response_refuse(refused, CODE_OVERLOADED);
         MHD_resume_connection(exchange->handle);
     }
 }
