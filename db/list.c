@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "db/row.h"
+#include "model/digest.h"
 #include "model/json_out.h"
 
 #define MAX_PARAMETERS (8 + LIST_MAX_FILTERS + LIST_MAX_KEYS + 2)
@@ -199,19 +200,18 @@ static const char *bind(struct arena *arena, const struct list_spec *spec, const
     return buffer_string(&text);
 }
 
+#define SEAL_LENGTH 16
 /* Of what a token is bound to and of what it holds: one that was cut or altered does not fit either. */
 static const char *seal(struct arena *arena, const char *binding, const char *values)
 {
     struct buffer text = {.arena = arena};
-    struct buffer hex = {.arena = arena};
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    unsigned char digest[DIGEST_SIZE];
+    char *hex = arena_alloc(arena, SEAL_LENGTH + 1);
     buffer_printf(&text, "%s%s", binding, values);
-    EVP_Digest(text.data, text.length, digest, NULL, EVP_sha256(), NULL);
-    for (int i = 0; i < 8; i++)
-        buffer_printf(&hex, "%02x", digest[i]);
-    return buffer_string(&hex);
+    digest_sha256(text.data, text.length, digest);
+    digest_to_hex(digest, SEAL_LENGTH / 2, hex);
+    return hex;
 }
-#define SEAL_LENGTH 16
 
 static const char *make_token(struct arena *arena, const struct list_pending *pending, const PGresult *result,
                               int row)
