@@ -22,7 +22,9 @@ def raw_get(api, target):
 
 @pytest.mark.parametrize("target", ["/healthz", "user"])
 @pytest.mark.parametrize("count", [127, 128, 129, 256, 1000])
-def test_every_busy_connection_makes_progress(api, org, count, target):
+def test_every_busy_connection_makes_progress(make_service, count, target):
+    api = make_service("--rate-limit", 0).client()
+    org = create_organization(api)
     target = org.user(org.create_user()) if target == "user" else target
     request = raw_get(api, target)
     few = busy_connections(api.address, request, 32, 2)
