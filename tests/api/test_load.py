@@ -12,6 +12,8 @@ from organization import create_organization, unique, wait_operation
 from raw_http import Connection
 
 SECONDS = float(os.environ.get("POSTREEVE_LOAD_SECONDS", "60"))
+# The thread sanitizer makes all ten times slower.
+PATIENCE = 5 if "/tsan/" in os.environ.get("POSTREEVE_BINARY", "") else 1
 pytestmark = [pytest.mark.load, pytest.mark.long]
 
 
@@ -31,7 +33,7 @@ def test_every_busy_connection_makes_progress(make_service, count, target):
     many = busy_connections(api.address, request, count, 4)
     assert not sum(lane.bad for lane in few + many)
     slowest = max(lane.longest_wait for lane in many)
-    assert slowest < 2, f"a connection waited {slowest:.2f} s"
+    assert slowest < 2 * PATIENCE, f"a connection waited {slowest:.2f} s"
     rate = [sum(lane.answers for lane in lanes) / seconds for lanes, seconds in ((few, 2), (many, 4))]
     assert rate[1] > 0.6 * rate[0], f"{rate[1]:.0f} answers per second at {count}, {rate[0]:.0f} at 32"
 
