@@ -484,7 +484,12 @@ void request_run_batch(struct request *first, struct db *db)
     }
     if (!db_is_clean(db))
         LOG(LOG_ERROR, "a read left a transaction open");
-    for (; request != NULL; request = request->next) {
+    for (; request != NULL; request = request->next, count++) {
+        /* Who was refused stays so: it is noted and counted once. */
+        if (!request->admitted && codes[count] != CODE_DATABASE_UNAVAILABLE) {
+            finish(request, codes[count]);
+            continue;
+        }
         request->problem = (struct problem){.arena = request->arena};
         request_run(request, db);
     }

@@ -70,12 +70,12 @@ struct exchange {
     struct connection *connection;
     enum progress progress;
     size_t discarded;
+    enum code refusal; /* of a body that is discarded */
     int64_t start_us;
     const char *uri_end; /* as sent: the HTTP version stands behind it, unless there is a NUL in it */
     size_t sent;
-    size_t buffered; /* reserved for the body */
-    bool has_body;   /* says that it has */
-    bool closes;     /* the connection ends with the answer */
+    bool has_body; /* says that it has */
+    bool closes;   /* the connection ends with the answer */
 };
 
 struct server {
@@ -296,18 +296,14 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-/* Before a byte of the body is read: only for who has some credential, and while there is room. */
-static enum code reserve_body(struct exchange *exchange, size_t length)
+/* Before a byte of the body is read: only for who has some credential, and while there is room. What is only announced
+ * takes none: a few who never send what they announce would keep out all others. */
+static enum code admit_body(const struct exchange *exchange)
 {
-    struct request *request = &exchange->request;
-    struct server *server = exchange->server;
+    const struct request *request = &exchange->request;
     if (request->route->action != NULL && request->authorization == NULL)
         return CODE_UNAUTHENTICATED;
-    if (server->buffered + length > BUFFERED_LIMIT)
-        return CODE_OVERLOADED;
-    exchange->buffered = length;
-    server->buffered += length;
-    return CODE_OK;
+    return exchange->server->buffered < BUFFERED_LIMIT ? CODE_OK : CODE_OVERLOADED;
 }
 
 /* False when it cannot be told. */
@@ -355,9 +351,7 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
         return CODE_PAYLOAD_TOO_LARGE;
     if (!request_find_route(request))
         return CODE_ANSWERED;
-    if (head.transfer_encoding != NULL)
-        length = BODY_LIMIT;
-    return length > 0 ? reserve_body(exchange, (size_t)length) : CODE_OK;
+    return length > 0 || head.transfer_encoding != NULL ? admit_body(exchange) : CODE_OK;
 }
 
 /* --- answering --- */
@@ -430,11 +424,19 @@ static void submit(struct server *server)
 
 static enum MHD_Result read_body(struct exchange *exchange, const char *data, size_t *size)
 {
+    struct server *server = exchange->server;
+    struct buffer *body = &exchange->request.body;
     size_t length = *size;
     *size = 0;
-    if (exchange->progress == READING && exchange->request.body.length + length <= BODY_LIMIT) {
-        buffer_append(&exchange->request.body, data, length);
-        return MHD_YES;
+    if (exchange->progress == READING) {
+        exchange->refusal = body->length + length > BODY_LIMIT           ? CODE_PAYLOAD_TOO_LARGE
+                            : server->buffered + length > BUFFERED_LIMIT ? CODE_OVERLOADED
+                                                                         : CODE_OK;
+        if (exchange->refusal == CODE_OK) {
+            server->buffered += length;
+            buffer_append(body, data, length);
+            return MHD_YES;
+        }
     }
     exchange->progress = DISCARDING;
     exchange->discarded += length;
@@ -468,8 +470,7 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *handle,
     case DISCARDING:
         if (*size > 0)
             return read_body(exchange, data, size);
-        return exchange->progress == READING ? start_work(exchange)
-                                             : refuse(exchange, CODE_PAYLOAD_TOO_LARGE);
+        return exchange->progress == READING ? start_work(exchange) : refuse(exchange, exchange->refusal);
     case ANSWERABLE:
         return send_answer(exchange);
     case WORKING:
@@ -520,7 +521,7 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
     *context = NULL;
     if (exchange->request.request_id != NULL)
         log_request(exchange, why);
-    server->buffered -= exchange->buffered;
+    server->buffered -= exchange->request.body.length;
     server->in_flight--;
     metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, -1);
     count_request(exchange);

@@ -477,7 +477,8 @@ enum code db_finish(struct db *db, struct problem *problem)
 
 unsigned db_position(const struct db *db)
 {
-    return db->tail;
+    /* When nothing is left to be read, the next statement begins the queue anew. */
+    return db->head == db->tail ? 0 : db->tail;
 }
 
 void db_skip(struct db *db, unsigned position)

@@ -301,6 +301,19 @@ def test_refusals_of_an_address_are_capped_whatever_keys_it_shows(make_service):
     assert 0 < len(one_by_one) <= 20 and len(one_by_one) + sum(row[0] or 0 for row in found) == 60
 
 
+def test_what_is_omitted_of_an_address_is_told_of_no_key_that_it_did_not_always_show(make_service):
+    service = make_service()
+    known, anonymous = new_identity(service), service.anonymous()
+    unknown = {"access_key_id": "PRAK" + 16 * "A"}
+    for key in 20 * [unknown] + [known] + 5 * [unknown]:
+        sent = {"Authorization": bearer({**key, "secret_access_key": 40 * "A"})}
+        anonymous.get("/v1/regions", expect="unauthenticated", headers=sent)
+    service.stop()
+    service.start()
+    assert service.sql("SELECT chain, access_key_id, source_address, omitted FROM audit_log WHERE omitted > 0") == [
+        ("installation", None, "127.0.0.1", 6)]
+
+
 # Lists
 
 
