@@ -8,6 +8,7 @@
 #include "api/database.h"
 #include "api/describe.h"
 #include "api/privileges.h"
+#include "db/account.h"
 #include "db/limit.h"
 #include "db/migrate.h"
 #include "model/json_out.h"
@@ -33,6 +34,7 @@ struct command {
     const char *name[2];
     const char *policies[MAX_POLICIES + 1];
     const char *access_key_id[2];
+    const char *trial[2];
 };
 
 static int refuse(const char *message)
@@ -55,7 +57,52 @@ static int print(struct buffer *json)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
+/* Writes a new access key as members; it is shown this once. */
+static void out_access_key(struct buffer *json, struct access_key *key)
+{
+    out_member(json, "access_key_id", key->access_key_id);
+    out_member(json, "secret_access_key", key->secret_access_key);
+    secret_wipe(key, sizeof(*key));
+}
+
 /* --- commands --- */
+
+static int create_account(struct command *command)
+{
+    struct access_key key;
+    const char *account_id;
+    const char *trial = command->trial[0] != NULL ? command->trial[0] : "true";
+    struct new_account wanted = {.name = command->name[0], .is_trial = strcmp(trial, "true") == 0};
+    if (wanted.name == NULL || !account_name_fits(wanted.name))
+        return refuse("create-account needs --name NAME, of up to 128 characters");
+    if (!wanted.is_trial && strcmp(trial, "false") != 0)
+        return refuse("--trial is true or false");
+    enum code code = identity_create_account(command->db, &command->change, &command->database.secret_key,
+                                             &wanted, &account_id, &key);
+    if (code != CODE_OK)
+        return fail(command, code);
+
+    struct buffer json = {.arena = command->arena};
+    out_begin_object(&json);
+    out_member(&json, "account_id", account_id);
+    out_member(&json, "name", wanted.name);
+    out_access_key(&json, &key);
+    out_end_object(&json);
+    return print(&json);
+}
+
+static int list_accounts(struct command *command)
+{
+    struct buffer json = {.arena = command->arena};
+    enum code code = account_list(command->db, &command->problem, &json);
+    return code == CODE_OK ? print(&json) : fail(command, code);
+}
+
+static int end_trial(struct command *command)
+{
+    enum code code = account_end_trial(command->db, &command->change);
+    return code == CODE_OK ? 0 : fail(command, code);
+}
 
 static int set_limit(struct command *command)
 {
@@ -105,10 +152,8 @@ static int create_iam_user(struct command *command)
     struct buffer json = {.arena = command->arena};
     out_begin_object(&json);
     out_member(&json, "iam_user_id", iam_user_id);
-    out_member(&json, "access_key_id", key.access_key_id);
-    out_member(&json, "secret_access_key", key.secret_access_key);
+    out_access_key(&json, &key);
     out_end_object(&json);
-    secret_wipe(&key, sizeof(key));
     return print(&json);
 }
 
@@ -129,6 +174,9 @@ static const struct {
     bool needs_account;
     const char *help;
 } commands[] = {
+    {"create-account", create_account, false, "--name NAME [--trial false]   prints its root access key"},
+    {"list-accounts", list_accounts, false, ""},
+    {"end-trial", end_trial, true, "[--account ID]"},
     {"set-limit", set_limit, true, "--limit CODE --value N [--account ID]"},
     {"list-limits", list_limits, true, "[--account ID]"},
     {"reset-root-key", reset_root_key, true,
@@ -167,6 +215,7 @@ static bool read_options(struct command *command, int argc, char **argv)
         {"name", command->name, 1},
         {"policy", command->policies, MAX_POLICIES},
         {"access-key-id", command->access_key_id, 1},
+        {"trial", command->trial, 1},
         {NULL, NULL, 0},
     };
     return config_read(command->arena, argc, argv, options, &command->config, command->error,

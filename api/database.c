@@ -1,6 +1,8 @@
 #include "api/database.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "db/migrate.h"
@@ -95,6 +97,17 @@ void database_close(struct database *database)
     database->lock_fd = -1;
 }
 
+/* Whether the file holds the key of another account, which must not be lost. */
+static bool is_of_another(const char *path, const char *account_id)
+{
+    const char *theirs = account_id;
+    json_t *json = json_load_file(path, 0, NULL);
+    json_unpack(json, "{s:s}", "account_id", &theirs);
+    bool other = strcmp(theirs, account_id) != 0;
+    json_decref(json);
+    return other;
+}
+
 bool database_publish_root_key(const struct access_key *key, const char *account_id, void *argument)
 {
     const struct config *config = argument;
@@ -102,6 +115,8 @@ bool database_publish_root_key(const struct access_key *key, const char *account
     struct buffer json = {.arena = arena};
     char error[512];
     const char *path = arena_printf(arena, "%s/root-access-key.json", config->state_dir);
+    if (is_of_another(path, account_id))
+        path = arena_printf(arena, "%s/root-access-key-%s.json", config->state_dir, account_id);
 
     out_begin_object(&json);
     out_member(&json, "access_key_id", key->access_key_id);

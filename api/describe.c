@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/route.h"
+#include "model/account.h"
 #include "model/directory.h"
 #include "model/health.h"
 #include "model/json_out.h"
@@ -17,8 +18,8 @@
 
 /* Tables of answers; those of bodies and queries are found in the routes. */
 static const struct field_table *const answers[] = {
-    &organization_table, &transition_table, &health_table, &directory_table, &operation_table,
-    &user_table,         &alias_table,      &limit_table,  &region_table,
+    &organization_table, &transition_table, &health_table, &directory_table, &operation_table, &user_table,
+    &alias_table,        &limit_table,      &region_table, &account_table,   &usage_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)

@@ -29,6 +29,7 @@ static const struct {
     [CODE_OPERATION_STATE] = {409, 0, "Wait for its end."},
     [CODE_ORGANIZATION_IN_USE] = {409, 0, "Disable its users first."},
     [CODE_DIRECTORY_IN_USE] = {409, 0, "Remove the organization that uses it first."},
+    [CODE_ACCOUNT_IN_USE] = {409, 0, "Remove its organizations first."},
     [CODE_PRIMARY_ADDRESS] = {409, 0, "Make another address the primary one first."},
     [CODE_MAIL_DOMAIN_NOT_FOUND] = {409, 0, "Register the domain first."},
     [CODE_MAIL_DOMAIN_STATE] = {409, 0, "Verify the domain first."},

@@ -1,13 +1,16 @@
 /* THE table of operations: what is not here does not exist. */
+#include "api/account.h"
 #include "api/directory.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
 #include "api/service.h"
 #include "api/user.h"
+#include "db/account.h"
 #include "db/directory.h"
 #include "db/operation.h"
 #include "db/organization.h"
+#include "db/usage.h"
 #include "db/user.h"
 
 /* A route cannot be written without an action; what is open says so. */
@@ -39,6 +42,14 @@ const struct route routes[] = {
     OPEN_ROUTE("/version", "GetVersion", get_version),
     OPEN_ROUTE("/openapi.yaml", "GetOpenApi", get_openapi),
 
+    ROUTE(GET, "/v1/account", "workmail", "DescribeAccount", LANE_FAST, 200, describe_account, PLAIN),
+    ROUTE(PATCH, "/v1/account", "workmail", "UpdateAccount", LANE_FAST, 200, update_account,
+          BODY(account_table, FIELD_UPDATE)),
+    /* It ends all identities of the account: full access to mail does not allow it. */
+    ROUTE(DELETE, "/v1/account", "iam", "CloseAccount", LANE_FAST, 204, close_account,
+          QUERY(account_closing_query)),
+    ROUTE(GET, "/v1/account/usage", "workmail", "GetAccountUsage", LANE_SLOW, 200, get_account_usage,
+          QUERY(usage_query_table)),
     ROUTE(GET, "/v1/account/limits", "workmail", "ListLimits", LANE_FAST, 200, list_limits, PLAIN),
     ROUTE(GET, "/v1/regions", "workmail", "ListRegions", LANE_FAST, 200, list_regions, PLAIN),
 

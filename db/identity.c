@@ -5,11 +5,11 @@
 
 #include "db/notifier.h"
 #include "db/row.h"
+#include "model/account.h"
 #include "model/id.h"
 #include "model/secret.h"
 
-/* Inside the transaction, unlike the jobs' hint: a revocation must not be lost. */
-static void queue_identity_notice(struct db *db)
+void identity_queue_notice(struct db *db)
 {
     static const struct statement notice = {"SELECT pg_notify('" NOTIFIER_IDENTITY_CHANNEL "', '')", 0};
     db_queue_parameters(db, &notice, NULL, 0);
@@ -70,6 +70,8 @@ struct making {
     struct access_key access_key;
     identity_publish *publish;
     void *argument;
+    const struct new_account *account;
+    const char *account_id;
     const char *name;
     const char *const *policies;
     const char *iam_user_id;
@@ -95,16 +97,27 @@ static enum code publish(const struct making *making, const char *account_id)
     return making->publish(&making->access_key, account_id, making->argument) ? CODE_OK : CODE_INTERNAL_ERROR;
 }
 
+/* Queues an account and its root access key. */
+static enum code queue_account(struct db *db, struct change *change, struct making *making)
+{
+    static const struct statement insert = {
+        "INSERT INTO account (account_id, name, is_trial) VALUES ($1, $2, $3)", 3};
+    char account_id[ACCOUNT_ID_LENGTH + 1];
+    if (!secret_random_text(account_id, ACCOUNT_ID_LENGTH, "123456789") ||
+        !new_access_key(&making->access_key))
+        return CODE_INTERNAL_ERROR;
+    making->account_id = arena_string(change->arena, account_id);
+    DB_QUEUE(db, &insert, making->account_id, making->account->name, row_boolean(making->account->is_trial));
+    return queue_access_key(db, change, making, making->account_id);
+}
+
 static enum code bootstrap_body(struct db *db, struct change *change, void *argument)
 {
     /* Two services that start at once: the second waits, and finds the account. */
     static const struct statement lock = {"LOCK TABLE account IN SHARE ROW EXCLUSIVE MODE", 0};
     static const struct statement count = {"SELECT count(*) FROM account", 0};
-    static const struct statement insert = {"INSERT INTO account (account_id, name) VALUES ($1, 'Postreeve')",
-                                            1};
     struct making *making = argument;
     DB_RESULT result = NULL;
-    char account_id[13];
 
     db_queue_parameters(db, &lock, NULL, 0);
     db_queue_parameters(db, &count, NULL, 0);
@@ -116,25 +129,41 @@ static enum code bootstrap_body(struct db *db, struct change *change, void *argu
     making->done = strcmp(PQgetvalue(result, 0, 0), "0") == 0;
     if (!making->done)
         return CODE_OK;
-    if (!secret_random_text(account_id, sizeof(account_id) - 1, "123456789") ||
-        !new_access_key(&making->access_key))
-        return CODE_INTERNAL_ERROR;
-    DB_QUEUE(db, &insert, account_id);
-    code = queue_access_key(db, change, making, account_id);
+    code = queue_account(db, change, making);
     if (code == CODE_OK)
         code = db_finish(db, change->problem);
     if (code == CODE_OK)
-        code = publish(making, account_id);
+        code = publish(making, making->account_id);
     return code;
 }
 
 enum code identity_bootstrap(struct db *db, struct change *change, const struct secret_key *key,
                              identity_publish *publish_key, void *argument, bool *ret_created)
 {
-    struct making making = {.key = key, .publish = publish_key, .argument = argument};
+    static const struct new_account first = {.name = "Postreeve"};
+    struct making making = {.key = key, .publish = publish_key, .argument = argument, .account = &first};
     enum code code = tx_run(db, change, bootstrap_body, &making);
     if (code == CODE_OK)
         *ret_created = making.done;
+    secret_wipe(&making.access_key, sizeof(making.access_key));
+    return code;
+}
+
+static enum code create_account_body(struct db *db, struct change *change, void *argument)
+{
+    return queue_account(db, change, argument);
+}
+
+enum code identity_create_account(struct db *db, struct change *change, const struct secret_key *key,
+                                  const struct new_account *wanted, const char **ret_account_id,
+                                  struct access_key *ret_key)
+{
+    struct making making = {.key = key, .account = wanted};
+    enum code code = tx_run(db, change, create_account_body, &making);
+    if (code == CODE_OK) {
+        *ret_account_id = making.account_id;
+        *ret_key = making.access_key;
+    }
     secret_wipe(&making.access_key, sizeof(making.access_key));
     return code;
 }
@@ -148,7 +177,7 @@ static enum code reset_body(struct db *db, struct change *change, void *argument
         return CODE_INTERNAL_ERROR;
     DB_QUEUE(db, &remove, change->account_id);
     enum code code = queue_access_key(db, change, making, change->account_id);
-    queue_identity_notice(db);
+    identity_queue_notice(db);
     if (code == CODE_OK)
         code = db_finish(db, change->problem);
     if (code == CODE_OK)
@@ -209,7 +238,7 @@ static enum code disable_body(struct db *db, struct change *change, void *argume
     struct disabling *disabling = argument;
     DB_RESULT result = NULL;
     DB_QUEUE(db, &disable, disabling->access_key_id);
-    queue_identity_notice(db);
+    identity_queue_notice(db);
     enum code code = db_collect(db, change->problem, &result);
     if (code == CODE_OK)
         disabling->known = strcmp(PQcmdTuples(result), "1") == 0;
@@ -229,7 +258,8 @@ enum code identity_disable_key(struct db *db, struct change *change, const char 
 enum code identity_only_account(struct db *db, struct problem *problem, struct arena *arena,
                                 const char **ret_account_id)
 {
-    static const struct statement list = {"SELECT account_id FROM account ORDER BY account_id LIMIT 2", 0};
+    static const struct statement list = {
+        "SELECT account_id FROM account WHERE status = 'ACTIVE' ORDER BY account_id LIMIT 2", 0};
     DB_RESULT result = NULL;
     db_queue_parameters(db, &list, NULL, 0);
     enum code code = db_collect(db, problem, &result);

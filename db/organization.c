@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "db/account.h"
 #include "db/directory.h"
 #include "db/job.h"
 #include "db/limit.h"
@@ -129,7 +130,7 @@ void organization_queue(struct db *db, const char *account_id, const char *organ
     };
     static const struct statement read = {
         "SELECT organization_id, alias, region, setup, state, is_serving, directory_id, test_domain, default_domain,"
-        " version" OWN_ONE,
+        " version, (SELECT a.is_trial AND a.trial_ends_at > now() FROM account a WHERE a.account_id = $2) AS is_on_trial" OWN_ONE,
         2};
 #undef OWN_ONE
     const char *const parameters[] = {organization_id, account_id};
@@ -154,6 +155,7 @@ enum code organization_collect(struct db *db, struct arena *arena, struct proble
         .setup = row_text(arena, result, 0, "setup"),
         .state = row_text(arena, result, 0, "state"),
         .is_serving = row_flag(result, 0, "is_serving"),
+        .is_on_trial = row_flag(result, 0, "is_on_trial"),
         .directory_id = row_text(arena, result, 0, "directory_id"),
         .test_domain = row_text(arena, result, 0, "test_domain"),
         .default_domain = row_text(arena, result, 0, "default_domain"),
@@ -280,8 +282,11 @@ static enum code take_directory(struct db *db, struct change *change, const stru
     const struct organization *wanted = making->wanted;
     struct directory_row directory;
 
+    enum code code = account_lock(db, change);
+    if (code != CODE_OK)
+        return code;
     directory_queue(db, change->account_id, wanted->directory_id);
-    enum code code = directory_collect(db, change->arena, change->problem, &directory);
+    code = directory_collect(db, change->arena, change->problem, &directory);
     if (code == CODE_DIRECTORY_NOT_FOUND) {
         problem_clear(change->problem);
         problem_add_member(change->problem, "directory_id", "invalid_value",
@@ -336,6 +341,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     const char *domain = arena_printf(change->arena, "%s.%s", wanted->alias, db_settings(db)->service_domain);
     DB_QUEUE(db, &insert, making->organization_id, change->account_id, wanted->alias, region, wanted->setup,
              wanted->directory_id, domain);
+    account_queue_begin_trial(db, change->arena, change->account_id);
     DB_QUEUE(db, &insert_alias, wanted->alias, making->organization_id);
     DB_QUEUE(db, &insert_transition, making->organization_id, change->actor);
     return begin_work(db, change, making, setup_job(wanted->setup), NULL);

@@ -26,6 +26,7 @@
     X(CODE_OPERATION_STATE, "operation_state", "The operation cannot be canceled")              \
     X(CODE_ORGANIZATION_IN_USE, "organization_in_use", "The organization has enabled users")    \
     X(CODE_DIRECTORY_IN_USE, "directory_in_use", "An organization uses the directory")          \
+    X(CODE_ACCOUNT_IN_USE, "account_in_use", "The account is not empty")                        \
     X(CODE_PRIMARY_ADDRESS, "primary_address", "The primary address cannot be removed")         \
     X(CODE_MAIL_DOMAIN_NOT_FOUND, "mail_domain_not_found", "The mail domain is not registered") \
     X(CODE_MAIL_DOMAIN_STATE, "mail_domain_state", "The mail domain is not verified")           \

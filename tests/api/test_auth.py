@@ -48,8 +48,7 @@ def nobody(service, account):
 @pytest.fixture(scope="session")
 def stranger(service):
     """Full access, but to another account."""
-    other = "999999999999"
-    service.sql("INSERT INTO account (account_id, name) VALUES (%s, 'other')", other)
+    other = service.admin("create-account", "--name", "other", "--trial", "false")["account_id"]
     return new_identity(service, other, "AmazonWorkMailFullAccess")
 
 

@@ -11,6 +11,8 @@ ANSWERS = {
     "alias": "Alias",
     "limit": "Limit",
     "region": "Region",
+    "account": "Account",
+    "usage": "Usage",
 }
 
 # What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an
