@@ -11,6 +11,7 @@
 #include "db/account.h"
 #include "db/limit.h"
 #include "db/migrate.h"
+#include "db/secrets.h"
 #include "model/json_out.h"
 #include "model/text.h"
 
@@ -168,6 +169,17 @@ static int disable_access_key(struct command *command)
     return known ? 0 : refuse("there is no such access key");
 }
 
+static int verify_secrets(struct command *command)
+{
+    struct buffer json = {.arena = command->arena};
+    bool whole = false;
+    enum code code = secrets_verify(command->db, &command->problem, &json, &whole);
+    if (code != CODE_OK)
+        return fail(command, code);
+    int status = print(&json);
+    return whole ? status : 1;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct command *command);
@@ -176,6 +188,7 @@ static const struct {
 } commands[] = {
     {"create-account", create_account, false, "--name NAME [--trial false]   prints its root access key"},
     {"list-accounts", list_accounts, false, ""},
+    {"verify-secrets", verify_secrets, false, "    tries to open every secret in the database"},
     {"end-trial", end_trial, true, "[--account ID]"},
     {"set-limit", set_limit, true, "--limit CODE --value N [--account ID]"},
     {"list-limits", list_limits, true, "[--account ID]"},
@@ -225,7 +238,8 @@ static bool read_options(struct command *command, int argc, char **argv)
 static int run_command(struct command *command, size_t index)
 {
     command->environment = (struct db_environment){.conninfo = command->database.conninfo,
-                                                   .settings = &command->config.settings};
+                                                   .settings = &command->config.settings,
+                                                   .secret_key = &command->database.secret_key};
     if (!database_prepare(&command->database, &command->environment, &command->config, command->error,
                           sizeof(command->error))) {
         fprintf(stderr, "postreeve: %s\n", command->error);

@@ -14,6 +14,7 @@ struct database {
     int lock_fd;               /* of the state folder; -1: not held */
     struct secret_key secret_key;
     char fingerprint[SECRET_FINGERPRINT_SIZE]; /* of the root key */
+    char root_key_origin[512];                 /* where it came from, for messages */
 };
 
 enum database_use {

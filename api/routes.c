@@ -1,6 +1,7 @@
 /* THE table of operations: what is not here does not exist. */
 #include "api/account.h"
 #include "api/directory.h"
+#include "api/key.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
@@ -8,6 +9,7 @@
 #include "api/user.h"
 #include "db/account.h"
 #include "db/directory.h"
+#include "db/master_key.h"
 #include "db/operation.h"
 #include "db/organization.h"
 #include "db/usage.h"
@@ -52,6 +54,13 @@ const struct route routes[] = {
           QUERY(usage_query_table)),
     ROUTE(GET, "/v1/account/limits", "workmail", "ListLimits", LANE_FAST, 200, list_limits, PLAIN),
     ROUTE(GET, "/v1/regions", "workmail", "ListRegions", LANE_FAST, 200, list_regions, PLAIN),
+
+    ROUTE(POST, "/v1/keys", "kms", "CreateKey", LANE_FAST, 201, create_key, BODY(new_key_table, FIELD_CREATE),
+          .body_optional = true),
+    ROUTE(GET, "/v1/keys", "kms", "ListKeys", LANE_FAST, 200, list_keys, QUERY(key_query_table)),
+    ROUTE(GET, "/v1/keys/{key_id}", "kms", "DescribeKey", LANE_FAST, 200, describe_key, PLAIN),
+    ROUTE(PATCH, "/v1/keys/{key_id}", "kms", "UpdateKey", LANE_FAST, 200, update_key,
+          BODY(key_table, FIELD_UPDATE)),
 
     ROUTE(POST, "/v1/organizations", "workmail", "CreateOrganization", LANE_FAST, 202, create_organization,
           BODY(organization_table, FIELD_CREATE)),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "db/master_key.h"
 #include "db/notifier.h"
 #include "db/row.h"
 #include "model/account.h"
@@ -108,7 +109,8 @@ static enum code queue_account(struct db *db, struct change *change, struct maki
         return CODE_INTERNAL_ERROR;
     making->account_id = arena_string(change->arena, account_id);
     DB_QUEUE(db, &insert, making->account_id, making->account->name, row_boolean(making->account->is_trial));
-    return queue_access_key(db, change, making, making->account_id);
+    enum code code = master_key_queue_default(db, change->arena, making->key, making->account_id);
+    return code == CODE_OK ? queue_access_key(db, change, making, making->account_id) : code;
 }
 
 static enum code bootstrap_body(struct db *db, struct change *change, void *argument)

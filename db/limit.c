@@ -6,16 +6,32 @@
 #include "db/row.h"
 #include "model/json_out.h"
 
-void limit_queue_organizations(struct db *db, const char *account_id, const char *region)
+static void queue_account_lock(struct db *db, const char *account_id)
 {
     static const struct statement lock = {"SELECT FROM account WHERE account_id = $1 FOR NO KEY UPDATE", 1};
+    db_queue_silently(db, &lock, &account_id, 1);
+}
+
+void limit_queue_organizations(struct db *db, const char *account_id, const char *region)
+{
     static const struct statement count = {
         "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
         " (SELECT count(*) FROM organization WHERE account_id = $1 AND region = $3 AND setup = 'QUICK'"
         "  AND state NOT IN ('FAILED', 'DELETED')) AS used FROM account WHERE account_id = $1 AND status = 'ACTIVE'",
         3};
-    db_queue_silently(db, &lock, &account_id, 1);
+    queue_account_lock(db, account_id);
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_QUICK_SETUP_ORGANIZATIONS].code, region);
+}
+
+void limit_queue_keys(struct db *db, const char *account_id)
+{
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM master_key WHERE account_id = $1 AND origin = 'CUSTOM') AS used"
+        " FROM account WHERE account_id = $1 AND status = 'ACTIVE'",
+        2};
+    queue_account_lock(db, account_id);
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_CUSTOM_KEYS].code);
 }
 
 void limit_queue_aliases(struct db *db, const char *account_id, const char *organization_id,

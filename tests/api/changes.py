@@ -18,7 +18,7 @@ class Request:
         """The path of what the change changes; None when it makes something new."""
         if self.user:
             return org.user(self.user)
-        if self.target == "/v1/account" or "{directory_id}" in self.route["path"]:
+        if self.target == "/v1/account" or self.target.startswith("/v1/keys/") or "{directory_id}" in self.route["path"]:
             return self.target
         return org.path if self.target != org.users and "{organization_id}" in self.route["path"] else None
 
@@ -84,6 +84,8 @@ def prepare(service, org, route):
     if "{directory_id}" in route["path"]:
         return Request(route, route["path"].replace("{directory_id}", kept_directory(org)), arguments, None)
     target = route["path"].replace("{organization_id}", org.id).replace("{user_id}", user["user_id"] if user else "")
+    if "{key_id}" in target:
+        target = target.replace("{key_id}", org.describe()["key_id"])
     if operation == "DeleteAlias":
         target = target.replace("{email}", alias_of(org, user))
     if operation == "CancelOperation":
@@ -93,6 +95,8 @@ def prepare(service, org, route):
     assert "{" not in target, f"say in changes.py what to put into {target}"
     if operation == "CreateOrganization":
         arguments["json"]["alias"] = unique()
+    elif operation == "CreateKey":
+        arguments["json"] = {"alias": unique("key")}
     elif operation == "UpdateAccount":
         arguments["json"] = {"name": unique("account")}
     elif operation == "DeleteOrganization":

@@ -112,7 +112,8 @@ class Victim:
         self.operation = self.api.get("/v1/operations")["items"][0]
         self.service = service
         self.ids = {"organization_id": self.organization.id, "user_id": self.user["user_id"],
-                    "operation_id": self.operation["operation_id"], "email": self.user["email"]}
+                    "operation_id": self.operation["operation_id"], "email": self.user["email"],
+                    "key_id": self.organization.describe()["key_id"]}
 
     def fill(self, path, ids):
         for name in re.findall(r"{(\w+)}", path):

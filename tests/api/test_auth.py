@@ -113,7 +113,7 @@ def test_read_only_identity_reads_what_root_reads(service, api, read_only, org, 
     user = org.create_user()
     operation = api.get("/v1/operations", params={"organization_id": org.id})["items"][0]
     path = (route["path"].replace("{organization_id}", org.id).replace("{user_id}", user["user_id"])
-            .replace("{directory_id}", user["directory_id"]).replace("{operation_id}", operation["operation_id"]))
+            .replace("{directory_id}", user["directory_id"]).replace("{operation_id}", operation["operation_id"]).replace("{key_id}", org.describe()["key_id"]))
     assert service.client(read_only).get(path).body == api.get(path).body
 
 

@@ -13,6 +13,7 @@ ANSWERS = {
     "region": "Region",
     "account": "Account",
     "usage": "Usage",
+    "key": "Key",
 }
 
 # What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an

@@ -22,7 +22,7 @@ SCHEMAS = DOCUMENT.tree["components"]["schemas"]
 CODES_OUTSIDE_OPERATIONS = {"route_not_found", "method_not_allowed"}
 
 # They make something new.
-CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CancelOperation"}
+CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateKey", "CancelOperation"}
 
 REQUIRED_DRY_RUN = {"$ref": "#/components/headers/DryRun"}
 
