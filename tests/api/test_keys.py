@@ -7,10 +7,25 @@ import time
 import pytest
 
 from client import LOST
+from conftest import warm_up
 from organization import Organization, create_organization, unique, wait_operation
-from service import run_binary, wait_until
+from service import Service, run_binary, wait_until
 
 UUID = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def service(template, check):
+    """A service whose secrets no other test has touched."""
+    own = Service(template=template, check=check)
+    try:
+        own.start()
+        own.allow_organizations(1000000)
+        warm_up(own)
+        yield own
+        own.stop()
+    finally:
+        own.remove()
 
 
 def create_key(api, **members):
