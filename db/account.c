@@ -185,6 +185,7 @@ static void queue_remove_organizations(struct db *db, const struct change *chang
     db_queue_silently(db, &lock, parameters, 1);
     db_queue_parameters(db, &remove, parameters, 3);
     db_note_job(db);
+    db_note_operation(db, NULL);
 }
 
 static enum code close_body(struct db *db, struct change *change, void *argument)

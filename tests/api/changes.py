@@ -95,6 +95,8 @@ def prepare(service, org, route):
     assert "{" not in target, f"say in changes.py what to put into {target}"
     if operation == "CreateOrganization":
         arguments["json"]["alias"] = unique()
+    elif operation == "UpdateKey":
+        arguments["json"] = {"description": unique()}
     elif operation == "CreateKey":
         arguments["json"] = {"alias": unique("key")}
     elif operation == "UpdateAccount":
