@@ -1,7 +1,9 @@
 """Master keys, the data keys that they wrap, and the root key above them."""
 import concurrent.futures
 import os
+import pathlib
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from client import LOST
 from conftest import warm_up
 from organization import Organization, create_organization, unique, wait_operation
-from service import Service, run_binary, wait_until
+from service import BINARY, Service, run_binary, wait_until
 
 UUID = "00000000-0000-4000-8000-000000000000"
 
@@ -62,6 +64,35 @@ def verify(service, expect=0):
 
 def unreadable(service):
     return {(row["table"], row["row"]) for row in verify(service, expect=1)["unreadable"]}
+
+
+class Tool:
+    """Seals and opens secrets of organizations, as features of the service do."""
+
+    def __init__(self, service):
+        self.process = subprocess.Popen([pathlib.Path(BINARY).parent / "tests/unit/secret_tool", f"{service.database_uri} dbname=postreeve",
+                                         (service.state / "root-key").read_text().strip()],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(words) + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def seal(self, organization, row, text):
+        answer = self.ask("seal", organization.id, row, text)
+        assert answer.startswith("ok "), answer
+        return answer[3:]
+
+    def open(self, organization, row, sealed):
+        return self.ask("open", organization.id, row, sealed)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        assert self.process.wait(10) == 0
 
 
 # Keys
@@ -180,6 +211,45 @@ def test_data_key_goes_with_its_organization(service, api):
     assert service.sql("SELECT * FROM data_key WHERE organization_id = %s", organization.id) == []
 
 
+# Secrets of organizations
+
+
+def test_secret_opens_where_it_was_sealed_and_nowhere_else(service, api):
+    one, other = create_organization(api), create_organization(api)
+    with Tool(service) as tool:
+        sealed, again = tool.seal(one, "table/1", "horse"), tool.seal(one, "table/1", "horse")
+        assert sealed != again and b"horse".hex() not in sealed
+        assert tool.open(one, "table/1", sealed) == tool.open(one, "table/1", again) == "ok horse"
+        for organization, row, column in ((one, "table/2", sealed), (one, "table", sealed), (other, "table/1", sealed),
+                                          (one, "table/1", sealed[:-2] + ("00" if sealed[-2:] != "00" else "01")),
+                                          (one, "table/1", sealed[:-2]), (one, "table/1", "\\x"), (one, "data_key", sealed)):
+            assert tool.open(organization, row, column) == "internal_error"
+
+
+def test_secret_outlives_rotations_and_is_of_no_use_while_the_key_is_disabled(service, api):
+    key = create_key(api)
+    organization = create_organization(api, key_id=key["key_id"])
+    with Tool(service) as tool:
+        sealed = tool.seal(organization, "row", "horse")
+        for _ in range(2):
+            update(api, key, rotate=True)
+            assert tool.open(organization, "row", sealed) == "ok horse"
+            rotated(api, key)
+            assert tool.open(organization, "row", sealed) == "ok horse"
+        update(api, key, status="DISABLED")
+        assert tool.open(organization, "row", sealed) == tool.ask("seal", organization.id, "row", "x") == "key_state"
+        update(api, key, status="ENABLED")
+        assert tool.open(organization, "row", sealed) == "ok horse"
+
+
+def test_secret_of_an_organization_without_a_data_key_waits_or_is_lost(service, api):
+    organization = create_organization(api)
+    with Tool(service) as tool:
+        sealed = tool.seal(organization, "row", "horse")
+        organization.remove()
+        assert tool.open(organization, "row", sealed) == "not_ready"
+
+
 # Rotation
 
 
@@ -287,9 +357,22 @@ def run_under_load(service, api, seconds, rate):
             sent.append(i)
             i += 1
 
+    def use_secrets():
+        with Tool(service) as tool:
+            sealed = [tool.seal(organization, "row", "horse") for organization in organizations]
+            uses = 0
+            while time.monotonic() < end:
+                organization = organizations[uses % 8]
+                for column in (sealed[uses % 8], tool.seal(organization, "row", "horse")):
+                    if (answer := tool.open(organization, "row", column)) != "ok horse":
+                        failures.append(answer)
+                uses += 1
+            return uses
+
     rotations, checks = 0, 0
-    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+    with concurrent.futures.ThreadPoolExecutor(threads + 1) as pool:
         senders = [pool.submit(send, thread) for thread in range(threads)]
+        user = pool.submit(use_secrets)
         while time.monotonic() < end:
             for key in keys:
                 update(api, key, rotate=True)
@@ -298,6 +381,7 @@ def run_under_load(service, api, seconds, rate):
             checks += 1
         for sender in senders:
             sender.result()
+        assert user.result() > 100
     for key in keys:
         rotated(api, key)
     verify(service)
