@@ -25,7 +25,7 @@ enum code data_key_open(struct db *db, const char *organization_id, const char *
     "master_key_material m ON m.account_id = d.account_id AND m.key_id = d.key_id" \
     " AND m.generation = d.generation"
 
-/* Whether a row's data key and the probe sealed under it open. Of a health check's rows: whether it is no issue. */
+/* Whether a row's data key and the probe sealed under it open. */
 bool data_key_opens(struct db *db, struct arena *arena, const PGresult *result, int row);
 
 /* --- parts of other transactions, in which the organization is locked --- */

@@ -5,6 +5,7 @@
 
 #include "db/job.h"
 #include "db/limit.h"
+#include "db/organization_health.h"
 #include "db/row.h"
 #include "model/id.h"
 #include "model/job.h"
@@ -277,6 +278,7 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
 
     DB_QUEUE(db, &update, change->account_id, work->key_id, key.alias, key.description, key.status);
     bool is_enabled = strcmp(key.status, "ENABLED") == 0;
+    bool is_other = strcmp(key.status, PQgetvalue(before, 0, PQfnumber(before, "status"))) != 0;
     if (key.rotate)
         code = master_key_need_enabled(work->key_id, is_enabled, change->problem);
     if (code == CODE_OK && key.rotate)
@@ -287,9 +289,11 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     /* What a rotation left undone, because the key was disabled meanwhile, is done once it is enabled. */
     if (is_enabled)
         queue_wrap(db, change->account_id, work->key_id);
+    if (is_other)
+        organization_health_queue_under_key(db, change->account_id, work->key_id);
     /* With no organization under it there is nothing to wait for. */
     master_key_queue_retire(db, change->account_id, work->key_id);
-    for (int pending = 2 + is_enabled + 2 * key.rotate; pending > 0; pending--) {
+    for (int pending = 2 + is_enabled + 2 * key.rotate + is_other; pending > 0; pending--) {
         code = db_collect(db, change->problem, NULL);
         if (code != CODE_OK)
             return code;

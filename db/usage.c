@@ -9,7 +9,9 @@
 void usage_queue_begin(struct db *db, const struct user_key *key)
 {
     static const struct statement begin = {
-        "INSERT INTO active_period (organization_id, entity_id) VALUES ($1, $2)", 2};
+        "INSERT INTO active_period (organization_id, entity_id) VALUES ($1, $2)"
+        " ON CONFLICT (organization_id, entity_id) WHERE ended_at IS NULL DO NOTHING",
+        2};
     DB_QUEUE(db, &begin, key->organization_id, key->user_id);
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from client import LOST
 from conftest import warm_up
-from organization import Organization, create_organization, unique, wait_operation
+from organization import BORN, Organization, create_organization, unique, wait_operation
 from service import BINARY, Service, run_binary, wait_until
 
 UUID = "00000000-0000-4000-8000-000000000000"
@@ -172,6 +172,15 @@ def test_organization_is_under_the_default_key_or_the_one_it_names(service, api)
     verify(service)
 
 
+def test_standard_setup_takes_the_key_it_names_too(service, api):
+    first, key = create_organization(api), create_key(api)
+    directory = first.describe()["directory_id"]
+    first.remove()
+    organization = create_organization(api, setup="STANDARD", directory_id=directory, key_id=key["key_id"])
+    assert organization.describe()["key_id"] == key["key_id"] and data_key(service, organization)[0] == 1
+    verify(service)
+
+
 def test_key_of_nobody_or_of_another_account_is_named_in_vain(service, api):
     other = default_key(service.client(service.admin("create-account", "--name", "keys")))
     for key_id, fault in ((UUID, "/key_id invalid_value"), (other["key_id"], "/key_id invalid_value"), ("x" * 36, "/key_id invalid_format")):
@@ -209,6 +218,34 @@ def test_data_key_goes_with_its_organization(service, api):
     organization = create_organization(api)
     organization.remove()
     assert service.sql("SELECT * FROM data_key WHERE organization_id = %s", organization.id) == []
+
+
+def test_disabling_a_key_impairs_the_organizations_under_it_and_enabling_it_heals_them(api):
+    key = create_key(api)
+    under, other = [create_organization(api, key_id=key["key_id"]) for _ in range(2)], create_organization(api)
+    update(api, key, status="DISABLED")
+    for organization in under:
+        about = organization.wait_state("IMPAIRED") and organization.describe()
+        assert f"{key['key_id']} of the organization is disabled" in about["state_reason"]
+        (issue,) = api.get(organization.path + "/health")["issues"]
+        assert (issue["code"], issue["subject"]) == ("key_disabled", key["key_id"])
+        organization.create_enabled()  # it serves all the same
+    assert other.describe()["state"] == "ACTIVE" and other.transitions() == BORN
+    update(api, key, description="nothing of interest")
+    update(api, key, status="ENABLED")
+    for organization in under:
+        organization.wait_state("ACTIVE")
+        assert "state_reason" not in organization.describe()
+
+
+def test_organization_that_is_switched_off_is_not_checked_when_its_key_is_disabled(api):
+    key = create_key(api)
+    organization = create_organization(api, key_id=key["key_id"])
+    api.post(organization.path + "/deactivate", expect=200)
+    before = organization.transitions()
+    update(api, key, status="DISABLED")
+    time.sleep(0.3)
+    assert organization.transitions() == before
 
 
 # Secrets of organizations
