@@ -9,6 +9,9 @@
 #include "api/describe.h"
 #include "api/privileges.h"
 #include "db/account.h"
+#include "db/audit_seal.h"
+#include "db/audit_verify.h"
+#include "db/job.h"
 #include "db/limit.h"
 #include "db/migrate.h"
 #include "db/secrets.h"
@@ -36,6 +39,8 @@ struct command {
     const char *policies[MAX_POLICIES + 1];
     const char *access_key_id[2];
     const char *trial[2];
+    const char *sequence[2];
+    const char *hash[2];
 };
 
 static int refuse(const char *message)
@@ -115,8 +120,7 @@ static int set_limit(struct command *command)
         return refuse("there is no such limit; see `postreeve admin list-limits`");
     if (!text_to_integer(command->value[0], &value) || value < 0)
         return refuse("--value is a number from 0");
-    enum code code = limit_set(command->db, command->change.account_id, command->code[0], value,
-                               &command->problem, &known);
+    enum code code = limit_set(command->db, &command->change, command->code[0], value, &known);
     if (code != CODE_OK)
         return fail(command, code);
     return known ? 0 : refuse("there is no such account");
@@ -180,22 +184,73 @@ static int verify_secrets(struct command *command)
     return whole ? status : 1;
 }
 
+/* `--account installation` names the chain that no account has. */
+static int verify_audit(struct command *command)
+{
+    struct audit_verify asked = {.limit = AUDIT_VERIFY_LIMIT};
+    bool whole = true;
+    long long sequence = 0;
+    if ((command->sequence[0] == NULL) != (command->hash[0] == NULL) ||
+        (command->sequence[0] != NULL && (!text_to_integer(command->sequence[0], &sequence) || sequence < 1)))
+        return refuse(
+            "verify-audit takes --sequence N and --hash HASH of an event that you know, or neither");
+    asked.sequence = sequence;
+    asked.hash = command->hash[0];
+    struct buffer json;
+    do {
+        json = (struct buffer){.arena = command->arena};
+        enum code code =
+            audit_verify(command->db, command->change.account_id, command->database.audit_key.bytes, &asked,
+                         &command->problem, &json, &whole, &asked);
+        if (code != CODE_OK)
+            return fail(command, code);
+    } while (asked.hash != NULL);
+    int status = print(&json);
+    return whole ? status : 1;
+}
+
+static int restart_audit(struct command *command)
+{
+    if (strcmp(command->change.account_id, AUDIT_INSTALLATION) == 0)
+        command->change.account_id = NULL;
+    enum code code = audit_restart(command->db, &command->change, command->database.audit_key.bytes);
+    return code == CODE_OK ? print(&command->change.answer.body) : fail(command, code);
+}
+
+static int retry_jobs(struct command *command)
+{
+    int64_t count = 0;
+    enum code code = job_retry_given_up(command->db, &command->change, &count);
+    if (code != CODE_OK)
+        return fail(command, code);
+    printf("%" PRId64 " job(s) are tried again\n", count);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct command *command);
     bool needs_account;
+    const char *action; /* in the audit log; NULL: it changes nothing */
     const char *help;
 } commands[] = {
-    {"create-account", create_account, false, "--name NAME [--trial false]   prints its root access key"},
-    {"list-accounts", list_accounts, false, ""},
-    {"verify-secrets", verify_secrets, false, "    tries to open every secret in the database"},
-    {"end-trial", end_trial, true, "[--account ID]"},
-    {"set-limit", set_limit, true, "--limit CODE --value N [--account ID]"},
-    {"list-limits", list_limits, true, "[--account ID]"},
-    {"reset-root-key", reset_root_key, true,
+    {"create-account", create_account, false, "operator:CreateAccount",
+     "--name NAME [--trial false]   prints its root access key"},
+    {"list-accounts", list_accounts, false, NULL, ""},
+    {"end-trial", end_trial, true, "operator:EndTrial", "[--account ID]"},
+    {"set-limit", set_limit, true, "operator:SetLimit", "--limit CODE --value N [--account ID]"},
+    {"list-limits", list_limits, true, NULL, "[--account ID]"},
+    {"reset-root-key", reset_root_key, true, "operator:ResetRootKey",
      "[--account ID]   replaces the root access key; see the state folder"},
-    {"create-iam-user", create_iam_user, true, "--name NAME [--policy POLICY]… [--account ID]"},
-    {"disable-access-key", disable_access_key, false, "--access-key-id ID"},
+    {"create-iam-user", create_iam_user, true, "iam:CreateIamUser",
+     "--name NAME [--policy POLICY]… [--account ID]"},
+    {"disable-access-key", disable_access_key, false, "iam:UpdateAccessKey", "--access-key-id ID"},
+    {"verify-secrets", verify_secrets, false, NULL, "tries to open every secret in the database"},
+    {"verify-audit", verify_audit, true, NULL, "[--sequence N --hash HASH] [--account ID|installation]"},
+    {"restart-audit", restart_audit, true, "operator:RestartAuditLog",
+     "[--account ID|installation]   after its head was lost or altered"},
+    {"retry-jobs", retry_jobs, false, "operator:RetryJobs",
+     "background work that was given up is tried again"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -229,6 +284,8 @@ static bool read_options(struct command *command, int argc, char **argv)
         {"policy", command->policies, MAX_POLICIES},
         {"access-key-id", command->access_key_id, 1},
         {"trial", command->trial, 1},
+        {"sequence", command->sequence, 1},
+        {"hash", command->hash, 1},
         {NULL, NULL, 0},
     };
     return config_read(command->arena, argc, argv, options, &command->config, command->error,
@@ -251,7 +308,8 @@ static int run_command(struct command *command, size_t index)
                                       .problem = &command->problem,
                                       .account_id = command->account[0],
                                       .actor = "operator",
-                                      .operation = commands[index].name};
+                                      .operation = commands[index].name,
+                                      .asked.action = commands[index].action};
     enum code code = db_connect(command->db) ? CODE_OK : CODE_DATABASE_UNAVAILABLE;
     if (code == CODE_OK && commands[index].needs_account && command->account[0] == NULL)
         code = identity_only_account(command->db, &command->problem, command->arena,

@@ -127,11 +127,13 @@ static enum code refuse(struct problem *problem, const char *detail)
 }
 
 static enum code verify(struct db *db, const struct secret_key *key, const struct credential *credential,
-                        struct problem *problem, struct principal *ret_principal)
+                        struct problem *problem, struct principal *ret_principal, struct auth_claim *claim)
 {
     char secret[ACCESS_KEY_SECRET_LENGTH + 1];
     struct principal principal;
     enum code code = identity_find_key(db, key, credential->id, problem, &principal, secret);
+    if (code == CODE_OK)
+        memcpy(claim->account_id, principal.account_id, sizeof(claim->account_id));
     if (code == CODE_OK && !secret_equal(secret, credential->secret, ACCESS_KEY_SECRET_LENGTH))
         code = CODE_UNAUTHENTICATED;
     secret_wipe(secret, sizeof(secret));
@@ -144,7 +146,7 @@ static enum code verify(struct db *db, const struct secret_key *key, const struc
 
 static enum code authenticate(struct auth_cache *cache, struct db *db, const struct secret_key *key,
                               const struct credential *credential, struct problem *problem,
-                              struct principal *ret_principal)
+                              struct principal *ret_principal, struct auth_claim *claim)
 {
     unsigned char digest[DIGEST_SIZE];
     /* Read before the database is: what changes meanwhile makes the entry stale at once. */
@@ -153,7 +155,7 @@ static enum code authenticate(struct auth_cache *cache, struct db *db, const str
                   EVP_Digest(credential, sizeof(*credential), digest, NULL, cache->sha256, NULL) == 1;
     if (cached && look_up(cache, generation, digest, ret_principal))
         return CODE_OK;
-    enum code code = verify(db, key, credential, problem, ret_principal);
+    enum code code = verify(db, key, credential, problem, ret_principal, claim);
     if (code == CODE_OK && cached)
         store(cache, generation, digest, ret_principal);
     return code;
@@ -161,15 +163,17 @@ static enum code authenticate(struct auth_cache *cache, struct db *db, const str
 
 enum code auth_authenticate(struct auth_cache *cache, struct db *db, const struct secret_key *key,
                             const char *authorization, struct problem *problem,
-                            struct principal *ret_principal)
+                            struct principal *ret_principal, struct auth_claim *ret_claim)
 {
     struct credential credential = {0};
+    *ret_claim = (struct auth_claim){0};
     if (authorization == NULL)
         return refuse(problem, "Send an access key: `Authorization: Bearer <id>.<secret>`, or HTTP Basic.");
     if (!parse(authorization, &credential))
         return refuse(problem,
                       "The Authorization header is not `Bearer <id>.<secret>` nor HTTP Basic with both.");
-    enum code code = authenticate(cache, db, key, &credential, problem, ret_principal);
+    memcpy(ret_claim->access_key_id, credential.id, sizeof(credential.id));
+    enum code code = authenticate(cache, db, key, &credential, problem, ret_principal, ret_claim);
     secret_wipe(&credential, sizeof(credential));
     return code;
 }

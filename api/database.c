@@ -68,6 +68,7 @@ static bool load_keys(const struct config *config, struct database *database, ch
     if (!load_root_key(config, database, root_key, error, error_size))
         return false;
     bool good = secret_derive(root_key, "secrets at rest", database->secret_key.bytes) &&
+                secret_derive(root_key, "audit log heads", database->audit_key.bytes) &&
                 secret_fingerprint(root_key, database->fingerprint);
     secret_wipe(root_key, sizeof(root_key));
     if (!good)
@@ -136,6 +137,7 @@ void database_close(struct database *database)
 {
     embedded_stop(&database->embedded);
     secret_wipe(&database->secret_key, sizeof(database->secret_key));
+    secret_wipe(&database->audit_key, sizeof(database->audit_key));
     if (database->lock_fd >= 0)
         close(database->lock_fd);
     database->lock_fd = -1;
@@ -181,8 +183,11 @@ static bool prepare_identities(struct db *db, const struct database *database, c
                                struct arena *arena, char *error, size_t error_size)
 {
     struct problem problem = {.arena = arena};
-    struct change change = {
-        .arena = arena, .problem = &problem, .actor = "operator", .operation = "Bootstrap"};
+    struct change change = {.arena = arena,
+                            .problem = &problem,
+                            .actor = "operator",
+                            .operation = "Bootstrap",
+                            .asked.action = "operator:CreateAccount"};
     bool same = false;
     bool created;
     enum code code = db_connect(db) ? identity_check_root_key(db, &problem, database->fingerprint, &same)

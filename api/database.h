@@ -13,6 +13,7 @@ struct database {
     struct embedded *embedded; /* NULL with --database, and beside a running service */
     int lock_fd;               /* of the state folder; -1: not held */
     struct secret_key secret_key;
+    struct secret_key audit_key;               /* signs the audit log */
     char fingerprint[SECRET_FINGERPRINT_SIZE]; /* of the root key */
     char root_key_origin[512];                 /* where it came from, for messages */
 };

@@ -5,6 +5,7 @@
 
 #include "api/route.h"
 #include "model/account.h"
+#include "model/audit.h"
 #include "model/directory.h"
 #include "model/health.h"
 #include "model/json_out.h"
@@ -19,8 +20,13 @@
 
 /* Tables of answers; those of bodies and queries are found in the routes. */
 static const struct field_table *const answers[] = {
-    &organization_table, &transition_table, &health_table, &directory_table, &operation_table, &user_table,
-    &alias_table,        &limit_table,      &region_table, &account_table,   &usage_table,     &key_table,
+    &organization_table, &transition_table,
+    &health_table,       &directory_table,
+    &operation_table,    &user_table,
+    &alias_table,        &limit_table,
+    &region_table,       &account_table,
+    &usage_table,        &key_table,
+    &audit_event_table,  &audit_verification_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)
@@ -42,6 +48,7 @@ static void describe_route(const struct route *route, struct buffer *out)
     out_member(out, "path", route->path);
     out_member(out, "operation", route->operation);
     out_member(out, "action", route->action != NULL ? route->action : "public");
+    out_member_boolean(out, "changes", route_changes(route));
     out_member(out, "lane", lanes[route->lane]);
     out_member_integer(out, "success", route->status);
     member_or_null(out, "body", route->body != NULL ? route->body->name : NULL);

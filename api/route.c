@@ -147,3 +147,35 @@ const char *route_argument_name(const struct route *route, unsigned position, si
     }
     return NULL;
 }
+
+const char *route_argument(const struct route *route, const char *const *arguments, const char *name)
+{
+    const char *at;
+    size_t length = 0;
+    for (unsigned i = 0; (at = route_argument_name(route, i, &length)) != NULL; i++)
+        if (strlen(name) == length && strncmp(at, name, length) == 0)
+            return arguments[i];
+    return NULL;
+}
+
+/* Ids and addresses are compared without case: one spelling for each. */
+const char *route_target(const struct route *route, const char *const *arguments, struct arena *arena)
+{
+    struct buffer out = {.arena = arena};
+    const char *last = strrchr(route->path, '}');
+    const char *end = last != NULL ? last + 1 : route->path + strlen(route->path);
+    unsigned used = 0;
+    for (const char *at = route->path; at < end;) {
+        size_t plain = strcspn(at, "{");
+        if (*at == '{') {
+            buffer_text(&out, text_percent_encode(arena, text_lower(arena, arguments[used++])));
+            at += strcspn(at, "}") + 1;
+            continue;
+        }
+        if (plain > (size_t)(end - at))
+            plain = (size_t)(end - at);
+        buffer_append(&out, at, plain);
+        at += plain;
+    }
+    return buffer_string(&out);
+}

@@ -29,6 +29,7 @@ struct route {
     const char *path; /* template: /v1/organizations/{organization_id} */
     const char *operation;
     const char *action; /* NULL: open to everybody (OPEN_ROUTE) */
+    bool only_reads;    /* although its method is not GET */
     enum lane lane;
     int status; /* of a success */
     /* Only reads have it: queues the statements whose results the handler then collects, so that reads which come
@@ -61,5 +62,17 @@ enum router_result router_match(const struct router *router, struct arena *arena
 
 /* The name of the argument at a position of the route's path; NULL when it has fewer. */
 const char *route_argument_name(const struct route *route, unsigned position, size_t *ret_length);
+
+/* The argument of that name; NULL when the route has none. */
+const char *route_argument(const struct route *route, const char *const *arguments, const char *name);
+
+/* The path of what a request is about: up to the last argument, or all of a path without one. */
+const char *route_target(const struct route *route, const char *const *arguments, struct arena *arena);
+
+/* Whether the operation is a change: checked, repeated, tried and audited as such. */
+static inline bool route_changes(const struct route *route)
+{
+    return route->method != METHOD_GET && !route->only_reads;
+}
 
 const char *method_name(enum method method);

@@ -1,13 +1,17 @@
 /* THE table of operations: what is not here does not exist. */
 #include "api/account.h"
+#include "api/audit.h"
 #include "api/directory.h"
+#include "api/docs.h"
 #include "api/key.h"
+#include "api/metrics.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
 #include "api/service.h"
 #include "api/user.h"
 #include "db/account.h"
+#include "db/audit.h"
 #include "db/directory.h"
 #include "db/master_key.h"
 #include "db/operation.h"
@@ -16,11 +20,14 @@
 #include "db/user.h"
 
 /* A route cannot be written without an action; what is open says so. */
-#define ROUTE(route_method, route_path, prefix, name, route_lane, success, function, ...)            \
-    {                                                                                                \
-        .method = METHOD_##route_method, .path = (route_path), .operation = (name),                  \
-        .action = prefix ":" name, .lane = (route_lane), .status = (success), .handler = (function), \
-        __VA_ARGS__                                                                                  \
+#define ROUTE(route_method, route_path, prefix, name, route_lane, success, function, ...) \
+    SHARED_ROUTE(route_method, route_path, prefix ":" name, name, route_lane, success, function, __VA_ARGS__)
+/* Of an operation that stands on several routes: they share its action. */
+#define SHARED_ROUTE(route_method, route_path, route_action, name, route_lane, success, function, ...) \
+    {                                                                                                  \
+        .method = METHOD_##route_method, .path = (route_path), .operation = (name),                    \
+        .action = (route_action), .lane = (route_lane), .status = (success), .handler = (function),    \
+        __VA_ARGS__                                                                                    \
     }
 #define OPEN_ROUTE(route_path, name, function)                                                               \
     {                                                                                                        \
@@ -43,6 +50,10 @@ const struct route routes[] = {
     OPEN_ROUTE("/readyz", "GetReadiness", get_readiness),
     OPEN_ROUTE("/version", "GetVersion", get_version),
     OPEN_ROUTE("/openapi.yaml", "GetOpenApi", get_openapi),
+    OPEN_ROUTE("/docs", "GetDocs", get_docs),
+    OPEN_ROUTE("/docs/{file}", "GetDocsFile", get_docs_file),
+    ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN),
+    OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
 
     ROUTE(GET, "/v1/account", "workmail", "DescribeAccount", LANE_FAST, 200, describe_account, PLAIN),
     ROUTE(PATCH, "/v1/account", "workmail", "UpdateAccount", LANE_FAST, 200, update_account,
@@ -115,5 +126,13 @@ const struct route routes[] = {
     ROUTE(DELETE, USER "/aliases/{email}", "workmail", "DeleteAlias", LANE_FAST, 204, delete_alias, PLAIN),
     ROUTE(PUT, USER "/primary-email", "workmail", "UpdatePrimaryEmailAddress", LANE_FAST, 200,
           update_primary_email_address, BODY(primary_email_table, FIELD_CREATE)),
+
+    ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
+          QUERY(audit_query_table)),
+    SHARED_ROUTE(GET, ORGANIZATION "/audit-events", "workmail:ListAuditEvents",
+                 "ListAuditEventsForOrganization", LANE_FAST, 200, list_audit_events_for_organization,
+                 QUERY(organization_audit_query_table)),
+    ROUTE(POST, "/v1/audit-events/verify", "workmail", "VerifyAuditLog", LANE_SLOW, 200, verify_audit_log,
+          BODY(audit_verify_table, FIELD_CREATE), .body_optional = true, .only_reads = true),
 };
 const size_t route_count = sizeof(routes) / sizeof(routes[0]);

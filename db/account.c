@@ -79,18 +79,36 @@ static enum code collect_lock(struct db *db, struct change *change, PGresult **r
     return CODE_OK;
 }
 
-/* For a change of the account itself: compares If-Match, too. */
-static enum code lock_account(struct db *db, struct change *change, PGresult **ret_account)
-{
-    enum code code = collect_lock(db, change, ret_account);
-    return code == CODE_OK ? tx_match(change, PQgetvalue(*ret_account, 0, PQfnumber(*ret_account, "version")))
-                           : code;
-}
-
 enum code account_lock(struct db *db, struct change *change)
 {
     DB_RESULT account = NULL;
     return collect_lock(db, change, &account);
+}
+
+/* For a change of the account itself: compares If-Match, and notes what it was. */
+static enum code lock_to_change(struct db *db, struct change *change, PGresult **ret_account)
+{
+    DB_RESULT view = NULL;
+    enum code code = collect_lock(db, change, ret_account);
+    if (code != CODE_OK)
+        return code;
+    code = tx_match(change, PQgetvalue(*ret_account, 0, PQfnumber(*ret_account, "version")));
+    if (code != CODE_OK)
+        return code;
+    queue_view(db, change->arena, change->account_id);
+    code = db_collect(db, change->problem, &view);
+    return code == CODE_OK ? tx_before(change, view, &account_table) : code;
+}
+
+/* What a change that does not answer the account has made of it. */
+static enum code note_after(struct db *db, struct change *change)
+{
+    struct answer after = {.body.arena = change->arena};
+    queue_view(db, change->arena, change->account_id);
+    enum code code = collect_view(db, change->problem, &after);
+    change->audit.target = "/v1/account";
+    change->audit.after = after.body;
+    return code;
 }
 
 struct updating {
@@ -106,7 +124,7 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     struct account account = {0};
     DB_RESULT before = NULL;
 
-    enum code code = lock_account(db, change, &before);
+    enum code code = lock_to_change(db, change, &before);
     if (code != CODE_OK)
         return code;
     row_read(change->arena, before, 0, &account_table, &account);
@@ -130,13 +148,13 @@ static enum code end_trial_body(struct db *db, struct change *change, void *argu
         1};
     DB_RESULT account = NULL;
     (void)argument;
-    enum code code = lock_account(db, change, &account);
+    enum code code = lock_to_change(db, change, &account);
     if (code != CODE_OK)
         return code;
     if (!row_flag(account, 0, "is_on_trial"))
         return problem_set(change->problem, CODE_BAD_REQUEST, "The account is not on trial.");
-    DB_QUEUE(db, &end, change->account_id);
-    return CODE_OK;
+    code = DB_RUN(db, change->problem, NULL, &end, change->account_id);
+    return code == CODE_OK ? note_after(db, change) : code;
 }
 
 enum code account_end_trial(struct db *db, struct change *change)
@@ -204,7 +222,7 @@ static enum code close_body(struct db *db, struct change *change, void *argument
     DB_RESULT account = NULL;
     DB_RESULT left = NULL;
 
-    enum code code = lock_account(db, change, &account);
+    enum code code = lock_to_change(db, change, &account);
     if (code != CODE_OK)
         return code;
     if (strcmp(closing->confirm, change->account_id) != 0)
@@ -226,7 +244,8 @@ static enum code close_body(struct db *db, struct change *change, void *argument
     DB_QUEUE(db, &remove_directories, change->account_id);
     DB_QUEUE(db, &close, change->account_id);
     identity_queue_notice(db);
-    return CODE_OK;
+    code = db_finish(db, change->problem);
+    return code == CODE_OK ? note_after(db, change) : code;
 }
 
 enum code account_close(struct db *db, struct change *change, const struct account_closing *closing)

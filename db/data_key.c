@@ -1,9 +1,11 @@
 #include "db/data_key.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "db/master_key.h"
 #include "db/row.h"
+#include "model/json_out.h"
 
 #define PROBE "A secret that is none."
 
@@ -217,6 +219,19 @@ enum code data_key_make(struct db *db, struct change *change, const struct organ
     return code == CODE_OK ? wrap(db, change, row, &master) : code;
 }
 
+/* For the audit log. */
+static void note_wrapping(struct change *change, const struct organization_row *row,
+                          const struct master_key_row *master)
+{
+    struct buffer *after = &change->audit.after;
+    change->audit.target = arena_printf(change->arena, "/v1/organizations/%s", row->organization_id);
+    after->arena = change->arena;
+    out_begin_object(after);
+    out_member(after, "key_id", master->key_id);
+    out_member_integer(after, "generation", strtoll(master->generation, NULL, 10));
+    out_end_object(after);
+}
+
 enum code data_key_wrap(struct db *db, struct change *change, const struct organization_row *row)
 {
     struct master_key_row master;
@@ -224,6 +239,8 @@ enum code data_key_wrap(struct db *db, struct change *change, const struct organ
     if (code != CODE_OK || !master.is_enabled)
         return code;
     code = wrap(db, change, row, &master);
+    if (code == CODE_OK)
+        note_wrapping(change, row, &master);
     if (code == CODE_OK)
         master_key_queue_retire(db, change->account_id, master.key_id);
     return code;

@@ -101,9 +101,11 @@ enum code directory_need_available(const char *directory_id, const struct direct
 
 static enum code delete_body(struct db *db, struct change *change, void *argument)
 {
-    static const struct statement remove = {"DELETE FROM directory WHERE directory_id = $1", 1};
+    static const struct statement remove = {
+        "DELETE FROM directory d WHERE d.directory_id = $1 RETURNING " COLUMNS, 1};
     const char *directory_id = argument;
     struct directory_row row;
+    DB_RESULT removed = NULL;
 
     directory_queue(db, change->account_id, directory_id);
     enum code code = directory_collect(db, change->arena, change->problem, &row);
@@ -112,8 +114,8 @@ static enum code delete_body(struct db *db, struct change *change, void *argumen
     if (code == CODE_OK)
         code = directory_need_available(directory_id, &row, change->problem);
     if (code == CODE_OK)
-        DB_QUEUE(db, &remove, directory_id);
-    return code;
+        code = DB_RUN(db, change->problem, &removed, &remove, directory_id);
+    return code == CODE_OK ? tx_before(change, removed, &directory_table) : code;
 }
 
 enum code directory_delete(struct db *db, struct change *change, const char *directory_id)

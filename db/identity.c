@@ -8,6 +8,7 @@
 #include "db/row.h"
 #include "model/account.h"
 #include "model/id.h"
+#include "model/json_out.h"
 #include "model/secret.h"
 
 void identity_queue_notice(struct db *db)
@@ -98,6 +99,51 @@ static enum code publish(const struct making *making, const char *account_id)
     return making->publish(&making->access_key, account_id, making->argument) ? CODE_OK : CODE_INTERNAL_ERROR;
 }
 
+/* For the audit log. */
+static void note_access_key(struct change *change, const char *access_key_id, const char *iam_user_id,
+                            const char *status)
+{
+    const char *owner = iam_user_id != NULL ? iam_user_id : "root";
+    change->audit.target =
+        arena_printf(change->arena, "/v1/iam/users/%s/access-keys/%s", owner, access_key_id);
+    change->audit.after = (struct buffer){.arena = change->arena};
+    out_begin_object(&change->audit.after);
+    out_member(&change->audit.after, "access_key_id", access_key_id);
+    out_member(&change->audit.after, "status", status);
+    out_end_object(&change->audit.after);
+}
+
+static void note_user(struct change *change, const struct making *making)
+{
+    struct buffer *after = &change->audit.after;
+    change->audit.target = arena_printf(change->arena, "/v1/iam/users/%s", making->iam_user_id);
+    after->arena = change->arena;
+    out_begin_object(after);
+    out_member(after, "iam_user_id", making->iam_user_id);
+    out_member(after, "name", making->name);
+    out_name(after, "policies");
+    out_begin_array(after);
+    for (const char *const *policy = making->policies; *policy != NULL; policy++)
+        out_string(after, *policy);
+    out_end_array(after);
+    out_member(after, "access_key_id", making->access_key.access_key_id);
+    out_end_object(after);
+}
+
+static void note_account(struct change *change, const struct making *making)
+{
+    struct buffer *after = &change->audit.after;
+    change->account_id = making->account_id;
+    change->audit.target = "/v1/account";
+    after->arena = change->arena;
+    out_begin_object(after);
+    out_member(after, "account_id", making->account_id);
+    out_member(after, "name", making->account->name);
+    out_member_boolean(after, "is_trial", making->account->is_trial);
+    out_member(after, "access_key_id", making->access_key.access_key_id);
+    out_end_object(after);
+}
+
 /* Queues an account and its root access key. */
 static enum code queue_account(struct db *db, struct change *change, struct making *making)
 {
@@ -110,7 +156,10 @@ static enum code queue_account(struct db *db, struct change *change, struct maki
     making->account_id = arena_string(change->arena, account_id);
     DB_QUEUE(db, &insert, making->account_id, making->account->name, row_boolean(making->account->is_trial));
     enum code code = master_key_queue_default(db, change->arena, making->key, making->account_id);
-    return code == CODE_OK ? queue_access_key(db, change, making, making->account_id) : code;
+    if (code != CODE_OK)
+        return code;
+    note_account(change, making);
+    return queue_access_key(db, change, making, making->account_id);
 }
 
 static enum code bootstrap_body(struct db *db, struct change *change, void *argument)
@@ -178,6 +227,7 @@ static enum code reset_body(struct db *db, struct change *change, void *argument
     if (!new_access_key(&making->access_key))
         return CODE_INTERNAL_ERROR;
     DB_QUEUE(db, &remove, change->account_id);
+    note_access_key(change, making->access_key.access_key_id, NULL, "ACTIVE");
     enum code code = queue_access_key(db, change, making, change->account_id);
     identity_queue_notice(db);
     if (code == CODE_OK)
@@ -210,6 +260,7 @@ static enum code create_user_body(struct db *db, struct change *change, void *ar
     DB_QUEUE(db, &insert, change->account_id, making->iam_user_id, making->name);
     for (const char *const *policy = making->policies; *policy != NULL; policy++)
         DB_QUEUE(db, &attach, change->account_id, making->iam_user_id, *policy);
+    note_user(change, making);
     return queue_access_key(db, change, making, change->account_id);
 }
 
@@ -236,15 +287,22 @@ struct disabling {
 static enum code disable_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement disable = {
-        "UPDATE access_key SET status = 'DISABLED' WHERE access_key_id = $1", 1};
+        "UPDATE access_key SET status = 'DISABLED' WHERE access_key_id = $1 RETURNING account_id, iam_user_id",
+        1};
     struct disabling *disabling = argument;
     DB_RESULT result = NULL;
     DB_QUEUE(db, &disable, disabling->access_key_id);
     identity_queue_notice(db);
     enum code code = db_collect(db, change->problem, &result);
-    if (code == CODE_OK)
-        disabling->known = strcmp(PQcmdTuples(result), "1") == 0;
-    return code;
+    if (code != CODE_OK)
+        return code;
+    disabling->known = PQntuples(result) == 1;
+    if (!disabling->known)
+        return CODE_OK;
+    change->account_id = row_text(change->arena, result, 0, "account_id");
+    note_access_key(change, disabling->access_key_id, row_text(change->arena, result, 0, "iam_user_id"),
+                    "DISABLED");
+    return CODE_OK;
 }
 
 enum code identity_disable_key(struct db *db, struct change *change, const char *access_key_id,

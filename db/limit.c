@@ -104,17 +104,52 @@ enum code limit_list(struct db *db, const char *account_id, struct problem *prob
     return CODE_OK;
 }
 
-enum code limit_set(struct db *db, const char *account_id, const char *code, int64_t value,
-                    struct problem *problem, bool *ret_known)
+struct setting {
+    const char *code;
+    int64_t value;
+    bool known;
+};
+
+static void write_value(struct arena *arena, int64_t value, struct buffer *out)
 {
+    *out = (struct buffer){.arena = arena};
+    out_begin_object(out);
+    out_member_integer(out, "value", value);
+    out_end_object(out);
+}
+
+static enum code set_body(struct db *db, struct change *change, void *argument)
+{
+    static const struct statement lock = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) FROM account"
+        " WHERE account_id = $1 FOR NO KEY UPDATE",
+        2};
     static const struct statement set = {
-        "INSERT INTO account_limit (account_id, code, value) SELECT account_id, $2, $3 FROM account"
-        " WHERE account_id = $1 ON CONFLICT (account_id, code) DO UPDATE SET value = excluded.value",
+        "INSERT INTO account_limit (account_id, code, value) VALUES ($1, $2, $3)"
+        " ON CONFLICT (account_id, code) DO UPDATE SET value = excluded.value",
         3};
+    struct setting *setting = argument;
     DB_RESULT result = NULL;
-    enum code status =
-        DB_RUN(db, problem, &result, &set, account_id, code, row_integer(problem->arena, value));
+    enum code code = DB_RUN(db, change->problem, &result, &lock, change->account_id, setting->code);
+    if (code != CODE_OK)
+        return code;
+    setting->known = PQntuples(result) == 1;
+    if (!setting->known)
+        return CODE_OK;
+    DB_QUEUE(db, &set, change->account_id, setting->code, row_integer(change->arena, setting->value));
+    int64_t before = PQgetisnull(result, 0, 0) ? limit_find(setting->code)->value
+                                               : strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+    write_value(change->arena, before, &change->audit.before);
+    write_value(change->arena, setting->value, &change->audit.after);
+    change->audit.target = arena_printf(change->arena, "/v1/account/limits/%s", setting->code);
+    return CODE_OK;
+}
+
+enum code limit_set(struct db *db, struct change *change, const char *code, int64_t value, bool *ret_known)
+{
+    struct setting setting = {.code = code, .value = value};
+    enum code status = tx_run(db, change, set_body, &setting);
     if (status == CODE_OK)
-        *ret_known = strcmp(PQcmdTuples(result), "1") == 0;
+        *ret_known = setting.known;
     return status;
 }

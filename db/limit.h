@@ -1,7 +1,7 @@
 /* Limits of an account and what counts against them. */
 #pragma once
 
-#include "db/conn.h"
+#include "db/tx.h"
 #include "model/buffer.h"
 #include "model/limit.h"
 
@@ -23,5 +23,4 @@ enum code limit_collect(struct db *db, enum limit limit, struct problem *problem
 enum code limit_list(struct db *db, const char *account_id, struct problem *problem, struct buffer *out);
 
 /* For the operator. False when there is no such account. */
-enum code limit_set(struct db *db, const char *account_id, const char *code, int64_t value,
-                    struct problem *problem, bool *ret_known);
+enum code limit_set(struct db *db, struct change *change, const char *code, int64_t value, bool *ret_known);

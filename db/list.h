@@ -5,7 +5,7 @@
 #include "db/conn.h"
 #include "model/field.h"
 
-#define LIST_MAX_FILTERS 6
+#define LIST_MAX_FILTERS 9
 #define LIST_MAX_ORDERS  4
 #define LIST_MAX_KEYS    2 /* columns in one order_by */
 

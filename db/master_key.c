@@ -254,9 +254,10 @@ static enum code queue_rotation(struct db *db, struct change *change, const char
 static enum code update_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement lock = {
-        "SELECT alias, description, status, generation, version FROM master_key"
-        " WHERE account_id = $1 AND key_id = $2 FOR NO KEY UPDATE",
-        2};
+        "SELECT FROM master_key WHERE account_id = $1 AND key_id = $2 FOR NO KEY UPDATE", 2};
+    static const struct statement see = {"SELECT " COLUMNS ", k.generation, k.version FROM master_key k"
+                                         " WHERE k.account_id = $1 AND k.key_id = $2",
+                                         2};
     static const struct statement update = {
         "UPDATE master_key SET alias = $3, description = $4, status = $5, version = version + 1, updated_at = now()"
         " WHERE account_id = $1 AND key_id = $2",
@@ -265,12 +266,18 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     struct key key = {0};
     DB_RESULT before = NULL;
 
-    enum code code = DB_RUN(db, change->problem, &before, &lock, change->account_id, work->key_id);
+    DB_QUEUE(db, &lock, change->account_id, work->key_id);
+    DB_QUEUE(db, &see, change->account_id, work->key_id);
+    enum code code = db_collect(db, change->problem, NULL);
+    if (code == CODE_OK)
+        code = db_collect(db, change->problem, &before);
     if (code != CODE_OK)
         return code;
     if (PQntuples(before) == 0)
         return not_found(change->problem);
     code = tx_match(change, PQgetvalue(before, 0, PQfnumber(before, "version")));
+    if (code == CODE_OK)
+        code = tx_before(change, before, &key_table);
     if (code != CODE_OK)
         return code;
     row_read(change->arena, before, 0, &key_table, &key);

@@ -11,6 +11,7 @@
 #include "db/row.h"
 #include "model/id.h"
 #include "model/job.h"
+#include "model/json_out.h"
 #include "model/operation.h"
 #include "model/text.h"
 
@@ -183,6 +184,36 @@ enum code organization_need_serving(const struct organization_row *row, struct p
     return row->is_serving ? CODE_OK : organization_not_serving(row->organization_id, row->state, problem);
 }
 
+static const char *path_of(struct arena *arena, const char *organization_id)
+{
+    return arena_printf(arena, "/v1/organizations/%s", organization_id);
+}
+
+static struct buffer state_json(struct arena *arena, const char *state, const char *reason)
+{
+    struct buffer json = {.arena = arena};
+    out_begin_object(&json);
+    out_member(&json, "state", state);
+    out_member(&json, "state_reason", reason);
+    out_end_object(&json);
+    return json;
+}
+
+/* For the audit log. A change of something else that brings it about tells of that. */
+static void note_transition(struct change *change, const struct organization_row *row, const char *to,
+                            const char *reason)
+{
+    const char *path = path_of(change->arena, row->organization_id);
+    change->audit.organization_id = row->organization_id;
+    if (change->audit.target != NULL && strcmp(change->audit.target, path) != 0)
+        return;
+    change->audit.target = path;
+    if (change->audit.before.length == 0)
+        change->audit.before = state_json(change->arena, row->state, NULL);
+    change->audit.after = state_json(change->arena, to, reason);
+    change->audit.failure = strcmp(to, "FAILED") == 0 ? reason : NULL;
+}
+
 enum code organization_transition(struct db *db, struct change *change, struct organization_row *row,
                                   const char *to, const char *reason)
 {
@@ -200,6 +231,7 @@ enum code organization_transition(struct db *db, struct change *change, struct o
         return problem_set(change->problem, CODE_ORGANIZATION_STATE,
                            "The organization is %s and cannot become %s; it can become: %s.", row->state, to,
                            organization_next_states(change->arena, row->state));
+    note_transition(change, row, to, reason);
     DB_QUEUE(db, &update, row->organization_id, to, reason);
     DB_QUEUE(db, &insert, row->organization_id, row->state, to, change->actor, reason);
     row->state = to;
@@ -235,7 +267,7 @@ static enum code collect_rows(struct db *db, struct problem *problem, PGresult *
 static enum code begin_work(struct db *db, struct change *change, const struct making *making,
                             const char *kind, const char *document)
 {
-    const char *target = arena_printf(change->arena, "/v1/organizations/%s", making->organization_id);
+    const char *target = path_of(change->arena, making->organization_id);
     const struct job_request request = {.kind = kind,
                                         .organization_id = making->organization_id,
                                         .operation_id = making->operation_id,
@@ -358,6 +390,17 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     account_queue_begin_trial(db, change->arena, change->account_id);
     DB_QUEUE(db, &insert_alias, wanted->alias, making->organization_id);
     DB_QUEUE(db, &insert_transition, making->organization_id, change->actor);
+    struct buffer *after = &change->audit.after;
+    after->arena = change->arena;
+    out_begin_object(after);
+    out_member(after, "alias", wanted->alias);
+    out_member(after, "region", region);
+    out_member(after, "setup", wanted->setup);
+    out_member(after, "directory_id", wanted->directory_id);
+    out_member(after, "state", "REQUESTED");
+    out_end_object(after);
+    change->audit.organization_id = making->organization_id;
+    change->audit.target = path_of(change->arena, making->organization_id);
     return begin_work(db, change, making, setup_job(wanted->setup), NULL);
 }
 
@@ -405,6 +448,13 @@ enum code organization_retry(struct db *db, struct change *change, const char *o
 
 /* --- health, and being switched off --- */
 
+static enum code begin_check(struct db *db, struct change *change, const struct making *making,
+                             struct organization_row *row)
+{
+    enum code code = organization_transition(db, change, row, "VALIDATING", NULL);
+    return code == CODE_OK ? begin_work(db, change, making, JOB_ORGANIZATION_HEALTH, NULL) : code;
+}
+
 static enum code validate_body(struct db *db, struct change *change, void *argument)
 {
     const struct making *making = argument;
@@ -415,9 +465,7 @@ static enum code validate_body(struct db *db, struct change *change, void *argum
         code =
             problem_set(change->problem, CODE_ORGANIZATION_STATE,
                         "The organization is INACTIVE and not checked; ActivateOrganization also checks it.");
-    if (code == CODE_OK)
-        code = organization_transition(db, change, &row, "VALIDATING", NULL);
-    return code == CODE_OK ? begin_work(db, change, making, JOB_ORGANIZATION_HEALTH, NULL) : code;
+    return code == CODE_OK ? begin_check(db, change, making, &row) : code;
 }
 
 enum code organization_validate(struct db *db, struct change *change, const char *organization_id)
@@ -436,9 +484,7 @@ static enum code activate_body(struct db *db, struct change *change, void *argum
             problem_set(change->problem, CODE_ORGANIZATION_STATE,
                         "The organization is %s; only an INACTIVE one can be activated. It can become: %s.",
                         row.state, organization_next_states(change->arena, row.state));
-    if (code == CODE_OK)
-        code = organization_transition(db, change, &row, "VALIDATING", NULL);
-    return code == CODE_OK ? begin_work(db, change, making, JOB_ORGANIZATION_HEALTH, NULL) : code;
+    return code == CODE_OK ? begin_check(db, change, making, &row) : code;
 }
 
 enum code organization_activate(struct db *db, struct change *change, const char *organization_id)

@@ -5,8 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "db/audit.h"
 #include "db/idempotency.h"
 #include "db/notifier.h"
+#include "db/row.h"
 
 #define MAX_ATTEMPTS 6
 
@@ -22,9 +24,18 @@ const char *tx_etag(struct arena *arena, const char *version)
     return arena_printf(arena, "\"v%s\"", version);
 }
 
+/* Whether it is the tag, or that of the same in gzip: `"v3"`, `"v3-gzip"`. */
+static bool is_tag(const char *text, size_t length, const char *etag)
+{
+    static const char gzip[] = "-gzip\"";
+    size_t tag = strlen(etag) - 1; /* without the quote at its end */
+    return strncmp(text, etag, tag) == 0 &&
+           ((length == tag + 1 && text[tag] == '"') ||
+            (length == tag + sizeof(gzip) - 1 && memcmp(text + tag, gzip, sizeof(gzip) - 1) == 0));
+}
+
 bool tx_names(const char *tags, const char *etag, bool takes_weak)
 {
-    size_t length = strlen(etag);
     if (strcmp(tags, "*") == 0)
         return true;
     for (const char *at = tags; *at != '\0';) {
@@ -32,7 +43,7 @@ bool tx_names(const char *tags, const char *etag, bool takes_weak)
         if (takes_weak && strncmp(at, "W/", 2) == 0)
             at += 2;
         size_t tag = strcspn(at, ", \t");
-        if (tag == length && memcmp(at, etag, length) == 0)
+        if (is_tag(at, tag, etag))
             return true;
         at += tag;
     }
@@ -48,6 +59,14 @@ enum code tx_match(struct change *change, const char *version)
     return problem_set(change->problem, CODE_PRECONDITION_FAILED,
                        "It is %s now, which If-Match does not name: somebody changed it. Read it again.",
                        etag);
+}
+
+enum code tx_before(struct change *change, const PGresult *result, const struct field_table *table)
+{
+    change->audit.before = (struct buffer){.arena = change->arena};
+    if (PQntuples(result) == 0)
+        return CODE_OK;
+    return row_write(result, 0, 0, table, &change->audit.before);
 }
 
 /* --- running --- */
@@ -84,6 +103,7 @@ static enum code run_body(struct db *db, struct change *change, tx_body *body, v
     bool remembers = change->idempotency != NULL && !change->validate_only;
 
     change->answer = (struct answer){.body.arena = change->arena};
+    change->audit = change->asked;
     change->matched = false;
     db_queue_silently(db, &begin, NULL, 0);
     if (remembers)
@@ -96,6 +116,8 @@ static enum code run_body(struct db *db, struct change *change, tx_body *body, v
         db_queue_silently(db, &check_now, NULL, 0);
         return db_finish(db, change->problem);
     }
+    if (code == CODE_OK)
+        audit_queue_event(db, change);
     if (code == CODE_OK && remembers)
         code = idempotency_queue_record(db, change);
     return code;

@@ -148,6 +148,12 @@ enum code user_queue_list(struct db *db, const char *account_id, const char *org
 
 /* --- what changes have in common --- */
 
+/* What a change starts from. */
+static const struct statement see = {"SELECT " COLUMNS ", e.version FROM entity e" DETAIL_AND_MAILBOX
+                                     " JOIN organization o ON o.organization_id = e.organization_id"
+                                     " WHERE e.organization_id = $1 AND e.entity_id = $2 AND e.kind = 'USER'",
+                                     2};
+
 /* Locked, for a change; or only seen. The lock is a statement of its own: a row that was waited for is read as it then is,
  * but what is joined to it in the same statement would be as it was before. */
 static void queue_lock(struct db *db, const struct change *change, const struct user_key *key, bool locks)
@@ -156,14 +162,6 @@ static void queue_lock(struct db *db, const struct change *change, const struct 
         "SELECT FROM entity e WHERE organization_id = $1 AND entity_id = $2 AND kind = 'USER' AND EXISTS"
         " (SELECT FROM organization o WHERE o.organization_id = $1 AND o.account_id = $3) FOR NO KEY UPDATE OF e",
         3};
-    static const struct statement see = {
-        "SELECT e.name, d.type, d.first_name, d.last_name, e.display_name, d.initials, e.hidden_from_address_list,"
-        " d.street, d.city, d.zip_code, d.country, d.telephone, d.job_title, d.department, d.company, d.office,"
-        " d.quota_mb, e.state, e.version, (SELECT a.email FROM email_address a WHERE a.organization_id = $1"
-        "  AND a.entity_id = $2 AND a.is_primary) AS email"
-        " FROM entity e JOIN user_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id"
-        " WHERE e.organization_id = $1 AND e.entity_id = $2 AND e.kind = 'USER'",
-        2};
     const char *const parameters[] = {key->organization_id, key->user_id, change->account_id};
     organization_queue(db, change->account_id, key->organization_id,
                        locks ? ORGANIZATION_SHARE : ORGANIZATION_READ);
@@ -186,6 +184,9 @@ static enum code collect_lock(struct db *db, struct change *change, struct user_
         return not_found(change->problem);
     row_read(change->arena, result, 0, &user_table, &ret_locked->user);
     ret_locked->state = row_text(change->arena, result, 0, "state");
+    code = tx_before(change, result, &user_table);
+    if (code != CODE_OK)
+        return code;
     return tx_match(change, PQgetvalue(result, 0, PQfnumber(result, "version")));
 }
 
@@ -580,7 +581,12 @@ enum code user_purge(struct db *db, struct change *change, const struct user_key
     static const struct statement mark = {
         "UPDATE entity SET purge_at = NULL WHERE organization_id = $1 AND entity_id = $2", 2};
     DB_RESULT result = NULL;
-    enum code code = DB_RUN(db, change->problem, &result, &lock, key->organization_id, key->user_id);
+    DB_RESULT seen = NULL;
+    DB_QUEUE(db, &lock, key->organization_id, key->user_id);
+    DB_QUEUE(db, &see, key->organization_id, key->user_id);
+    enum code code = db_collect(db, change->problem, &result);
+    if (code == CODE_OK)
+        code = db_collect(db, change->problem, &seen);
     /* Not there any more, or enabled again. */
     if (code != CODE_OK || PQntuples(result) == 0 || PQgetisnull(result, 0, 1))
         return code;
@@ -588,6 +594,11 @@ enum code user_purge(struct db *db, struct change *change, const struct user_key
         queue_purge(db, change, key, strtoll(PQgetvalue(result, 0, 2), NULL, 10));
         return CODE_OK;
     }
+    change->audit.target =
+        arena_printf(change->arena, "/v1/organizations/%s/users/%s", key->organization_id, key->user_id);
+    code = tx_before(change, seen, &user_table);
+    if (code != CODE_OK)
+        return code;
     address_queue_remove_all(db, key->organization_id, key->user_id);
     if (strcmp(PQgetvalue(result, 0, 0), "DELETED") == 0) {
         DB_QUEUE(db, &remove_entity, key->organization_id, key->user_id);

@@ -86,9 +86,11 @@ static enum code add_alias_body(struct db *db, struct change *change, void *argu
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->user_id,
                       email.address);
+    if (code == CODE_OK)
+        code = tx_before(change, before, &alias_table);
     if (code != CODE_OK)
         return code;
-    change->answer.location =
+    change->answer.location = change->audit.target =
         arena_printf(change->arena, "/v1/organizations/%s/users/%s/aliases/%s", key->organization_id,
                      key->user_id, text_percent_encode(change->arena, email.address));
     if (PQntuples(before) > 0) {
@@ -130,6 +132,8 @@ static enum code remove_alias_body(struct db *db, struct change *change, void *a
     if (code == CODE_OK)
         code =
             DB_RUN(db, change->problem, &result, &get_alias, key->organization_id, key->user_id, work->email);
+    if (code == CODE_OK)
+        code = tx_before(change, result, &alias_table);
     if (code != CODE_OK || PQntuples(result) == 0)
         return code;
     if (row_flag(result, 0, "is_primary"))

@@ -68,6 +68,15 @@ static void decode_enum(struct decoder *d, const struct field *field, const char
     d->add(d->problem, field->name, "invalid_value", "One of: %s.", buffer_string(&allowed));
 }
 
+static void decode_time(struct decoder *d, const struct field *field, const char *text)
+{
+    if (text_is_time(text))
+        store_text(field, arena_string(d->problem->arena, text), d->target);
+    else
+        d->add(d->problem, field->name, "invalid_format",
+               "A time is written as in RFC 3339: 2026-11-23T10:00:00Z.");
+}
+
 static void decode_integer(struct decoder *d, const struct field *field, int64_t value)
 {
     if (value < field->min)
@@ -121,6 +130,8 @@ static void decode_member(struct decoder *d, const char *name, const struct fiel
         decode_string(d, field, json_string_value(value));
     else if (field->kind == FIELD_ENUM && json_is_string(value))
         decode_enum(d, field, json_string_value(value));
+    else if (field->kind == FIELD_TIME && json_is_string(value))
+        decode_time(d, field, json_string_value(value));
     else if (field->kind == FIELD_INTEGER && json_is_integer(value))
         decode_integer(d, field, json_integer_value(value));
     else if (field->kind == FIELD_BOOLEAN && json_is_boolean(value))
@@ -192,6 +203,8 @@ static void decode_parameter(struct decoder *d, const struct field *field, const
         decode_string(d, field, text);
     else if (field->kind == FIELD_ENUM)
         decode_enum(d, field, text);
+    else if (field->kind == FIELD_TIME)
+        decode_time(d, field, text);
     else if (field->kind == FIELD_BOOLEAN && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0))
         store_boolean(field, strcmp(text, "true") == 0, d->target);
     else if (field->kind == FIELD_INTEGER && text_to_integer(text, &value))

@@ -13,7 +13,7 @@ enum field_kind {
     FIELD_INTEGER, /* int64_t */
     FIELD_BOOLEAN, /* bool */
     FIELD_ENUM,    /* const char *, one of `values` */
-    FIELD_TIME,    /* const char *, RFC 3339; only in answers */
+    FIELD_TIME,    /* const char *, RFC 3339 */
     FIELD_STRINGS, /* list of strings; only in answers */
     FIELD_JSON,    /* a JSON document; only in answers */
 };
@@ -74,6 +74,11 @@ struct field_table {
     {                                                                 \
         .name = #member, .kind = FIELD_BOOLEAN, .flags = (row_flags), \
         .offset = FIELD_OFFSET(type, member, bool)                    \
+    }
+#define FIELD_TIME_ROW(type, member, row_flags)                    \
+    {                                                              \
+        .name = #member, .kind = FIELD_TIME, .flags = (row_flags), \
+        .offset = FIELD_OFFSET(type, member, const char *)         \
     }
 /* A member that the service makes: it is in answers only. */
 #define FIELD_READ_ONLY_ROW(row_name, row_kind, ...)                                  \

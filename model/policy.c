@@ -18,9 +18,19 @@ struct policy {
 static const char *const full_actions[] = {"workmail:*", "ds:*", "kms:*", "ses:*", NULL};
 static const struct statement full_statements[] = {{.allow = true, .actions = full_actions}};
 
-static const char *const read_only_actions[] = {
-    "workmail:Get*", "workmail:List*", "workmail:Describe*", "workmail:Search*", "workmail:Test*", "ses:Get*",
-    "ses:Describe*", "ds:Describe*",   "ds:List*",           "kms:Describe*",    "kms:List*",      NULL};
+static const char *const read_only_actions[] = {"workmail:VerifyAuditLog",
+                                                "workmail:Get*",
+                                                "workmail:List*",
+                                                "workmail:Describe*",
+                                                "workmail:Search*",
+                                                "workmail:Test*",
+                                                "ses:Get*",
+                                                "ses:Describe*",
+                                                "ds:Describe*",
+                                                "ds:List*",
+                                                "kms:Describe*",
+                                                "kms:List*",
+                                                NULL};
 static const struct statement read_only_statements[] = {{.allow = true, .actions = read_only_actions}};
 
 static const struct policy managed[] = {

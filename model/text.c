@@ -55,6 +55,55 @@ bool text_has_control(const char *text)
     return false;
 }
 
+/* The number in these digits; -1 when they are none. */
+static int digits_at(const char *text, unsigned first, unsigned count)
+{
+    int value = 0;
+    for (unsigned i = first; i < first + count; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return -1;
+        value = value * 10 + (text[i] - '0');
+    }
+    return value;
+}
+
+static bool is_offset(const char *text)
+{
+    if (strcmp(text, "Z") == 0)
+        return true;
+    if (strlen(text) != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':')
+        return false;
+    int hours = digits_at(text, 1, 2);
+    int minutes = digits_at(text, 4, 2);
+    return hours >= 0 && hours <= 14 && minutes >= 0 && minutes <= 59;
+}
+
+bool text_is_time(const char *text)
+{
+    static const char form[] = "dddd-dd-ddTdd:dd:dd";
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (strlen(text) < sizeof(form))
+        return false;
+    for (unsigned i = 0; i < sizeof(form) - 1; i++)
+        if (form[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
+            return false;
+    int year = digits_at(text, 0, 4);
+    int month = digits_at(text, 5, 2);
+    int day = digits_at(text, 8, 2);
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (year < 1 || month < 1 || month > 12 || day < 1 || day > days[month - 1] + (leap && month == 2) ||
+        digits_at(text, 11, 2) > 23 || digits_at(text, 14, 2) > 59 || digits_at(text, 17, 2) > 59)
+        return false;
+    const char *rest = text + sizeof(form) - 1;
+    if (*rest == '.') {
+        size_t decimals = strspn(rest + 1, "0123456789");
+        if (decimals < 1 || decimals > 6)
+            return false;
+        rest += 1 + decimals;
+    }
+    return is_offset(rest);
+}
+
 char *text_lower(struct arena *arena, const char *text)
 {
     char *copy = arena_string(arena, text);

@@ -15,6 +15,10 @@ size_t text_characters(const char *text);
 /* Has a C0 control character or DEL. */
 bool text_has_control(const char *text);
 
+/* A time that there is, as in RFC 3339: 2026-11-23T10:00:00Z, with up to six decimals of the second, or with an offset
+ * such as +01:00 instead of Z. */
+bool text_is_time(const char *text);
+
 /* ASCII letters in lower case, in the arena. */
 char *text_lower(struct arena *arena, const char *text);
 

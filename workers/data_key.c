@@ -12,4 +12,5 @@ static enum code wrap(struct step *step)
 const struct workflow data_key_workflow = {
     .kind = JOB_DATA_KEY,
     .steps = (workflow_step *const[]){wrap},
+    .action = "service:WrapDataKey",
 };

@@ -41,4 +41,5 @@ const struct workflow organization_removal_workflow = {
     .kind = JOB_ORGANIZATION_REMOVAL,
     .steps = (workflow_step *const[]){remove_entities, remove_settings, release_directory, finish},
     .state = "DELETING",
+    .action = "service:RemoveOrganization",
 };

@@ -45,6 +45,7 @@ const struct workflow organization_setup_workflow = {
     .enter_from = requested,
     .state = "CREATING",
     .failed_state = "FAILED",
+    .action = "service:SetUpOrganization",
 };
 
 const struct workflow organization_setup_standard_workflow = {
@@ -53,4 +54,5 @@ const struct workflow organization_setup_standard_workflow = {
     .enter_from = requested,
     .state = "CREATING",
     .failed_state = "FAILED",
+    .action = "service:SetUpOrganization",
 };

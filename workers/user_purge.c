@@ -12,4 +12,5 @@ static enum code purge(struct step *step)
 const struct workflow user_purge_workflow = {
     .kind = JOB_USER_PURGE,
     .steps = (workflow_step *const[]){purge},
+    .action = "service:PurgeMailbox",
 };

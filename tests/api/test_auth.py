@@ -5,6 +5,7 @@ import time
 import psycopg
 import pytest
 
+from checks import check_all_sealed
 from client import basic, bearer
 from organization import create_organization, unique
 from raw_http import Connection
@@ -108,16 +109,19 @@ def test_new_key_works_at_once(service, account):
     service.client(new_identity(service, account, "AmazonWorkMailReadOnlyAccess")).get("/v1/regions")
 
 
-@pytest.mark.parametrize(**named(route for route in closed_routes() if not is_mutation(route)))
+@pytest.mark.parametrize(**named(route for route in closed_routes() if route["method"] == "GET"))
 def test_read_only_identity_reads_what_root_reads(service, api, read_only, org, route):
     user = org.create_user()
+    check_all_sealed(service)
     operation = api.get("/v1/operations", params={"organization_id": org.id})["items"][0]
     path = (route["path"].replace("{organization_id}", org.id).replace("{user_id}", user["user_id"])
-            .replace("{directory_id}", user["directory_id"]).replace("{operation_id}", operation["operation_id"]).replace("{key_id}", org.describe()["key_id"]))
-    assert service.client(read_only).get(path).body == api.get(path).body
+            .replace("{directory_id}", user["directory_id"]).replace("{operation_id}", operation["operation_id"])
+            .replace("{key_id}", org.describe()["key_id"]))
+    answers = [caller.get(path).body for caller in (service.client(read_only), api)]
+    assert answers[0] == answers[1] or route["operation"] == "GetMetrics"  # which counts this very request
 
 
-@pytest.mark.parametrize(**named(route for route in closed_routes() if route["body"]))
+@pytest.mark.parametrize(**named(route for route in closed_routes() if route["body"] and is_mutation(route)))
 def test_denial_comes_before_the_body_is_judged(service, read_only, org, route):
     path = fill(route["path"], org.id)
     for body in (b'{"nonsense": 1}', b"no JSON"):

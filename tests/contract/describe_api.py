@@ -14,6 +14,8 @@ ANSWERS = {
     "account": "Account",
     "usage": "Usage",
     "key": "Key",
+    "audit_event": "AuditEvent",
+    "audit_verification": "AuditVerification",
 }
 
 # What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an
@@ -78,6 +80,9 @@ def _route(route, path, operation, tables, document, used):
     if operation.get("x-action") != (None if public else route["action"]):
         yield f"x-action is {operation.get('x-action')}, in the route table {route['action']}"
 
+    if bool(operation.get("x-reads")) != (route["method"] != "GET" and not route["changes"]):
+        yield "a change in one, none in the other"
+
     successes = {int(status) for status in operation["responses"] if status.startswith("2")}
     if successes != {route["success"]} | ({DRY_RUN_STATUS} if is_change(route) else set()):
         yield f"successes are {sorted(successes)}, in the route table {route['success']}"
@@ -87,7 +92,7 @@ def _route(route, path, operation, tables, document, used):
 
 
 def is_change(route):
-    return route["method"] != "GET"
+    return route["changes"]
 
 
 def _body(route, operation, tables, document, used):

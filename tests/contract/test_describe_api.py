@@ -78,13 +78,13 @@ def row(name, kind, **more):
 MOODS = ["CALM", "WILD"]
 DESCRIPTION = {
     "routes": [
-        {"method": "GET", "path": "/healthz", "operation": "GetHealth", "action": "public", "lane": "fast",
+        {"method": "GET", "changes": False, "path": "/healthz", "operation": "GetHealth", "action": "public", "lane": "fast",
          "body": None, "body_mode": None, "query": None, "success": 200},
-        {"method": "GET", "path": "/v1/cats", "operation": "ListCats", "action": "workmail:ListCats", "lane": "fast",
+        {"method": "GET", "changes": False, "path": "/v1/cats", "operation": "ListCats", "action": "workmail:ListCats", "lane": "fast",
          "body": None, "body_mode": None, "query": "list_cats", "success": 200},
-        {"method": "POST", "path": "/v1/cats", "operation": "CreateCat", "action": "workmail:CreateCat", "lane": "fast",
+        {"method": "POST", "changes": True, "path": "/v1/cats", "operation": "CreateCat", "action": "workmail:CreateCat", "lane": "fast",
          "body": "cat", "body_mode": "create", "query": None, "success": 201},
-        {"method": "PATCH", "path": "/v1/cats/{cat_id}", "operation": "UpdateCat", "action": "workmail:UpdateCat", "lane": "fast",
+        {"method": "PATCH", "changes": True, "path": "/v1/cats/{cat_id}", "operation": "UpdateCat", "action": "workmail:UpdateCat", "lane": "fast",
          "body": "cat", "body_mode": "update", "query": None, "success": 200},
     ],
     "tables": {
@@ -143,7 +143,7 @@ def test_member_missing_in_the_description_is_noticed(schema, member):
 
 
 @pytest.mark.parametrize("change", [
-    {"method": "PUT"}, {"path": "/v1/dogs"}, {"operation": "MakeCat"}, {"action": "workmail:MakeCat"}, {"action": "public"},
+    {"method": "PUT"}, {"changes": False}, {"path": "/v1/dogs"}, {"operation": "MakeCat"}, {"action": "workmail:MakeCat"}, {"action": "public"},
     {"body": None, "body_mode": None}, {"body_mode": "update"}, {"query": "list_cats"}, {"success": 202}, {"success": 204},
 ], ids=str)
 def test_changed_route_is_noticed(change):

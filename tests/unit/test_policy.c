@@ -81,6 +81,8 @@ static void test_managed_policies_allow_what_the_guide_says(void **state)
         {"workmail:DescribeUser", true, true},
         {"workmail:SearchMembers", true, true},
         {"workmail:TestAvailabilityConfiguration", true, true},
+        {"workmail:VerifyAuditLog", true, true},
+        {"workmail:VerifyMailDomain", true, false},
         {"WorkMail:listusers", true, true},
         {"ses:DescribeReceiptRule", true, true},
         {"ses:GetIdentityPolicies", true, true},

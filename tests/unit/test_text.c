@@ -195,6 +195,50 @@ static void test_integers(void **state)
     }
 }
 
+static void test_what_is_a_time(void **state)
+{
+    static const struct {
+        const char *text;
+        bool valid;
+    } rows[] = {
+        {"2026-11-23T10:00:00Z", true},
+        {"2026-11-23T10:00:00.1Z", true},
+        {"2026-11-23T10:00:00.123456Z", true},
+        {"2026-11-23T23:59:59+01:00", true},
+        {"2026-11-23T10:00:00-14:59", true},
+        {"2024-02-29T00:00:00Z", true},
+        {"2000-02-29T00:00:00Z", true},
+        {"0001-01-01T00:00:00Z", true},
+        {"", false},
+        {"2026-11-23", false},
+        {"2026-11-23T10:00:00", false},
+        {"2026-11-23T10:00:00z", false},
+        {"2026-11-23 10:00:00Z", false},
+        {"2026-11-23T10:00:00ZZ", false},
+        {"2026-11-23T10:00:00.Z", false},
+        {"2026-11-23T10:00:00.1234567Z", false},
+        {"2026-02-29T00:00:00Z", false},
+        {"1900-02-29T00:00:00Z", false},
+        {"2026-00-01T00:00:00Z", false},
+        {"2026-13-01T00:00:00Z", false},
+        {"2026-04-31T00:00:00Z", false},
+        {"2026-04-00T00:00:00Z", false},
+        {"0000-01-01T00:00:00Z", false},
+        {"2026-11-23T24:00:00Z", false},
+        {"2026-11-23T10:60:00Z", false},
+        {"2026-11-23T10:00:60Z", false},
+        {"2026-11-23T10:00:00+15:00", false},
+        {"2026-11-23T10:00:00+01:60", false},
+        {"2026-11-23T10:00:00+0100", false},
+        {"2026-11-23T10:00:00+1:000", false},
+        {"-026-11-23T10:00:00Z", false},
+        {"infinity", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_row(text_is_time(rows[i].text) == rows[i].valid, "%s", rows[i].text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +251,7 @@ int main(void)
         UNIT_TEST(test_percent_decoding_stops_at_the_length),
         UNIT_TEST(test_percent_encoding_comes_back),
         UNIT_TEST(test_integers),
+        UNIT_TEST(test_what_is_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
