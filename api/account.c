@@ -36,11 +36,11 @@ enum code close_account(struct request *request)
 
 enum code get_account_usage(struct request *request)
 {
-    struct usage_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct usage_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = usage_list(request->db, request->principal.account_id, &query, &request->problem, &body,
                           &next_token);

@@ -18,11 +18,11 @@ enum code create_key(struct request *request)
 
 enum code list_keys(struct request *request)
 {
-    struct key_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct key_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = master_key_list(request->db, request->principal.account_id, &query, &request->problem, &body,
                                &next_token);

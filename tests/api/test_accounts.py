@@ -1,12 +1,13 @@
 """Several accounts in one installation: made by the operator, apart from each other, on trial, metered, closed."""
 import concurrent.futures
 import datetime
+import json
 import re
 import threading
 
 import pytest
 
-from checks import check_no_job_left
+from checks import check_all_sealed, check_no_job_left
 from organization import PASSWORD, create_organization, unique
 from routes import FILLINGS, NO_ORGANIZATION, arguments_of, closed_routes, is_mutation, named
 from service import wait_until
@@ -98,6 +99,53 @@ def test_limits_are_those_of_the_own_account(service, api, account, theirs):
     assert others["aliases_per_user"] == 100
 
 
+# In the audit log
+
+
+def told(caller, action):
+    """What the one event with this action says."""
+    event, = caller.items("/v1/audit-events", action=action)
+    assert event["target"] == "/v1/account" and event["outcome"] == "ALLOWED"
+    return event
+
+
+def test_new_account_is_told_in_its_own_log_alone(service, api, account, theirs):
+    event = told(theirs, "operator:CreateAccount")
+    assert event["actor"]["kind"] == "OPERATOR" and event["account_id"] == account["account_id"]
+    assert event["changes"] == {"after": {"account_id": account["account_id"], "name": account["name"], "is_trial": False,
+                                          "access_key_id": account["access_key_id"]}}
+    assert account["account_id"] not in str(api.items("/v1/audit-events", action="operator:CreateAccount"))
+
+
+def test_what_an_account_was_and_is_is_told(service):
+    made = new_account(service)
+    caller = service.client(made)
+    first = caller.get("/v1/account").body
+    renamed = caller.patch("/v1/account", json={"name": "other"}).body
+    service.admin("end-trial", "--account", made["account_id"])
+    assert told(caller, "workmail:UpdateAccount")["changes"] == {"before": first, "after": renamed}
+    event = told(caller, "operator:EndTrial")
+    assert event["actor"]["kind"] == "OPERATOR"
+    assert event["changes"] == {"before": renamed, "after": caller.get("/v1/account").body}
+    service.admin("end-trial", "--account", made["account_id"], expect=1)
+    told(caller, "operator:EndTrial")  # what was refused is not told
+
+
+def test_end_of_an_account_is_told_and_sealed(service, account, theirs):
+    before = theirs.get("/v1/account").body
+    organization = create_organization(theirs)
+    close(theirs, account, force="true")
+    (changes, actor), = service.sql("SELECT changes, actor FROM audit_log WHERE chain = %s AND action = 'iam:CloseAccount'",
+                                    account["account_id"])
+    changes = json.loads(changes)
+    assert actor == "root" and changes["before"] == {**before, "updated_at": changes["before"]["updated_at"]}
+    assert (changes["before"]["status"], changes["after"]["status"]) == ("ACTIVE", "CLOSED")
+    wait_until(lambda: service.sql("""SELECT * FROM audit_log WHERE organization_id = %s AND outcome = 'ALLOWED'
+                                      AND action = 'service:RemoveOrganization'""", organization.id), what="the end of the organization")
+    check_all_sealed(service)
+    assert service.admin("verify-audit", "--account", account["account_id"])["result"] == "WHOLE"
+
+
 # Isolation
 
 
@@ -123,6 +171,7 @@ class Victim:
     def rows(self):
         """All that the database has of this account and its organization."""
         check_no_job_left(self.service)
+        check_all_sealed(self.service)
         columns = self.service.sql("""SELECT quote_ident(table_name), column_name FROM information_schema.columns
                                       JOIN information_schema.tables USING (table_schema, table_name)
                                       WHERE table_schema = 'public' AND table_type = 'BASE TABLE'

@@ -303,6 +303,22 @@ def test_rotation_wraps_data_keys_anew_and_former_material_goes(service, api):
     verify(service)
 
 
+def test_changes_of_a_key_and_what_follows_from_them_are_told_without_material(service, api):
+    key = create_key(api)
+    organization = create_organization(api, key_id=key["key_id"])
+    disabled = update(api, key, status="DISABLED").body
+    enabled = update(api, key, status="ENABLED").body
+    rotation = update(api, key, rotate=True).body
+    rotated(api, key)
+    told = [event for event in api.items("/v1/audit-events", order_by="at") if event["target"] == f"/v1/keys/{key['key_id']}"]
+    assert [(event["action"], event["changes"]) for event in told] == [
+        ("kms:CreateKey", {"after": key}), ("kms:UpdateKey", {"before": key, "after": disabled}),
+        ("kms:UpdateKey", {"before": disabled, "after": enabled}), ("kms:UpdateKey", {"before": enabled, "after": rotation})]
+    event, = api.items(organization.path + "/audit-events", action="service:WrapDataKey")
+    assert event["actor"]["kind"] == "SERVICE" and event["target"] == organization.path
+    assert event["changes"] == {"after": {"key_id": key["key_id"], "generation": 2}}
+
+
 def test_key_without_organizations_is_rotated_at_once(service, api):
     key = create_key(api)
     for _ in range(3):
