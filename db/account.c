@@ -75,7 +75,8 @@ static enum code collect_lock(struct db *db, struct change *change, PGresult **r
     if (code != CODE_OK)
         return code;
     if (PQntuples(*ret_account) == 0)
-        return problem_set(change->problem, CODE_UNAUTHENTICATED, "The account is closed.");
+        return problem_set(change->problem, CODE_UNAUTHENTICATED,
+                           "The account is closed, or there is none with this id.");
     return CODE_OK;
 }
 

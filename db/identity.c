@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "db/account.h"
 #include "db/master_key.h"
 #include "db/notifier.h"
 #include "db/row.h"
@@ -224,11 +225,14 @@ static enum code reset_body(struct db *db, struct change *change, void *argument
     static const struct statement remove = {
         "DELETE FROM access_key WHERE account_id = $1 AND iam_user_id IS NULL", 1};
     struct making *making = argument;
+    enum code code = account_lock(db, change);
+    if (code != CODE_OK)
+        return code;
     if (!new_access_key(&making->access_key))
         return CODE_INTERNAL_ERROR;
     DB_QUEUE(db, &remove, change->account_id);
     note_access_key(change, making->access_key.access_key_id, NULL, "ACTIVE");
-    enum code code = queue_access_key(db, change, making, change->account_id);
+    code = queue_access_key(db, change, making, change->account_id);
     identity_queue_notice(db);
     if (code == CODE_OK)
         code = db_finish(db, change->problem);

@@ -79,6 +79,13 @@ def test_root_key_of_another_account_does_not_overwrite_the_first_ones_file(serv
     service.client(account).get("/v1/account", expect="unauthenticated")
 
 
+def test_root_key_of_no_account_or_a_closed_one_is_not_reset(service, account, theirs):
+    close(theirs, account)
+    for account_id in (account["account_id"], "0" * 12):
+        service.admin("reset-root-key", "--account", account_id, expect=1)
+        assert not (service.state / f"root-access-key-{account_id}.json").exists()
+
+
 def test_account_name_is_changed_and_nothing_else(theirs):
     before = theirs.get("/v1/account")
     after = theirs.patch("/v1/account", json={"name": "Ärger & Co."})
