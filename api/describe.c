@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "api/route.h"
+#include "model/account.h"
 #include "model/audit.h"
 #include "model/directory.h"
 #include "model/health.h"
 #include "model/json_out.h"
+#include "model/key.h"
 #include "model/limit.h"
 #include "model/operation.h"
 #include "model/organization.h"
@@ -18,17 +20,13 @@
 
 /* Tables of answers; those of bodies and queries are found in the routes. */
 static const struct field_table *const answers[] = {
-    &organization_table,
-    &transition_table,
-    &health_table,
-    &directory_table,
-    &operation_table,
-    &user_table,
-    &alias_table,
-    &limit_table,
-    &region_table,
-    &audit_event_table,
-    &audit_verification_table,
+    &organization_table, &transition_table,
+    &health_table,       &directory_table,
+    &operation_table,    &user_table,
+    &alias_table,        &limit_table,
+    &region_table,       &account_table,
+    &usage_table,        &key_table,
+    &audit_event_table,  &audit_verification_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)

@@ -3,6 +3,7 @@
 #include "api/app.h"
 #include "db/organization.h"
 #include "db/organization_health.h"
+#include "model/key.h"
 
 enum code create_organization(struct request *request)
 {
@@ -20,6 +21,9 @@ enum code create_organization(struct request *request)
                            "See GET /v1/regions for the regions.");
         code = CODE_VALIDATION_FAILED;
     }
+    /* Who may not see a key may not use it. */
+    if (organization.key_id != NULL && !policy_allows(&request->principal, "kms:DescribeKey"))
+        code = key_is_unknown(&request->problem);
     if (code == CODE_OK)
         code = organization_create(request->db, &change, &organization);
     return response_change(request, &change, code);

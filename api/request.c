@@ -134,6 +134,7 @@ static enum code check_arguments(struct request *request)
         {"user_id", id_is_uuid, CODE_USER_NOT_FOUND},
         {"directory_id", id_is_directory, CODE_DIRECTORY_NOT_FOUND},
         {"operation_id", id_is_uuid, CODE_OPERATION_NOT_FOUND},
+        {"key_id", id_is_uuid, CODE_KEY_NOT_FOUND},
     };
     size_t length = 0;
     const char *name;

@@ -1,17 +1,22 @@
 /* THE table of operations: what is not here does not exist. */
+#include "api/account.h"
 #include "api/audit.h"
 #include "api/directory.h"
 #include "api/docs.h"
+#include "api/key.h"
 #include "api/metrics.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
 #include "api/service.h"
 #include "api/user.h"
+#include "db/account.h"
 #include "db/audit.h"
 #include "db/directory.h"
+#include "db/master_key.h"
 #include "db/operation.h"
 #include "db/organization.h"
+#include "db/usage.h"
 #include "db/user.h"
 
 /* A route cannot be written without an action; what is open says so. */
@@ -50,8 +55,23 @@ const struct route routes[] = {
     ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN),
     OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
 
+    ROUTE(GET, "/v1/account", "workmail", "DescribeAccount", LANE_FAST, 200, describe_account, PLAIN),
+    ROUTE(PATCH, "/v1/account", "workmail", "UpdateAccount", LANE_FAST, 200, update_account,
+          BODY(account_table, FIELD_UPDATE)),
+    /* It ends all identities of the account: full access to mail does not allow it. */
+    ROUTE(DELETE, "/v1/account", "iam", "CloseAccount", LANE_FAST, 204, close_account,
+          QUERY(account_closing_query)),
+    ROUTE(GET, "/v1/account/usage", "workmail", "GetAccountUsage", LANE_SLOW, 200, get_account_usage,
+          QUERY(usage_query_table)),
     ROUTE(GET, "/v1/account/limits", "workmail", "ListLimits", LANE_FAST, 200, list_limits, PLAIN),
     ROUTE(GET, "/v1/regions", "workmail", "ListRegions", LANE_FAST, 200, list_regions, PLAIN),
+
+    ROUTE(POST, "/v1/keys", "kms", "CreateKey", LANE_FAST, 201, create_key, BODY(new_key_table, FIELD_CREATE),
+          .body_optional = true),
+    ROUTE(GET, "/v1/keys", "kms", "ListKeys", LANE_FAST, 200, list_keys, QUERY(key_query_table)),
+    ROUTE(GET, "/v1/keys/{key_id}", "kms", "DescribeKey", LANE_FAST, 200, describe_key, PLAIN),
+    ROUTE(PATCH, "/v1/keys/{key_id}", "kms", "UpdateKey", LANE_FAST, 200, update_key,
+          BODY(key_table, FIELD_UPDATE)),
 
     ROUTE(POST, "/v1/organizations", "workmail", "CreateOrganization", LANE_FAST, 202, create_organization,
           BODY(organization_table, FIELD_CREATE)),

@@ -109,6 +109,8 @@ enum code organization_remove_entities(struct db *db, struct change *change,
         "  WHERE $3::boolean AND e.state <> 'DELETED'),"
         " released AS (DELETE FROM address_registry r USING batch b, email_address a"
         "  WHERE a.organization_id = $1 AND a.entity_id = b.entity_id AND r.email = a.email),"
+        " ended AS (UPDATE active_period p SET ended_at = clock_timestamp() FROM batch b"
+        "  WHERE p.organization_id = $1 AND p.entity_id = b.entity_id AND p.ended_at IS NULL),"
         " removed AS (DELETE FROM entity e USING batch b"
         "  WHERE e.organization_id = $1 AND e.entity_id = b.entity_id)"
         " SELECT count(*) = " BATCH " FROM batch",

@@ -5,7 +5,9 @@
 
 #include "db/address.h"
 #include "db/job.h"
+#include "db/limit.h"
 #include "db/row.h"
+#include "db/usage.h"
 #include "db/user_change.h"
 #include "model/id.h"
 #include "model/job.h"
@@ -276,9 +278,10 @@ static int queue_enable(struct db *db, struct change *change, const struct organ
     const char *local = email_local_part_of_name(change->arena, name);
     struct email test_alias;
     const char *detail;
-    int pending = 5;
+    int pending = 6;
 
     DB_QUEUE(db, &enable, key->organization_id, key->user_id);
+    usage_queue_begin(db, key);
     DB_QUEUE(db, &mailbox, key->organization_id, key->user_id, id_new_uuid(change->arena));
     address_queue_add(db, key->organization_id, key->user_id, email);
     address_queue_make_primary(db, key->organization_id, key->user_id, email);
@@ -343,6 +346,8 @@ static enum code create_with_mailbox(struct db *db, struct change *change, struc
         code = organization_need_serving(&organization, change->problem);
     if (code == CODE_OK)
         code = address_resolve(db, change, &organization, work->user->email, work->user->name, &email);
+    if (code == CODE_OK && organization.is_on_trial)
+        code = limit_trial_user(db, change->account_id, change->problem);
     if (code != CODE_OK)
         return code;
     queue_insert(db, change, &work->key, work->user, work->password_hash);
@@ -438,6 +443,8 @@ static enum code enable_body(struct db *db, struct change *change, void *argumen
                            work->email != NULL ? work->email : locked.user.email, locked.user.name, &email);
     if (code == CODE_OK && locked.user.email != NULL)
         code = user_room_for_address(db, change, &work->key, email.address, NULL);
+    if (code == CODE_OK && locked.organization.is_on_trial)
+        code = limit_trial_user(db, change->account_id, change->problem);
     if (code != CODE_OK)
         return code;
     int pending = queue_enable(db, change, &locked.organization, &work->key, locked.user.name, email.address);
@@ -478,8 +485,9 @@ static enum code disable_body(struct db *db, struct change *change, void *argume
         return user_show(db, change, &work->key);
     DB_QUEUE(db, &disable, work->key.organization_id, work->key.user_id,
              row_integer(change->arena, db_settings(db)->mailbox_retention_s));
+    usage_queue_end(db, &work->key);
     queue_purge(db, change, &work->key, db_settings(db)->mailbox_retention_s);
-    return user_touch_and_show(db, change, &work->key, 2);
+    return user_touch_and_show(db, change, &work->key, 3);
 }
 
 enum code user_disable(struct db *db, struct change *change, const struct user_key *key)

@@ -16,6 +16,7 @@
     X(CODE_USER_NOT_FOUND, "user_not_found", "There is no such user")                           \
     X(CODE_DIRECTORY_NOT_FOUND, "directory_not_found", "There is no such directory")            \
     X(CODE_OPERATION_NOT_FOUND, "operation_not_found", "There is no such operation")            \
+    X(CODE_KEY_NOT_FOUND, "key_not_found", "There is no such key")                              \
     X(CODE_METHOD_NOT_ALLOWED, "method_not_allowed", "The path does not have this method")      \
     X(CODE_NAME_TAKEN, "name_taken", "The name is taken")                                       \
     X(CODE_ALIAS_TAKEN, "alias_taken", "The alias is taken")                                    \
@@ -26,6 +27,8 @@
     X(CODE_OPERATION_STATE, "operation_state", "The operation cannot be canceled")              \
     X(CODE_ORGANIZATION_IN_USE, "organization_in_use", "The organization has enabled users")    \
     X(CODE_DIRECTORY_IN_USE, "directory_in_use", "An organization uses the directory")          \
+    X(CODE_ACCOUNT_IN_USE, "account_in_use", "The account is not empty")                        \
+    X(CODE_KEY_STATE, "key_state", "The master key's state forbids it")                         \
     X(CODE_PRIMARY_ADDRESS, "primary_address", "The primary address cannot be removed")         \
     X(CODE_MAIL_DOMAIN_NOT_FOUND, "mail_domain_not_found", "The mail domain is not registered") \
     X(CODE_MAIL_DOMAIN_STATE, "mail_domain_state", "The mail domain is not verified")           \

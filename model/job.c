@@ -19,6 +19,7 @@ const struct job_kind job_kinds[] = {
      .steps =
          (const char *const[]){"remove_entities", "remove_settings", "release_directory", "finish", NULL},
      .why_not = "What a removal has taken away cannot be brought back, so it goes on to its end."},
+    {.name = JOB_DATA_KEY, .steps = (const char *const[]){"wrap", NULL}},
     {.name = JOB_USER_PURGE, .steps = (const char *const[]){"purge", NULL}},
     {.name = JOB_CLEANING, .steps = (const char *const[]){"idempotency_records", "jobs", "operations", NULL}},
 };

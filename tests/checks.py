@@ -6,7 +6,7 @@ from service import wait_until
 
 # Tables whose rows stay when their organization has been deleted.
 OUTLIVING = {"organization", "organization_alias", "organization_transition", "operation", "job", "verified_domain",
-             "audit_event", "audit_unsealed"}
+             "audit_event", "audit_unsealed", "active_period"}
 CONTRADICTIONS = {
     "address without its row in the registry": """
         SELECT organization_id, entity_id, email FROM email_address
@@ -19,6 +19,10 @@ CONTRADICTIONS = {
             EXISTS (SELECT FROM mailbox WHERE (organization_id, entity_id) = (e.organization_id, e.entity_id))
             AND EXISTS (SELECT FROM email_address
                         WHERE (organization_id, entity_id) = (e.organization_id, e.entity_id) AND is_primary))""",
+    "user who is enabled and not metered, or metered and not enabled": """
+        SELECT entity_id, e.state, p.began_at FROM (SELECT * FROM entity WHERE kind = 'USER' AND state = 'ENABLED') e
+        FULL JOIN (SELECT * FROM active_period WHERE ended_at IS NULL) p USING (organization_id, entity_id)
+        WHERE e.state IS NULL OR p.began_at IS NULL""",
     "mailbox that nobody will ever purge": """
         SELECT organization_id, entity_id FROM mailbox JOIN entity USING (organization_id, entity_id)
         WHERE state <> 'ENABLED' AND purge_at IS NULL""",

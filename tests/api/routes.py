@@ -7,7 +7,8 @@ from contract.openapi_check import Document
 from service import ROOT, run_binary
 
 FILLINGS = {"directory_id": lambda: "d-" + uuid.uuid4().hex[:10], "operation_id": lambda: str(uuid.uuid4()), "user_id": lambda: str(uuid.uuid4()),
-            "file": lambda: "page.css", "email": lambda: "nobody@nowhere.test", "code": lambda: "name_taken"}
+            "file": lambda: "page.css", "email": lambda: "nobody@nowhere.test", "code": lambda: "name_taken",
+            "key_id": lambda: str(uuid.uuid4())}
 QUERY = {"confirm": "acme"}
 NO_ORGANIZATION = "m-" + 32 * "0"
 

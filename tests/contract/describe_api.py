@@ -11,6 +11,9 @@ ANSWERS = {
     "alias": "Alias",
     "limit": "Limit",
     "region": "Region",
+    "account": "Account",
+    "usage": "Usage",
+    "key": "Key",
     "audit_event": "AuditEvent",
     "audit_verification": "AuditVerification",
 }
