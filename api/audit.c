@@ -1,6 +1,7 @@
 #include "api/audit.h"
 
 #include "api/app.h"
+#include "api/authorize.h"
 #include "api/request.h"
 #include "db/audit.h"
 #include "db/audit_verify.h"
@@ -14,6 +15,8 @@ static enum code list(struct request *request, const char *organization_id)
     enum code code = request_query(request, &query);
     if (code == CODE_OK && query.page.include_total && request->lane != LANE_SLOW)
         return request_move(request, LANE_SLOW);
+    if (code == CODE_OK && organization_id == NULL)
+        code = authorize_visible(request, &query.page.visible);
     if (code == CODE_OK)
         code = audit_list(request->db, request->principal.account_id, organization_id, &query,
                           &request->problem, &body, &next_token);

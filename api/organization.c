@@ -1,6 +1,7 @@
 #include "api/organization.h"
 
 #include "api/app.h"
+#include "api/authorize.h"
 #include "db/organization.h"
 #include "db/organization_health.h"
 
@@ -34,6 +35,8 @@ enum code list_organizations(struct request *request)
     enum code code = request_query(request, &query);
     if (code == CODE_OK && query.page.include_total && request->lane != LANE_SLOW)
         return request_move(request, LANE_SLOW);
+    if (code == CODE_OK)
+        code = authorize_visible(request, &query.page.visible);
     if (code == CODE_OK)
         code = organization_list(request->db, request->principal.account_id, &query, &request->problem, &body,
                                  &next_token);

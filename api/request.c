@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "api/app.h"
+#include "api/authorize.h"
 #include "api/problem.h"
 #include "api/waiting.h"
 #include "model/fault_point.h"
@@ -171,6 +172,12 @@ enum code request_query(struct request *request, void *target)
     return field_decode_query(request->route->query, request->query, target, &set, &request->problem);
 }
 
+/* NULL: a session. */
+static const char *access_key_of(const struct request *request)
+{
+    return request->principal.access_key_id[0] != '\0' ? request->principal.access_key_id : NULL;
+}
+
 struct change request_change(struct request *request)
 {
     return (struct change){
@@ -178,7 +185,7 @@ struct change request_change(struct request *request)
         .problem = &request->problem,
         .account_id = request->principal.account_id,
         .actor = request->actor,
-        .access_key_id = request->principal.access_key_id,
+        .access_key_id = access_key_of(request),
         .source_address = request->source_address,
         .request_id = request->request_id,
         .operation = request->route->operation,
@@ -251,6 +258,11 @@ static enum code check_arguments(struct request *request)
         {"user_id", id_is_uuid, CODE_USER_NOT_FOUND},
         {"directory_id", id_is_directory, CODE_DIRECTORY_NOT_FOUND},
         {"operation_id", id_is_uuid, CODE_OPERATION_NOT_FOUND},
+        {"iam_user_id", id_is_uuid, CODE_IAM_USER_NOT_FOUND},
+        {"iam_group_id", id_is_uuid, CODE_IAM_GROUP_NOT_FOUND},
+        {"policy_id", id_is_uuid, CODE_POLICY_NOT_FOUND},
+        {"access_key_id", id_is_access_key, CODE_ACCESS_KEY_NOT_FOUND},
+        {"session_id", id_is_uuid, CODE_SESSION_NOT_FOUND},
     };
     size_t length = 0;
     const char *name;
@@ -281,21 +293,17 @@ static void note_refusal(struct request *request, const struct auth_claim *claim
                                 .reason = code_name(code)});
 }
 
-/* What the caller may not see at all does not exist for him. */
+/* CODE_OK, or how the request is refused; the audit log shows what was tried. */
 static enum code authorize(struct request *request)
 {
-    const struct route *route = request->route;
-    if (policy_allows(&request->principal, route->action))
-        return CODE_OK;
     struct auth_claim claim;
+    enum code code = authorize_request(request);
+    if (code == CODE_OK || problem_status(code) >= 500)
+        return code;
     memcpy(claim.account_id, request->principal.account_id, sizeof(claim.account_id));
     memcpy(claim.access_key_id, request->principal.access_key_id, sizeof(claim.access_key_id));
     note_refusal(request, &claim, request->actor, CODE_ACCESS_DENIED);
-    if (strstr(route->path, "{organization_id}") != NULL &&
-        !policy_allows(&request->principal, "workmail:DescribeOrganization"))
-        return CODE_ORGANIZATION_NOT_FOUND;
-    return problem_set(&request->problem, CODE_ACCESS_DENIED, "No policy of this identity allows %s.",
-                       route->action);
+    return code;
 }
 
 static bool is_json(const struct request *request)
@@ -333,10 +341,19 @@ static enum code authenticate(struct request *request)
 {
     struct app *app = request->app;
     struct auth_claim claim = {0};
-    enum code code = auth_authenticate(app->auth_cache, request->db, app->secret_key, request->authorization,
+    const struct auth_attempt attempt = {.authorization = request->authorization,
+                                         .cookies = request->cookies,
+                                         .csrf_token = request->csrf_token,
+                                         .source_address = request->source_address,
+                                         .is_secure = request->is_secure,
+                                         .changes = request->route->method != METHOD_GET,
+                                         .now = request->now};
+    enum code code = auth_authenticate(app->auth_cache, request->db, app->secret_key, &attempt,
                                        &request->problem, &request->principal, &claim);
     /* Who shows nothing has tried nothing. */
-    if (code == CODE_UNAUTHENTICATED && request->authorization != NULL)
+    if (code == CODE_UNAUTHENTICATED && (request->authorization != NULL || request->cookies != NULL))
+        note_refusal(request, &claim, "anonymous", code);
+    if (code == CODE_CSRF_TOKEN)
         note_refusal(request, &claim, "anonymous", code);
     if (code == CODE_OK)
         request->actor = request->principal.kind == PRINCIPAL_ROOT ? "root" : request->principal.iam_user_id;
@@ -464,10 +481,12 @@ static enum code run(struct request *request)
 {
     bool replayed = false;
     enum code code = CODE_OK;
-    if (request->route->action == NULL)
-        return check_body(request) == CODE_OK ? handle(request) : CODE_BAD_REQUEST;
-    if (!db_connect(request->db))
+    if (request->db != NULL && !db_connect(request->db))
         return CODE_DATABASE_UNAVAILABLE;
+    if (request->route->action == NULL) {
+        code = check_body(request);
+        return code == CODE_OK ? handle(request) : code;
+    }
     if (request->actor == NULL) /* else it comes from another lane */
         code = admit(request);
     if (code == CODE_OK) /* there too: an equal one may have been before it */

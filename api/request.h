@@ -6,8 +6,8 @@
 #include "db/idempotency.h"
 #include "db/list.h"
 #include "db/tx.h"
+#include "model/authority.h"
 #include "model/field.h"
-#include "model/policy.h"
 
 struct app;
 struct wait;
@@ -44,9 +44,13 @@ struct request {
     const char *idempotency_key;
     const char *if_match;
     const char *if_none_match;
+    const char *cookies;
+    const char *csrf_token;
     const char *request_id;
     const char *source_address; /* of the client; lives as long as its connection */
-    unsigned wait_s; /* Prefer: wait */
+    bool is_secure;             /* it came by TLS */
+    int64_t now;                /* seconds since 1970, when it came */
+    unsigned wait_s;            /* Prefer: wait */
     struct buffer body;
 
     const struct route *route;

@@ -164,6 +164,19 @@ static void on_connection(void *argument, struct MHD_Connection *handle, void **
 /* --- reading the head --- */
 
 /* The request line is there, as it was sent: libmicrohttpd's own path is decoded before it is split. */
+/* An IPv4 address looks like one even in an IPv6 socket. */
+static const char *print_address(struct MHD_Connection *handle, struct arena *arena)
+{
+    const struct sockaddr *client =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    char *text = arena_alloc(arena, INET6_ADDRSTRLEN);
+    const void *bytes = client->sa_family == AF_INET6
+                            ? (const void *)&((const struct sockaddr_in6 *)(const void *)client)->sin6_addr
+                            : (const void *)&((const struct sockaddr_in *)(const void *)client)->sin_addr;
+    inet_ntop(client->sa_family, bytes, text, INET6_ADDRSTRLEN);
+    return strncmp(text, "::ffff:", 7) == 0 && strchr(text, '.') != NULL ? text + 7 : text;
+}
+
 static void *on_request_line(void *argument, const char *uri, struct MHD_Connection *handle)
 {
     struct server *server = argument;
@@ -181,6 +194,8 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     request->source_address = exchange->connection->address;
     request->app = server->app;
     request->arena = arena;
+    request->now = time(NULL);
+    request->source_address = print_address(handle, arena);
     request->problem.arena = arena;
     request->body.arena = arena;
     request->path = arena_copy(arena, uri, question != NULL ? (size_t)(question - uri) : strlen(uri));
@@ -213,6 +228,8 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
         const char **place;
     } wanted[] = {
         {"Authorization", &head->request->authorization},
+        {"Cookie", &head->request->cookies},
+        {"X-CSRF-Token", &head->request->csrf_token},
         {"Content-Type", &head->request->content_type},
         {"Content-Encoding", &head->request->content_encoding},
         {"Content-Length", &head->content_length},
@@ -250,7 +267,7 @@ static enum code reserve_body(struct exchange *exchange, size_t length)
 {
     struct request *request = &exchange->request;
     struct server *server = exchange->server;
-    if (request->route->action != NULL && request->authorization == NULL)
+    if (request->route->action != NULL && request->authorization == NULL && request->cookies == NULL)
         return CODE_UNAUTHENTICATED;
     if (server->buffered + length > BUFFERED_LIMIT)
         return CODE_OVERLOADED;
@@ -438,6 +455,7 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
     server->buffered -= exchange->buffered;
     server->in_flight--;
     enter_phase(server, exchange->connection, PHASE_IDLE);
+    authority_release(exchange->request.principal.authority);
     arena_free(exchange->request.arena);
 }
 

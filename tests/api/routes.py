@@ -7,7 +7,9 @@ from contract.openapi_check import Document
 from service import ROOT, run_binary
 
 FILLINGS = {"directory_id": lambda: "d-" + uuid.uuid4().hex[:10], "operation_id": lambda: str(uuid.uuid4()), "user_id": lambda: str(uuid.uuid4()),
-            "email": lambda: "nobody@nowhere.test"}
+            "email": lambda: "nobody@nowhere.test", "iam_user_id": lambda: str(uuid.uuid4()),
+            "iam_group_id": lambda: str(uuid.uuid4()), "policy_id": lambda: str(uuid.uuid4()),
+            "session_id": lambda: str(uuid.uuid4()), "access_key_id": lambda: "PRAK" + 16 * "A"}
 QUERY = {"confirm": "acme"}
 NO_ORGANIZATION = "m-" + 32 * "0"
 
@@ -57,6 +59,15 @@ def closed_routes():
 
 def is_mutation(route):
     return route["changes"]
+
+
+def of_identities(route):
+    """Those of the identities themselves: managed policies do not allow them."""
+    return route["action"].startswith("iam:")
+
+
+def workmail_routes():
+    return [route for route in closed_routes() if not of_identities(route)]
 
 
 def of_organization(route):
