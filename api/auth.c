@@ -202,7 +202,8 @@ static bool digest_proof(const struct auth_cache *cache, struct proof *proof)
 }
 
 static enum code find_principal(struct auth_cache *cache, struct db *db, const struct secret_key *key,
-                                struct proof *proof, struct problem *problem, struct principal *ret_principal)
+                                struct proof *proof, struct problem *problem, struct principal *ret_principal,
+                                struct auth_claim *claim)
 {
     /* Read before the database is: what changes meanwhile makes the entry stale at once. */
     uint64_t generation = notifier_identity_generation(cache->notifier);
@@ -298,6 +299,7 @@ enum code auth_authenticate(struct auth_cache *cache, struct db *db, const struc
     struct principal principal;
     *ret_claim = (struct auth_claim){0};
     enum code code = read_proof(attempt, problem, &proof);
+    ret_claim->is_shown = attempt->authorization != NULL || proof.token != NULL;
     if (code == CODE_OK) {
         memcpy(ret_claim->access_key_id, proof.credential.id, sizeof(ret_claim->access_key_id));
         code = find_principal(cache, db, key, &proof, problem, &principal, ret_claim);

@@ -15,6 +15,7 @@ void auth_cache_free(struct auth_cache *cache);
 
 /* Who a caller says to be, true or not, as far as it could be read; members are empty where not. */
 struct auth_claim {
+    bool is_shown; /* there was a credential, of whatever worth */
     char access_key_id[ACCESS_KEY_ID_LENGTH + 1];
     char account_id[13]; /* of a key that there is */
 };

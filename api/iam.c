@@ -17,12 +17,10 @@ typedef enum code list_all(struct db *db, const char *account_id, struct iam_que
 
 static enum code answer_list(struct request *request, list_all *list)
 {
-    struct iam_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct iam_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
-    enum code code = request_query(request, &query);
-    if (code == CODE_OK && query.page.include_total && request->lane != LANE_SLOW)
-        return request_move(request, LANE_SLOW);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = authorize_visible(request, &query.page.visible);
     if (code == CODE_OK)
@@ -51,10 +49,10 @@ typedef enum code list_of_one(struct db *db, const char *account_id, const char 
 
 static enum code answer_list_of(struct request *request, list_of_one *list)
 {
-    struct iam_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct iam_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
-    enum code code = request_query(request, &query);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = list(request->db, request->principal.account_id, request->arguments[0], &query,
                     &request->problem, &body, &next_token);

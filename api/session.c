@@ -111,10 +111,10 @@ enum code sign_out(struct request *request)
 
 enum code list_sessions(struct request *request)
 {
-    struct session_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct session_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
-    enum code code = request_query(request, &query);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK && query.iam_user_id != NULL && !id_is_uuid(query.iam_user_id)) {
         problem_add_parameter(&request->problem, "iam_user_id", "invalid_format",
                               "An id is a UUID in lower case.");

@@ -48,10 +48,10 @@ enum code create_user(struct request *request)
 
 enum code queue_users(struct request *request)
 {
-    struct user_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct user_query query = {0};
 
-    enum code code = request_query(request, &query);
-    if (code == CODE_OK && (query.page.include_total || query.q != NULL) && request->lane != LANE_SLOW)
+    enum code code = request_list_query(request, &query, &query.page);
+    if (code == CODE_OK && query.q != NULL && request->lane != LANE_SLOW)
         return request_move(request, LANE_SLOW);
     return code == CODE_OK ? user_queue_list(request->db, request->principal.account_id,
                                              request->arguments[0], &query, &request->problem, &request->list)
@@ -148,12 +148,12 @@ enum code reset_password(struct request *request)
 
 enum code list_aliases(struct request *request)
 {
-    struct alias_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct alias_query query = {0};
     struct user_key key = key_of(request);
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = user_list_aliases(request->db, request->principal.account_id, &key, &query, &request->problem,
                                  &body, &next_token);

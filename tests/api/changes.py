@@ -126,12 +126,14 @@ def prepare(service, org, route):
     if "{directory_id}" in route["path"]:
         return Request(route, route["path"].replace("{directory_id}", kept_directory(org)), arguments, None)
     target = route["path"].replace("{organization_id}", org.id).replace("{user_id}", user["user_id"] if user else "")
+    target = target.replace("{file}", "page.css")
     if operation == "DeleteAlias":
         target = target.replace("{email}", alias_of(org, user))
     if operation == "CancelOperation":
         target = target.replace("{operation_id}", begin_setup(service, org))
     elif "{operation_id}" in target:
         target = target.replace("{operation_id}", operation_of(org))
+    target = target.replace("{code}", "name_taken")
     assert "{" not in target, f"say in changes.py what to put into {target}"
     if operation == "CreateOrganization":
         arguments["json"]["alias"] = unique()
