@@ -103,6 +103,7 @@ enum code sign_out(struct request *request)
         return problem_set(&request->problem, CODE_SESSION_NOT_FOUND,
                            "The request came with an access key, not with a session.");
     struct change change = request_change(request);
+    change.asked.target = arena_printf(request->arena, "/v1/sessions/%s", principal->session_id);
     enum code code = iam_delete_session(request->db, &change, NULL, principal->session_id);
     if (code == CODE_OK && !request->validate_only)
         set_cookie(request, "");

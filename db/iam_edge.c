@@ -13,7 +13,7 @@
 /* The three kinds are the same but for their tables: left has right, or right is in left. */
 static const struct {
     enum code left_missing, right_missing;
-    struct statement left, right; /* by account and id: of left the version */
+    struct statement left, right; /* by account and id: of left the version, of right what the log shows */
     struct statement put, remove; /* account, left, right */
     struct statement touch;       /* account, left */
     struct statement touch_right; /* account, right: what shows its side of the edge too */
@@ -24,7 +24,7 @@ static const struct {
         {CODE_IAM_USER_NOT_FOUND,
          CODE_POLICY_NOT_FOUND,
          {"SELECT version FROM " OF_USER, 2},
-         {"SELECT policy_id FROM " OF_POLICY, 2},
+         {"SELECT json_build_object('policy_id', policy_id, 'name', name) FROM " OF_POLICY, 2},
          {"INSERT INTO iam_user_policy (account_id, iam_user_id, policy_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
           3},
          {"DELETE FROM iam_user_policy WHERE account_id = $1 AND iam_user_id = $2 AND policy_id = $3", 3},
@@ -38,7 +38,7 @@ static const struct {
         {CODE_IAM_GROUP_NOT_FOUND,
          CODE_POLICY_NOT_FOUND,
          {"SELECT version FROM " OF_GROUP, 2},
-         {"SELECT policy_id FROM " OF_POLICY, 2},
+         {"SELECT json_build_object('policy_id', policy_id, 'name', name) FROM " OF_POLICY, 2},
          {"INSERT INTO iam_group_policy (account_id, iam_group_id, policy_id) VALUES ($1, $2, $3)"
           " ON CONFLICT DO NOTHING",
           3},
@@ -56,7 +56,7 @@ static const struct {
         {CODE_IAM_GROUP_NOT_FOUND,
          CODE_IAM_USER_NOT_FOUND,
          {"SELECT version FROM " OF_GROUP, 2},
-         {"SELECT iam_user_id FROM " OF_USER, 2},
+         {"SELECT json_build_object('iam_user_id', iam_user_id, 'name', name) FROM " OF_USER, 2},
          {"INSERT INTO iam_group_member (account_id, iam_group_id, iam_user_id) VALUES ($1, $2, $3)"
           " ON CONFLICT DO NOTHING",
           3},
@@ -76,7 +76,8 @@ struct work {
     bool puts;
 };
 
-static enum code find_ends(struct db *db, struct change *change, const struct work *work)
+static enum code find_ends(struct db *db, struct change *change, const struct work *work,
+                           struct buffer *ret_right)
 {
     DB_RESULT result = NULL;
     iam_queue_begin(db, change);
@@ -87,6 +88,8 @@ static enum code find_ends(struct db *db, struct change *change, const struct wo
         code = db_collect(db, change->problem, &result);
     if (code == CODE_OK && PQntuples(result) == 0)
         return edges[work->edge].right_missing;
+    if (code == CODE_OK)
+        buffer_text(ret_right, PQgetvalue(result, 0, 0));
     return code;
 }
 
@@ -104,16 +107,24 @@ static enum code edge_body(struct db *db, struct change *change, void *argument)
 {
     const struct work *work = argument;
     DB_RESULT result = NULL;
+    struct buffer right = {.arena = change->arena};
     bool has_deny = false;
-    enum code code = find_ends(db, change, work);
+    enum code code = find_ends(db, change, work, &right);
     if (code == CODE_OK)
         code = check_before(db, change, work, &has_deny);
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, &result,
                       work->puts ? &edges[work->edge].put : &edges[work->edge].remove, change->account_id,
                       work->left, work->right);
-    if (code != CODE_OK || strcmp(PQcmdTuples(result), "0") == 0) /* it is so already */
+    if (code != CODE_OK)
         return code;
+    bool is_so_already = strcmp(PQcmdTuples(result), "0") == 0;
+    if (work->puts == is_so_already)
+        change->audit.before = right;
+    if (work->puts)
+        change->audit.after = right;
+    if (is_so_already)
+        return CODE_OK;
     DB_QUEUE(db, &edges[work->edge].touch, change->account_id, work->left);
     DB_QUEUE(db, &edges[work->edge].touch_right, change->account_id, work->right);
     if (work->puts || !has_deny)

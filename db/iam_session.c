@@ -92,6 +92,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
         "DELETE FROM iam_session s WHERE s.account_id = $1 AND s.iam_user_id = $2 AND NOT (" ALIVE ")", 2};
     const struct work *work = argument;
     const struct new_session *session = work->session;
+    change->audit.target = arena_printf(change->arena, "/v1/sessions/%s", work->session_id);
     DB_QUEUE(db, &insert, change->account_id, work->session_id, session->iam_user_id, session->token_digest,
              session->source_address, session->password_hash);
     DB_QUEUE(db, &clean, change->account_id, session->iam_user_id);
@@ -113,15 +114,17 @@ enum code iam_create_session(struct db *db, struct change *change, const struct 
 static enum code delete_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement delete = {
-        "DELETE FROM iam_session WHERE account_id = $1 AND session_id = $2"
-        " AND ($3::uuid[] IS NULL OR iam_user_id = ANY($3::uuid[])) RETURNING 1",
+        "DELETE FROM iam_session s WHERE s.account_id = $1 AND s.session_id = $2"
+        " AND ($3::uuid[] IS NULL OR s.iam_user_id = ANY($3::uuid[])) AND" ALIVE " RETURNING " COLUMNS,
         3};
     const struct work *work = argument;
     DB_RESULT result = NULL;
     iam_queue_begin(db, change);
     enum code code =
         DB_RUN(db, change->problem, &result, &delete, change->account_id, work->session_id, work->visible);
-    return code == CODE_OK && PQntuples(result) == 0 ? CODE_SESSION_NOT_FOUND : code;
+    if (code != CODE_OK)
+        return code;
+    return PQntuples(result) == 0 ? CODE_SESSION_NOT_FOUND : tx_before(change, result, &session_table);
 }
 
 enum code iam_delete_session(struct db *db, struct change *change, const char *visible,

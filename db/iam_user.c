@@ -13,8 +13,8 @@
     "  WHERE a.account_id = u.account_id AND a.iam_user_id = u.iam_user_id) AS policies,"                            \
     " u.password_hash IS NOT NULL AS has_password, u.created_at, u.updated_at"
 
-static enum code queue_and_show(struct db *db, const char *account_id, const char *iam_user_id,
-                                struct problem *problem, struct answer *answer)
+enum code iam_describe_user(struct db *db, const char *account_id, const char *iam_user_id,
+                            struct problem *problem, struct answer *answer)
 {
     static const struct statement get = {
         "SELECT " COLUMNS ", u.version FROM iam_user u WHERE u.account_id = $1 AND u.iam_user_id = $2", 2};
@@ -26,12 +26,6 @@ static enum code queue_and_show(struct db *db, const char *account_id, const cha
         return CODE_IAM_USER_NOT_FOUND;
     answer->etag = tx_etag(problem->arena, PQgetvalue(result, 0, PQfnumber(result, "version")));
     return row_write(result, 0, 0, &iam_user_table, &answer->body);
-}
-
-enum code iam_describe_user(struct db *db, const char *account_id, const char *iam_user_id,
-                            struct problem *problem, struct answer *answer)
-{
-    return queue_and_show(db, account_id, iam_user_id, problem, answer);
 }
 
 static const struct field query_fields[] = {
@@ -80,7 +74,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     if (code != CODE_OK)
         return code;
     change->answer.location = arena_printf(change->arena, "/v1/iam/users/%s", work->iam_user_id);
-    return queue_and_show(db, change->account_id, work->iam_user_id, change->problem, &change->answer);
+    return iam_describe_user(db, change->account_id, work->iam_user_id, change->problem, &change->answer);
 }
 
 enum code iam_create_user(struct db *db, struct change *change, const struct iam_user *user)
@@ -135,7 +129,14 @@ static enum code password_body(struct db *db, struct change *change, void *argum
         return code;
     DB_QUEUE(db, &update, change->account_id, work->iam_user_id, work->hash);
     DB_QUEUE(db, &end, change->account_id, work->iam_user_id);
-    return CODE_OK;
+    code = db_collect(db, change->problem, NULL);
+    if (code == CODE_OK)
+        code = db_collect(db, change->problem, NULL);
+    struct answer after = {.body.arena = change->arena};
+    if (code == CODE_OK)
+        code = iam_describe_user(db, change->account_id, work->iam_user_id, change->problem, &after);
+    change->audit.after = after.body;
+    return code;
 }
 
 enum code iam_set_password(struct db *db, struct change *change, const struct principal *granter,

@@ -12,6 +12,8 @@ FILLINGS = {"directory_id": lambda: "d-" + uuid.uuid4().hex[:10], "operation_id"
             "session_id": lambda: str(uuid.uuid4()), "access_key_id": lambda: "PRAK" + 16 * "A"}
 QUERY = {"confirm": "acme"}
 NO_ORGANIZATION = "m-" + 32 * "0"
+NOT_THERE = {"{organization_id}": "organization_not_found", "{iam_user_id}": "iam_user_not_found",
+             "{iam_group_id}": "iam_group_not_found", "{policy_id}": "policy_not_found"}
 
 
 @functools.lru_cache(None)
@@ -75,6 +77,12 @@ def workmail_routes():
 
 def of_organization(route):
     return "{organization_id}" in route["path"]
+
+
+def first_resource(route):
+    """What is first in the path of what policies know by name."""
+    places = [(route["path"].index(place), code) for place, code in NOT_THERE.items() if place in route["path"]]
+    return min(places)[1] if places else None
 
 
 def named(chosen):

@@ -4,7 +4,7 @@ import pytest
 import iam
 from changes import prepare
 from organization import create_organization, unique
-from routes import closed_routes, fill, is_mutation, named, of_identities, of_organization
+from routes import closed_routes, fill, first_resource, is_mutation, named, of_identities, of_organization
 from test_auth import new_identity
 from test_validate_only import rows
 
@@ -52,8 +52,6 @@ def session_without_token(service, api, account):
 
 KINDS = ["full access", "read only", "nobody", "one organization", "another organization", "one action", "explicit deny",
          "expired", "disabled", "wrong source", "session without token", "other account"]
-NOT_THERE = {"{organization_id}": "organization_not_found", "{iam_user_id}": "iam_user_not_found",
-             "{iam_group_id}": "iam_group_not_found", "{policy_id}": "policy_not_found"}
 READS = ("Get", "List", "Describe", "Search", "Test")
 
 
@@ -73,12 +71,6 @@ def allowed(kind, route):
     if kind == "explicit deny":
         return not operation.startswith(("Delete", "Create"))
     return kind == "session without token"
-
-
-def first_resource(route):
-    """What is first in the path of what policies know by name."""
-    places = [(route["path"].index(place), code) for place, code in NOT_THERE.items() if place in route["path"]]
-    return min(places)[1] if places else None
 
 
 def sees(kind, route):
