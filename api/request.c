@@ -158,8 +158,8 @@ static enum code check_arguments(struct request *request)
 }
 
 /* For the audit log. Only what could be an organization's id is noted as one. */
-static void note_refusal(struct request *request, const struct auth_claim *claim, const char *actor,
-                         enum code code)
+static void note_refusal(struct request *request, const char *action, const char *target,
+                         const struct auth_claim *claim, const char *actor, enum code code)
 {
     const char *organization_id = route_argument(request->route, request->arguments, "organization_id");
     bool is_id = organization_id != NULL && id_is_organization(organization_id);
@@ -171,9 +171,14 @@ static void note_refusal(struct request *request, const struct auth_claim *claim
                                 .access_key_id = claim->access_key_id,
                                 .source_address = request->source_address,
                                 .request_id = request->request_id,
-                                .action = request->route->action,
-                                .target = route_target(request->route, request->arguments, request->arena),
+                                .action = action,
+                                .target = target,
                                 .reason = code_name(code)});
+}
+
+static const char *target_of(struct request *request)
+{
+    return route_target(request->route, request->arguments, request->arena);
 }
 
 /* CODE_OK, or how the request is refused; the audit log shows what was tried. */
@@ -185,7 +190,8 @@ static enum code authorize(struct request *request)
         return code;
     memcpy(claim.account_id, request->principal.account_id, sizeof(claim.account_id));
     memcpy(claim.access_key_id, request->principal.access_key_id, sizeof(claim.access_key_id));
-    note_refusal(request, &claim, request->actor, CODE_ACCESS_DENIED);
+    note_refusal(request, request->route->action, target_of(request), &claim, request->actor,
+                 CODE_ACCESS_DENIED);
     return code;
 }
 
@@ -229,11 +235,13 @@ static int64_t now_ns(void)
 
 /* A wrong secret is always compared, and only then counted: who knows the right one is let in whatever others at this
  * address do. */
-static enum code count_failure(struct request *request)
+enum code request_refuse_credential(struct request *request, const char *action, const char *target,
+                                    const struct auth_claim *claim)
 {
     struct app *app = request->app;
     char key[RATE_LIMIT_KEY_SIZE];
     struct rate rate;
+    note_refusal(request, action, target, claim, "anonymous", CODE_UNAUTHENTICATED);
     metrics_add(app->environment.metrics, METRIC_AUTHENTICATION_FAILURES, 1);
     rate_limit_address_key(request->source_address, key);
     if (rate_limiter_take(app->failure_limiter, key, now_ns(), &rate))
@@ -267,11 +275,11 @@ static enum code authenticate(struct request *request)
                                          .now = request->now};
     enum code code = auth_authenticate(app->auth_cache, request->db, app->secret_key, &attempt,
                                        &request->problem, &request->principal, &claim);
+    if (code == CODE_CSRF_TOKEN)
+        note_refusal(request, request->route->action, target_of(request), &claim, "anonymous", code);
     /* Who shows nothing has tried nothing. */
-    if (code == CODE_CSRF_TOKEN || (code == CODE_UNAUTHENTICATED && claim.is_shown))
-        note_refusal(request, &claim, "anonymous", code);
     if (code == CODE_UNAUTHENTICATED && claim.is_shown)
-        return count_failure(request);
+        return request_refuse_credential(request, request->route->action, target_of(request), &claim);
     if (code != CODE_OK)
         return code;
     request->actor = request->principal.kind == PRINCIPAL_ROOT ? "root" : request->principal.iam_user_id;

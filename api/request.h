@@ -1,6 +1,7 @@
 /* A request on its way through the service, and its answer. */
 #pragma once
 
+#include "api/auth.h"
 #include "api/rate_limit.h"
 #include "api/response.h"
 #include "api/route.h"
@@ -86,6 +87,11 @@ enum code request_list_query(struct request *request, void *target, struct list_
 
 /* What changes are made with. */
 struct change request_change(struct request *request);
+
+/* Of a credential that is not valid: the audit log tells of it, and it counts against the address that it came from.
+ * CODE_UNAUTHENTICATED, or CODE_RATE_LIMITED once there were too many. */
+enum code request_refuse_credential(struct request *request, const char *action, const char *target,
+                                    const struct auth_claim *claim);
 
 /* Asks to be run again in that lane; nothing may have been done yet. */
 enum code request_move(struct request *request, enum lane lane);

@@ -9,6 +9,8 @@
 #include "model/password.h"
 #include "model/secret.h"
 
+#define ACTION "iam:CreateSession"
+
 #define COOKIE_ATTRIBUTES "; Path=/; HttpOnly; SameSite=Strict"
 
 static void set_cookie(struct request *request, const char *token)
@@ -32,6 +34,20 @@ static enum code add_csrf_token(struct request *request, const char *token, stru
     return CODE_OK;
 }
 
+/* The account is told of its own users only; what is said to be of it goes to the installation's log. */
+static enum code refuse(struct request *request, const struct sign_in *sign_in, const char *iam_user_id)
+{
+    struct auth_claim claim = {.is_shown = true};
+    const char *target = "/v1/sessions";
+    if (iam_user_id != NULL) {
+        memcpy(claim.account_id, sign_in->account_id, sizeof(claim.account_id));
+        target = arena_printf(request->arena, "/v1/iam/users/%s", iam_user_id);
+    }
+    problem_fill(&request->problem, CODE_UNAUTHENTICATED,
+                 "There is no such IAM user in this account, or the password is wrong.");
+    return request_refuse_credential(request, ACTION, target, &claim);
+}
+
 /* Whoever is named, a hash is computed: how long it takes tells nothing. */
 static enum code check_password(struct request *request, const struct sign_in *sign_in,
                                 struct new_session *session)
@@ -42,8 +58,7 @@ static enum code check_password(struct request *request, const struct sign_in *s
         return code;
     bool good = password_verify(hash != NULL ? hash : password_of_nobody(), sign_in->password);
     if (!good || hash == NULL)
-        return problem_set(&request->problem, CODE_UNAUTHENTICATED,
-                           "There is no such IAM user in this account, or the password is wrong.");
+        return refuse(request, sign_in, session->iam_user_id);
     session->password_hash = hash;
     return CODE_OK;
 }
@@ -68,7 +83,7 @@ enum code create_session(struct request *request)
     struct change change = request_change(request);
     change.account_id = sign_in.account_id;
     change.actor = session.iam_user_id;
-    change.asked = (struct audit_note){.action = "iam:CreateSession", .target = "/v1/sessions"};
+    change.asked = (struct audit_note){.action = ACTION, .target = "/v1/sessions"};
     code = session.token_digest != NULL ? iam_create_session(request->db, &change, &session)
                                         : CODE_INTERNAL_ERROR;
     if (code == CODE_OK)

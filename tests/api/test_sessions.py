@@ -4,6 +4,8 @@ import pytest
 import iam
 from iam import Identity, sign_in, statement
 from organization import PASSWORD, unique
+from prometheus import Metrics
+from service import wait_until
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +69,57 @@ def test_wrong_name_and_wrong_password_look_the_same(service, ann, account, chan
         told.append({**answer.body, "instance": ""})
         assert "Set-Cookie" not in answer.headers
     assert told[0] == told[1]
+
+
+def guess(client, user, account_id, count):
+    """Statuses of so many wrong passwords."""
+    return [client.request("POST", "/v1/sessions", {"account_id": account_id, "name": user["name"],
+                                                    "password": f"Guess-{number}"}).status for number in range(count)]
+
+
+def test_guessing_a_password_is_stopped_and_its_owner_is_not(make_service):
+    """Who knows it is let in, from the same address and after each of the guesses."""
+    service = make_service("--failed-auth-limit", 1)
+    account, identity = service.root["account_id"], Identity(service, service.client())
+    identity.set_password()
+    anonymous = service.anonymous()
+    statuses = guess(anonymous, identity.user, account, 100)
+    assert set(statuses) == {401, 429} and 60 <= statuses.count(401) < 75
+    for _ in range(5):
+        assert 429 in guess(anonymous, identity.user, account, 5)
+        sign_in(service, identity.user, account).get("/v1/sessions/current")
+    metrics = Metrics(service.client().request("GET", "/metrics").raw.decode())
+    assert metrics.get("postreeve_authentication_failures_total") == 125
+
+
+def test_old_cookie_of_something_else_is_no_guess(make_service):
+    service = make_service("--failed-auth-limit", 1)
+    anonymous = service.anonymous()
+    for cookie in ("theme=dark", "postreeve-session=short"):
+        anonymous.cookie = cookie
+        assert {anonymous.request("GET", "/v1/regions").status for _ in range(70)} == {401}
+    anonymous.cookie = "postreeve-session=" + 43 * "A"
+    assert {anonymous.request("GET", "/v1/regions").status for _ in range(70)} == {401, 429}
+
+
+def test_failed_sign_in_is_told_to_the_account_of_the_user(service, api, ann, account):
+    sent = {"Request-Id": unique("request")}
+    attempt = {"account_id": account, "name": ann.user["name"], "password": "Wrong-horse-9"}
+    service.anonymous().post("/v1/sessions", expect="unauthenticated", headers=sent, json=attempt)
+    event, = wait_until(lambda: api.items("/v1/audit-events", request_id=sent["Request-Id"]))
+    assert (event["action"], event["outcome"], event["reason"]) == ("iam:CreateSession", "DENIED", "unauthenticated")
+    assert event["target"] == ann.path() and event["actor"] == {"kind": "ANONYMOUS", "id": "anonymous"}
+    assert "Wrong-horse-9" not in str(event)
+
+
+def test_sign_in_as_nobody_is_told_to_the_installation_alone(service, api, account):
+    sent = {"Request-Id": unique("request")}
+    service.anonymous().post("/v1/sessions", expect="unauthenticated", headers=sent,
+                             json={"account_id": account, "name": "nobody-here", "password": PASSWORD})
+    (chain, target), = wait_until(lambda: service.sql("SELECT chain, target FROM audit_log WHERE request_id = %s",
+                                                      sent["Request-Id"]))
+    assert (chain, target) == ("installation", "/v1/sessions")
+    assert api.items("/v1/audit-events", request_id=sent["Request-Id"]) == []
 
 
 def test_user_without_a_password_does_not_sign_in(service, api, account):
