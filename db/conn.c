@@ -482,7 +482,8 @@ enum code db_finish(struct db *db, struct problem *problem)
 
 unsigned db_position(const struct db *db)
 {
-    return db->tail;
+    /* What was queued and collected before counts no more: the next statement is the first again. */
+    return db->head == db->tail ? 0 : db->tail;
 }
 
 void db_skip(struct db *db, unsigned position)
