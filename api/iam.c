@@ -301,8 +301,9 @@ static enum code answer_simulation(struct request *request, const struct simulat
     struct policy_question asked = question;
     if (simulation->at != NULL)
         text_read_time(simulation->at, &asked.context.now);
-    struct policy_decision decision = is_root ? (struct policy_decision){.effect = POLICY_ALLOWED}
-                                              : policy_decide(authority->policies, authority->count, &asked);
+    struct policy_decision decision = {.effect = POLICY_ALLOWED};
+    if (!is_root)
+        decision = policy_decide(authority->policies, authority->count, &asked);
     out_begin_object(&body);
     out_member(&body, "action", asked.action);
     out_member(&body, "resource", asked.resource);

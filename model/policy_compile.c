@@ -281,8 +281,9 @@ static void compile_conditions(const struct compiler *c, const json_t *value, co
         problem_add_at(c->problem, place, "wrong_type", "An object: {operator: {key: values}}.");
         return;
     }
-    json_object_foreach ((json_t *)(uintptr_t)value, operator_name, tests)
+    json_object_foreach ((json_t *)(uintptr_t)value, operator_name, tests) {
         count += json_object_size(tests);
+    }
     struct policy_condition *conditions = arena_alloc(c->arena, (count + 1) * sizeof(*conditions));
     json_object_foreach ((json_t *)(uintptr_t)value, operator_name, tests) {
         const char *operator_place = AT(c, "%s/%s", place, problem_escape(c->problem->arena, operator_name));
@@ -291,10 +292,11 @@ static void compile_conditions(const struct compiler *c, const json_t *value, co
             continue;
         if (json_object_size(tests) == 0)
             problem_add_at(c->problem, operator_place, "wrong_type", "An object: {key: values}.");
-        json_object_foreach ((json_t *)(uintptr_t)tests, key, values)
+        json_object_foreach ((json_t *)(uintptr_t)tests, key, values) {
             compile_condition(c, row, key, values,
                               AT(c, "%s/%s", operator_place, problem_escape(c->problem->arena, key)),
                               &conditions[statement->condition_count++]);
+        }
     }
     statement->conditions = conditions;
 }

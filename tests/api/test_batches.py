@@ -8,6 +8,7 @@ import time
 import psycopg
 import pytest
 
+import iam
 from organization import create_organization
 from service import wait_until
 
@@ -104,7 +105,6 @@ def test_a_read_that_fails_spoils_no_other_of_its_batch(narrow):
         assert [user["name"] for user in answer.result()["items"]] == ["u3", "u4", "u5"]
 
 
-
 def test_read_that_fails_lets_nobody_in_behind_it(narrow):
     """Those behind it are run once more: by then they have been refused already, and must be again."""
     held = Held(narrow)
@@ -118,3 +118,25 @@ def test_read_that_fails_lets_nobody_in_behind_it(narrow):
             answers.append(held.pool.submit(nobody.request, "GET", held.org.user(user)))
             answers.append(held.pool.submit(nobody.request, "GET", held.org.users))
     assert {outcome(answer) for answer in answers} == {(404, "organization_not_found")}
+
+
+def test_each_read_of_a_batch_is_its_own_callers(narrow):
+    """Who may see this organization, who another one, who all but users, who from elsewhere: side by side."""
+    held = Held(narrow)
+    user = held.org.user(held.users[0])
+
+    def caller(*statements, **key):
+        return iam.Identity(narrow, held.api, *statements, **key).client
+    here = iam.arn(held.org.id, region=held.org.describe()["region"])
+    callers = [
+        (caller(iam.statement(resource=here)), (200, None)),
+        (caller(iam.statement(resource=iam.arn(held.org.id, region="nowhere-1"))), (404, "organization_not_found")),
+        (caller(iam.statement(resource=iam.arn("m-" + 32 * "1"))), (404, "organization_not_found")),
+        (caller(iam.statement(), iam.statement("Deny", "workmail:*User*", here)), (403, "access_denied")),
+        (caller(iam.statement(Condition={"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}})), (404, "organization_not_found")),
+        (caller(iam.statement(), allowed_networks=["192.0.2.0/24"]), (401, "unauthenticated")),
+        (caller(iam.statement(), expires_at="2020-01-01T00:00:00Z"), (401, "unauthenticated"))]
+    with held:
+        answers = [(held.pool.submit(client.request, "GET", path), expect)
+                   for _ in range(4) for client, expect in callers for path in (user, held.org.users)]
+    assert [outcome(answer) for answer, _ in answers] == [expect for _, expect in answers]
