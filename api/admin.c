@@ -146,9 +146,6 @@ static int create_iam_user(struct command *command)
     const char *iam_user_id;
     if (command->name[0] == NULL)
         return refuse("create-iam-user needs --name NAME");
-    for (const char **policy = command->policies; *policy != NULL; policy++)
-        if (policy_managed(*policy) == NULL)
-            return refuse("--policy is AmazonWorkMailFullAccess or AmazonWorkMailReadOnlyAccess");
     enum code code = identity_create_user(command->db, &command->change, &command->database.secret_key,
                                           command->name[0], command->policies, &iam_user_id, &key);
     if (code != CODE_OK)

@@ -1,6 +1,7 @@
 #include "api/audit.h"
 
 #include "api/app.h"
+#include "api/authorize.h"
 #include "api/request.h"
 #include "db/audit.h"
 #include "db/audit_verify.h"
@@ -12,6 +13,8 @@ static enum code list(struct request *request, const char *organization_id)
     const char *next_token;
 
     enum code code = request_list_query(request, &query, &query.page);
+    if (code == CODE_OK && organization_id == NULL)
+        code = authorize_visible(request, &query.page.visible);
     if (code == CODE_OK)
         code = audit_list(request->db, request->principal.account_id, organization_id, &query,
                           &request->problem, &body, &next_token);

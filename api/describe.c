@@ -8,6 +8,7 @@
 #include "model/audit.h"
 #include "model/directory.h"
 #include "model/health.h"
+#include "model/iam.h"
 #include "model/json_out.h"
 #include "model/key.h"
 #include "model/limit.h"
@@ -20,13 +21,27 @@
 
 /* Tables of answers; those of bodies and queries are found in the routes. */
 static const struct field_table *const answers[] = {
-    &organization_table, &transition_table,
-    &health_table,       &directory_table,
-    &operation_table,    &user_table,
-    &alias_table,        &limit_table,
-    &region_table,       &account_table,
-    &usage_table,        &key_table,
-    &audit_event_table,  &audit_verification_table,
+    &organization_table,
+    &transition_table,
+    &health_table,
+    &directory_table,
+    &operation_table,
+    &user_table,
+    &alias_table,
+    &limit_table,
+    &region_table,
+    &account_table,
+    &usage_table,
+    &key_table,
+    &audit_event_table,
+    &audit_verification_table,
+    &iam_user_table,
+    &iam_group_table,
+    &iam_member_table,
+    &policy_table,
+    &access_key_table,
+    &session_table,
+    &simulation_result_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)
@@ -49,6 +64,8 @@ static void describe_route(const struct route *route, struct buffer *out)
     out_member(out, "operation", route->operation);
     out_member(out, "action", route->action != NULL ? route->action : "public");
     out_member_boolean(out, "changes", route_changes(route));
+    out_member_boolean(out, "for_everybody", route->for_everybody);
+    out_member_boolean(out, "lists", route->lists != RESOURCE_ACCOUNT);
     out_member(out, "lane", lanes[route->lane]);
     out_member_integer(out, "success", route->status);
     member_or_null(out, "body", route->body != NULL ? route->body->name : NULL);

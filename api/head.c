@@ -53,6 +53,8 @@ void head_add(struct head *head, const char *name, const char *value)
         const char **place;
     } wanted[] = {
         {"Authorization", &head->request->authorization},
+        {"Cookie", &head->request->cookies},
+        {"X-CSRF-Token", &head->request->csrf_token},
         {"Content-Type", &head->request->content_type},
         {"Content-Encoding", &head->request->content_encoding},
         {"Content-Length", &head->content_length},

@@ -1,5 +1,6 @@
 #include "api/key.h"
 
+#include "api/authorize.h"
 #include "db/master_key.h"
 
 enum code create_key(struct request *request)
@@ -23,6 +24,8 @@ enum code list_keys(struct request *request)
     const char *next_token;
 
     enum code code = request_list_query(request, &query, &query.page);
+    if (code == CODE_OK)
+        code = authorize_visible(request, &query.page.visible);
     if (code == CODE_OK)
         code = master_key_list(request->db, request->principal.account_id, &query, &request->problem, &body,
                                &next_token);

@@ -1,5 +1,6 @@
 #include "api/operation.h"
 
+#include "api/authorize.h"
 #include "db/cancel.h"
 #include "db/operation.h"
 
@@ -11,6 +12,8 @@ enum code list_operations(struct request *request)
 
     enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
+        code = authorize_visible(request, &query.page.visible);
+    if (code == CODE_OK)
         code = operation_list(request->db, request->principal.account_id, &query, &request->problem, &body,
                               &next_token);
     return code == CODE_OK ? response_page(request, &body, next_token) : code;
@@ -19,9 +22,12 @@ enum code list_operations(struct request *request)
 enum code describe_operation(struct request *request)
 {
     struct answer answer = request_answer(request);
-    operation_queue(request->db, request->principal.account_id, request->arguments[0]);
-    enum code code =
-        operation_collect(request->db, &request->problem, &answer.body, &request->operation_over);
+    const char *visible;
+    enum code code = authorize_visible(request, &visible);
+    if (code != CODE_OK)
+        return code;
+    operation_queue(request->db, request->principal.account_id, visible, request->arguments[0]);
+    code = operation_collect(request->db, &request->problem, &answer.body, &request->operation_over);
     request->operation_id = request->arguments[0];
     return response_answer(request, &answer, code);
 }
@@ -29,6 +35,9 @@ enum code describe_operation(struct request *request)
 enum code cancel_operation(struct request *request)
 {
     struct change change = request_change(request);
-    enum code code = operation_stop(request->db, &change, request->arguments[0]);
+    const char *visible;
+    enum code code = authorize_visible(request, &visible);
+    if (code == CODE_OK)
+        code = operation_stop(request->db, &change, visible, request->arguments[0]);
     return response_change(request, &change, code);
 }

@@ -1,6 +1,7 @@
 #include "api/organization.h"
 
 #include "api/app.h"
+#include "api/authorize.h"
 #include "db/organization.h"
 #include "db/organization_health.h"
 #include "model/key.h"
@@ -22,7 +23,7 @@ enum code create_organization(struct request *request)
         code = CODE_VALIDATION_FAILED;
     }
     /* Who may not see a key may not use it. */
-    if (organization.key_id != NULL && !policy_allows(&request->principal, "kms:DescribeKey"))
+    if (organization.key_id != NULL && !authorize_sees(request, RESOURCE_KEY, organization.key_id))
         code = key_is_unknown(&request->problem);
     if (code == CODE_OK)
         code = organization_create(request->db, &change, &organization);
@@ -36,6 +37,8 @@ enum code list_organizations(struct request *request)
     const char *next_token;
 
     enum code code = request_list_query(request, &query, &query.page);
+    if (code == CODE_OK)
+        code = authorize_visible(request, &query.page.visible);
     if (code == CODE_OK)
         code = organization_list(request->db, request->principal.account_id, &query, &request->problem, &body,
                                  &next_token);

@@ -1,5 +1,7 @@
 #include "api/problem.h"
 
+#include <string.h>
+
 #include "model/json_out.h"
 
 static const struct {
@@ -14,12 +16,19 @@ static const struct {
     [CODE_CONFIRMATION_MISMATCH] = {400, 0, "Repeat the name as `confirm`."},
     [CODE_UNAUTHENTICATED] = {401, 0, "Send an access key."},
     [CODE_ACCESS_DENIED] = {403, 0, "Ask for a policy that allows it."},
+    [CODE_CSRF_TOKEN] = {403, 0, "Send the session's csrf_token as X-CSRF-Token with every change."},
+    [CODE_NOT_HELD] = {403, 0, "Give only what you may do yourself."},
     [CODE_ROUTE_NOT_FOUND] = {404, 0, "See /openapi.yaml for the paths there are."},
     [CODE_ORGANIZATION_NOT_FOUND] = {404, 0, "No organization has this id, or it is not yours to know."},
     [CODE_USER_NOT_FOUND] = {404, 0, "No user of this organization has this id."},
     [CODE_DIRECTORY_NOT_FOUND] = {404, 0, "No directory of this account has this id."},
     [CODE_OPERATION_NOT_FOUND] = {404, 0, "No operation has this id."},
     [CODE_KEY_NOT_FOUND] = {404, 0, "No key of this account has this id."},
+    [CODE_IAM_USER_NOT_FOUND] = {404, 0, "No IAM user of this account has this id."},
+    [CODE_IAM_GROUP_NOT_FOUND] = {404, 0, "No IAM group of this account has this id."},
+    [CODE_POLICY_NOT_FOUND] = {404, 0, "No policy of this account has this id."},
+    [CODE_ACCESS_KEY_NOT_FOUND] = {404, 0, "This IAM user has no access key with this id."},
+    [CODE_SESSION_NOT_FOUND] = {404, 0, "No session of this account has this id."},
     [CODE_METHOD_NOT_ALLOWED] = {405, 0, "See the Allow header for the methods of this path."},
     [CODE_NAME_TAKEN] = {409, 0, "Choose another name."},
     [CODE_ALIAS_TAKEN] = {409, 0, "Choose another alias."},
@@ -32,6 +41,8 @@ static const struct {
     [CODE_DIRECTORY_IN_USE] = {409, 0, "Remove the organization that uses it first."},
     [CODE_ACCOUNT_IN_USE] = {409, 0, "Remove its organizations first."},
     [CODE_KEY_STATE] = {409, 0, "Enable the key first."},
+    [CODE_IAM_IN_USE] = {409, 0, "Detach it and empty it first."},
+    [CODE_MANAGED_POLICY] = {409, 0, "Make a policy of your own with the document that you want."},
     [CODE_PRIMARY_ADDRESS] = {409, 0, "Make another address the primary one first."},
     [CODE_MAIL_DOMAIN_NOT_FOUND] = {409, 0, "Register the domain first."},
     [CODE_MAIL_DOMAIN_STATE] = {409, 0, "Verify the domain first."},
@@ -87,6 +98,10 @@ void problem_write(const struct problem *problem, enum code code, const char *re
     out_member(out, "detail", detail);
     out_member(out, "instance", request_id);
     out_member(out, "code", code_name(code));
+    if (code == CODE_ACCESS_DENIED && problem->decision != NULL) {
+        out_name(out, "decision");
+        out_raw(out, problem->decision, strlen(problem->decision));
+    }
     if (code == CODE_VALIDATION_FAILED && problem->first_fault != NULL)
         write_faults(problem, out);
     out_end_object(out);

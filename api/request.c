@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "api/app.h"
+#include "api/authorize.h"
 #include "api/compress.h"
+#include "api/problem.h"
 #include "api/waiting.h"
 #include "model/digest.h"
 #include "model/fault_point.h"
@@ -49,6 +51,12 @@ enum code request_list_query(struct request *request, void *target, struct list_
                : code;
 }
 
+/* NULL: a session. */
+static const char *access_key_of(const struct request *request)
+{
+    return request->principal.access_key_id[0] != '\0' ? request->principal.access_key_id : NULL;
+}
+
 struct change request_change(struct request *request)
 {
     return (struct change){
@@ -56,7 +64,7 @@ struct change request_change(struct request *request)
         .problem = &request->problem,
         .account_id = request->principal.account_id,
         .actor = request->actor,
-        .access_key_id = request->principal.access_key_id,
+        .access_key_id = access_key_of(request),
         .source_address = request->source_address,
         .request_id = request->request_id,
         .operation = request->route->operation,
@@ -135,6 +143,11 @@ static enum code check_arguments(struct request *request)
         {"directory_id", id_is_directory, CODE_DIRECTORY_NOT_FOUND},
         {"operation_id", id_is_uuid, CODE_OPERATION_NOT_FOUND},
         {"key_id", id_is_uuid, CODE_KEY_NOT_FOUND},
+        {"iam_user_id", id_is_uuid, CODE_IAM_USER_NOT_FOUND},
+        {"iam_group_id", id_is_uuid, CODE_IAM_GROUP_NOT_FOUND},
+        {"policy_id", id_is_uuid, CODE_POLICY_NOT_FOUND},
+        {"access_key_id", id_is_access_key, CODE_ACCESS_KEY_NOT_FOUND},
+        {"session_id", id_is_uuid, CODE_SESSION_NOT_FOUND},
     };
     size_t length = 0;
     const char *name;
@@ -147,8 +160,8 @@ static enum code check_arguments(struct request *request)
 }
 
 /* For the audit log. Only what could be an organization's id is noted as one. */
-static void note_refusal(struct request *request, const struct auth_claim *claim, const char *actor,
-                         enum code code)
+static void note_refusal(struct request *request, const char *action, const char *target,
+                         const struct auth_claim *claim, const char *actor, enum code code)
 {
     const char *organization_id = route_argument(request->route, request->arguments, "organization_id");
     bool is_id = organization_id != NULL && id_is_organization(organization_id);
@@ -160,26 +173,28 @@ static void note_refusal(struct request *request, const struct auth_claim *claim
                                 .access_key_id = claim->access_key_id,
                                 .source_address = request->source_address,
                                 .request_id = request->request_id,
-                                .action = request->route->action,
-                                .target = route_target(request->route, request->arguments, request->arena),
+                                .action = action,
+                                .target = target,
                                 .reason = code_name(code)});
 }
 
-/* What the caller may not see at all does not exist for him. */
+static const char *target_of(struct request *request)
+{
+    return route_target(request->route, request->arguments, request->arena);
+}
+
+/* CODE_OK, or how the request is refused; the audit log shows what was tried. */
 static enum code authorize(struct request *request)
 {
-    const struct route *route = request->route;
-    if (policy_allows(&request->principal, route->action))
-        return CODE_OK;
     struct auth_claim claim;
+    enum code code = authorize_request(request);
+    if (code == CODE_OK || code >= CODE_COUNT || problem_status(code) >= 500)
+        return code;
     memcpy(claim.account_id, request->principal.account_id, sizeof(claim.account_id));
     memcpy(claim.access_key_id, request->principal.access_key_id, sizeof(claim.access_key_id));
-    note_refusal(request, &claim, request->actor, CODE_ACCESS_DENIED);
-    if (strstr(route->path, "{organization_id}") != NULL &&
-        !policy_allows(&request->principal, "workmail:DescribeOrganization"))
-        return CODE_ORGANIZATION_NOT_FOUND;
-    return problem_set(&request->problem, CODE_ACCESS_DENIED, "No policy of this identity allows %s.",
-                       route->action);
+    note_refusal(request, request->route->action, target_of(request), &claim, request->actor,
+                 CODE_ACCESS_DENIED);
+    return code;
 }
 
 static bool is_json(const struct request *request)
@@ -222,11 +237,13 @@ static int64_t now_ns(void)
 
 /* A wrong secret is always compared, and only then counted: who knows the right one is let in whatever others at this
  * address do. */
-static enum code count_failure(struct request *request)
+enum code request_refuse_credential(struct request *request, const char *action, const char *target,
+                                    const struct auth_claim *claim)
 {
     struct app *app = request->app;
     char key[RATE_LIMIT_KEY_SIZE];
     struct rate rate;
+    note_refusal(request, action, target, claim, "anonymous", CODE_UNAUTHENTICATED);
     metrics_add(app->environment.metrics, METRIC_AUTHENTICATION_FAILURES, 1);
     rate_limit_address_key(request->source_address, key);
     if (rate_limiter_take(app->failure_limiter, key, now_ns(), &rate))
@@ -236,21 +253,39 @@ static enum code count_failure(struct request *request)
                        "Too many credentials that are not valid came from your address.");
 }
 
+/* An access key has a quota of its own; the sessions of an IAM user share one, or signing in again would give another. */
+static const char *quota_key(const struct principal *principal)
+{
+    return principal->session_id[0] == '\0'
+               ? principal->access_key_id
+               : principal->iam_user_id + strlen(principal->iam_user_id) - (RATE_LIMIT_KEY_SIZE - 1);
+}
+
 static enum code authenticate(struct request *request)
 {
     struct app *app = request->app;
     struct auth_claim claim = {0};
-    enum code code = auth_authenticate(app->auth_cache, request->db, app->secret_key, request->authorization,
+    /* Of one that was refused, and is run again out of a batch that failed. */
+    authority_release(request->principal.authority);
+    request->principal.authority = NULL;
+    const struct auth_attempt attempt = {.authorization = request->authorization,
+                                         .cookies = request->cookies,
+                                         .csrf_token = request->csrf_token,
+                                         .source_address = request->source_address,
+                                         .is_secure = request->is_secure,
+                                         .changes = request->route->method != METHOD_GET,
+                                         .now = request->now};
+    enum code code = auth_authenticate(app->auth_cache, request->db, app->secret_key, &attempt,
                                        &request->problem, &request->principal, &claim);
+    if (code == CODE_CSRF_TOKEN)
+        note_refusal(request, request->route->action, target_of(request), &claim, "anonymous", code);
     /* Who shows nothing has tried nothing. */
-    if (code == CODE_UNAUTHENTICATED && request->authorization != NULL) {
-        note_refusal(request, &claim, "anonymous", code);
-        return count_failure(request);
-    }
+    if (code == CODE_UNAUTHENTICATED && claim.is_shown)
+        return request_refuse_credential(request, request->route->action, target_of(request), &claim);
     if (code != CODE_OK)
         return code;
     request->actor = request->principal.kind == PRINCIPAL_ROOT ? "root" : request->principal.iam_user_id;
-    if (rate_limiter_take(app->request_limiter, request->principal.access_key_id, now_ns(), &request->rate))
+    if (rate_limiter_take(app->request_limiter, quota_key(&request->principal), now_ns(), &request->rate))
         return CODE_OK;
     metrics_add(app->environment.metrics, METRIC_LIMITED_CREDENTIAL, 1);
     return CODE_RATE_LIMITED;
@@ -373,10 +408,12 @@ static enum code run(struct request *request)
 {
     bool replayed = false;
     enum code code = CODE_OK;
-    if (request->route->action == NULL)
-        return check_body(request) == CODE_OK ? handle(request) : CODE_BAD_REQUEST;
-    if (!db_connect(request->db))
+    if (request->db != NULL && !db_connect(request->db))
         return CODE_DATABASE_UNAVAILABLE;
+    if (request->route->action == NULL) {
+        code = check_body(request);
+        return code == CODE_OK ? handle(request) : code;
+    }
     if (!request->admitted) /* else it comes from another lane, or out of a batch that failed */
         code = admit(request);
     if (code == CODE_OK) /* there too: an equal one may have been before it */

@@ -1,6 +1,7 @@
 /* A request on its way through the service, and its answer. */
 #pragma once
 
+#include "api/auth.h"
 #include "api/rate_limit.h"
 #include "api/response.h"
 #include "api/route.h"
@@ -8,8 +9,8 @@
 #include "db/idempotency.h"
 #include "db/list.h"
 #include "db/tx.h"
+#include "model/authority.h"
 #include "model/field.h"
-#include "model/policy.h"
 
 struct app;
 struct wait;
@@ -31,6 +32,8 @@ struct request {
     const char *idempotency_key;
     const char *if_match;
     const char *if_none_match;
+    const char *cookies;
+    const char *csrf_token;
     const char *accept_encoding;
     const char *origin; /* of the page that a browser sends it for */
     const char *request_id;
@@ -38,6 +41,7 @@ struct request {
     const char *trace_id;       /* of the caller; NULL: none */
     const char *source_address; /* who sent it, behind the proxies that are trusted */
     bool is_secure;             /* it came by TLS, as far as is known */
+    int64_t now;                /* seconds since 1970, when it came */
     struct buffer body;
 
     const struct route *route;
@@ -83,6 +87,11 @@ enum code request_list_query(struct request *request, void *target, struct list_
 
 /* What changes are made with. */
 struct change request_change(struct request *request);
+
+/* Of a credential that is not valid: the audit log tells of it, and it counts against the address that it came from.
+ * CODE_UNAUTHENTICATED, or CODE_RATE_LIMITED once there were too many. */
+enum code request_refuse_credential(struct request *request, const char *action, const char *target,
+                                    const struct auth_claim *claim);
 
 /* Asks to be run again in that lane; nothing may have been done yet. */
 enum code request_move(struct request *request, enum lane lane);

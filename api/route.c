@@ -161,6 +161,7 @@ const char *route_argument(const struct route *route, const char *const *argumen
 /* Ids and addresses are compared without case: one spelling for each. */
 const char *route_target(const struct route *route, const char *const *arguments, struct arena *arena)
 {
+    static const char access_key[] = "{access_key_id}";
     struct buffer out = {.arena = arena};
     const char *last = strrchr(route->path, '}');
     const char *end = last != NULL ? last + 1 : route->path + strlen(route->path);
@@ -168,7 +169,11 @@ const char *route_target(const struct route *route, const char *const *arguments
     for (const char *at = route->path; at < end;) {
         size_t plain = strcspn(at, "{");
         if (*at == '{') {
-            buffer_text(&out, text_percent_encode(arena, text_lower(arena, arguments[used++])));
+            /* Whatever else has capital letters means the same without. */
+            const char *argument = arguments[used++];
+            if (strncmp(at, access_key, strlen(access_key)) != 0)
+                argument = text_lower(arena, argument);
+            buffer_text(&out, text_percent_encode(arena, argument));
             at += strcspn(at, "}") + 1;
             continue;
         }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "api/authorize.h"
 #include "model/code.h"
 #include "model/field.h"
 
@@ -30,6 +31,9 @@ struct route {
     const char *operation;
     const char *action; /* NULL: open to everybody (OPEN_ROUTE) */
     bool only_reads;    /* although its method is not GET */
+    bool for_everybody; /* who has a credential needs no permission */
+    enum resource
+        lists; /* what of them the caller may see the handler asks authorize_visible; else RESOURCE_ACCOUNT */
     enum lane lane;
     int status; /* of a success */
     /* Only reads have it: queues the statements whose results the handler then collects, so that reads which come

@@ -3,16 +3,20 @@
 #include "api/audit.h"
 #include "api/directory.h"
 #include "api/docs.h"
+#include "api/iam.h"
 #include "api/key.h"
 #include "api/metrics.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
 #include "api/service.h"
+#include "api/session.h"
 #include "api/user.h"
 #include "db/account.h"
 #include "db/audit.h"
 #include "db/directory.h"
+#include "db/iam.h"
+#include "db/iam_session.h"
 #include "db/master_key.h"
 #include "db/operation.h"
 #include "db/organization.h"
@@ -40,10 +44,16 @@
 #define BODY(table, mode) .body = &(table), .body_mode = (mode)
 #define QUERY(table)      .query = (&(table))
 #define PLAIN             .body = NULL
+/* Answers about those of these that the caller may see. */
+#define LISTS(resource) .lists = RESOURCE_##resource
 
 #define ORGANIZATION "/v1/organizations/{organization_id}"
 #define DIRECTORY    "/v1/directories/{directory_id}"
 #define USER         ORGANIZATION "/users/{user_id}"
+#define IAM_USER     "/v1/iam/users/{iam_user_id}"
+#define IAM_GROUP    "/v1/iam/groups/{iam_group_id}"
+#define IAM_POLICY   "/v1/iam/policies/{policy_id}"
+#define ACCESS_KEYS  IAM_USER "/access-keys"
 
 const struct route routes[] = {
     OPEN_ROUTE("/healthz", "GetHealth", get_health),
@@ -68,7 +78,7 @@ const struct route routes[] = {
 
     ROUTE(POST, "/v1/keys", "kms", "CreateKey", LANE_FAST, 201, create_key, BODY(new_key_table, FIELD_CREATE),
           .body_optional = true),
-    ROUTE(GET, "/v1/keys", "kms", "ListKeys", LANE_FAST, 200, list_keys, QUERY(key_query_table)),
+    ROUTE(GET, "/v1/keys", "kms", "ListKeys", LANE_FAST, 200, list_keys, QUERY(key_query_table), LISTS(KEY)),
     ROUTE(GET, "/v1/keys/{key_id}", "kms", "DescribeKey", LANE_FAST, 200, describe_key, PLAIN),
     ROUTE(PATCH, "/v1/keys/{key_id}", "kms", "UpdateKey", LANE_FAST, 200, update_key,
           BODY(key_table, FIELD_UPDATE)),
@@ -76,7 +86,7 @@ const struct route routes[] = {
     ROUTE(POST, "/v1/organizations", "workmail", "CreateOrganization", LANE_FAST, 202, create_organization,
           BODY(organization_table, FIELD_CREATE)),
     ROUTE(GET, "/v1/organizations", "workmail", "ListOrganizations", LANE_FAST, 200, list_organizations,
-          QUERY(organization_query_table)),
+          QUERY(organization_query_table), LISTS(ORGANIZATION)),
     ROUTE(GET, ORGANIZATION, "workmail", "DescribeOrganization", LANE_FAST, 200, describe_organization,
           PLAIN),
     ROUTE(DELETE, ORGANIZATION, "workmail", "DeleteOrganization", LANE_FAST, 202, delete_organization,
@@ -100,11 +110,11 @@ const struct route routes[] = {
     ROUTE(DELETE, DIRECTORY, "ds", "DeleteDirectory", LANE_SLOW, 204, delete_directory, PLAIN),
 
     ROUTE(GET, "/v1/operations", "workmail", "ListOperations", LANE_FAST, 200, list_operations,
-          QUERY(operation_query_table)),
+          QUERY(operation_query_table), LISTS(ORGANIZATION)),
     ROUTE(GET, "/v1/operations/{operation_id}", "workmail", "DescribeOperation", LANE_FAST, 200,
-          describe_operation, PLAIN),
+          describe_operation, LISTS(ORGANIZATION)),
     ROUTE(POST, "/v1/operations/{operation_id}/cancel", "workmail", "CancelOperation", LANE_FAST, 200,
-          cancel_operation, PLAIN),
+          cancel_operation, LISTS(ORGANIZATION)),
 
     ROUTE(POST, ORGANIZATION "/users", "workmail", "CreateUser", LANE_FAST, 201, create_user,
           BODY(user_table, FIELD_CREATE)),
@@ -128,11 +138,79 @@ const struct route routes[] = {
           update_primary_email_address, BODY(primary_email_table, FIELD_CREATE)),
 
     ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
-          QUERY(audit_query_table)),
+          QUERY(audit_query_table), LISTS(ORGANIZATION)),
     SHARED_ROUTE(GET, ORGANIZATION "/audit-events", "workmail:ListAuditEvents",
                  "ListAuditEventsForOrganization", LANE_FAST, 200, list_audit_events_for_organization,
                  QUERY(organization_audit_query_table)),
     ROUTE(POST, "/v1/audit-events/verify", "workmail", "VerifyAuditLog", LANE_SLOW, 200, verify_audit_log,
           BODY(audit_verify_table, FIELD_CREATE), .body_optional = true, .only_reads = true),
+
+    ROUTE(POST, "/v1/iam/users", "iam", "CreateIamUser", LANE_FAST, 201, create_iam_user,
+          BODY(iam_user_table, FIELD_CREATE)),
+    ROUTE(GET, "/v1/iam/users", "iam", "ListIamUsers", LANE_FAST, 200, list_iam_users,
+          QUERY(iam_user_query_table), LISTS(IAM_USER)),
+    ROUTE(GET, IAM_USER, "iam", "DescribeIamUser", LANE_FAST, 200, describe_iam_user, PLAIN),
+    ROUTE(DELETE, IAM_USER, "iam", "DeleteIamUser", LANE_FAST, 204, delete_iam_user, PLAIN),
+    ROUTE(PUT, IAM_USER "/password", "iam", "PutIamUserPassword", LANE_FAST, 204, put_iam_user_password,
+          BODY(iam_password_table, FIELD_CREATE)),
+    ROUTE(DELETE, IAM_USER "/password", "iam", "DeleteIamUserPassword", LANE_FAST, 204,
+          delete_iam_user_password, PLAIN),
+    ROUTE(PUT, IAM_USER "/policies/{policy_id}", "iam", "AttachPolicy", LANE_FAST, 204, attach_policy, PLAIN),
+    ROUTE(DELETE, IAM_USER "/policies/{policy_id}", "iam", "DetachPolicy", LANE_FAST, 204, detach_policy,
+          PLAIN),
+    ROUTE(POST, ACCESS_KEYS, "iam", "CreateAccessKey", LANE_FAST, 201, create_access_key,
+          BODY(access_key_table, FIELD_CREATE), .body_optional = true),
+    ROUTE(GET, ACCESS_KEYS, "iam", "ListAccessKeys", LANE_FAST, 200, list_access_keys,
+          QUERY(access_key_query_table)),
+    ROUTE(GET, ACCESS_KEYS "/{access_key_id}", "iam", "DescribeAccessKey", LANE_FAST, 200,
+          describe_access_key, PLAIN),
+    ROUTE(PATCH, ACCESS_KEYS "/{access_key_id}", "iam", "UpdateAccessKey", LANE_FAST, 200, update_access_key,
+          BODY(access_key_table, FIELD_UPDATE)),
+    ROUTE(DELETE, ACCESS_KEYS "/{access_key_id}", "iam", "DeleteAccessKey", LANE_FAST, 204, delete_access_key,
+          PLAIN),
+
+    ROUTE(POST, "/v1/iam/groups", "iam", "CreateIamGroup", LANE_FAST, 201, create_iam_group,
+          BODY(iam_group_table, FIELD_CREATE)),
+    ROUTE(GET, "/v1/iam/groups", "iam", "ListIamGroups", LANE_FAST, 200, list_iam_groups,
+          QUERY(iam_group_query_table), LISTS(IAM_GROUP)),
+    ROUTE(GET, IAM_GROUP, "iam", "DescribeIamGroup", LANE_FAST, 200, describe_iam_group, PLAIN),
+    ROUTE(DELETE, IAM_GROUP, "iam", "DeleteIamGroup", LANE_FAST, 204, delete_iam_group, PLAIN),
+    ROUTE(GET, IAM_GROUP "/members", "iam", "ListIamGroupMembers", LANE_FAST, 200, list_iam_group_members,
+          QUERY(iam_member_query_table)),
+    ROUTE(PUT, IAM_GROUP "/members/{iam_user_id}", "iam", "AddIamGroupMember", LANE_FAST, 204,
+          add_iam_group_member, PLAIN),
+    ROUTE(DELETE, IAM_GROUP "/members/{iam_user_id}", "iam", "RemoveIamGroupMember", LANE_FAST, 204,
+          remove_iam_group_member, PLAIN),
+    SHARED_ROUTE(PUT, IAM_GROUP "/policies/{policy_id}", "iam:AttachPolicy", "AttachPolicyForGroup",
+                 LANE_FAST, 204, attach_policy_to_group, PLAIN),
+    SHARED_ROUTE(DELETE, IAM_GROUP "/policies/{policy_id}", "iam:DetachPolicy", "DetachPolicyForGroup",
+                 LANE_FAST, 204, detach_policy_from_group, PLAIN),
+
+    ROUTE(POST, "/v1/iam/policies", "iam", "CreatePolicy", LANE_FAST, 201, create_policy,
+          BODY(policy_table, FIELD_CREATE)),
+    ROUTE(GET, "/v1/iam/policies", "iam", "ListPolicies", LANE_FAST, 200, list_policies,
+          QUERY(policy_query_table), LISTS(POLICY)),
+    ROUTE(GET, IAM_POLICY, "iam", "GetPolicy", LANE_FAST, 200, get_policy, PLAIN),
+    ROUTE(PATCH, IAM_POLICY, "iam", "UpdatePolicy", LANE_FAST, 200, update_policy,
+          BODY(policy_table, FIELD_UPDATE)),
+    ROUTE(DELETE, IAM_POLICY, "iam", "DeletePolicy", LANE_FAST, 204, delete_policy, PLAIN),
+    ROUTE(POST, "/v1/iam/simulate", "iam", "SimulatePolicy", LANE_FAST, 200, simulate_policy,
+          BODY(simulation_table, FIELD_CREATE), .only_reads = true),
+
+    /* Who signs in has no credential but what he sends. */
+    {.method = METHOD_POST,
+     .path = "/v1/sessions",
+     .operation = "CreateSession",
+     .lane = LANE_FAST,
+     .status = 201,
+     .handler = create_session,
+     BODY(sign_in_table, FIELD_CREATE)},
+    ROUTE(GET, "/v1/sessions", "iam", "ListSessions", LANE_FAST, 200, list_sessions,
+          QUERY(session_query_table), LISTS(IAM_USER)),
+    ROUTE(GET, "/v1/sessions/current", "iam", "DescribeCurrentSession", LANE_FAST, 200,
+          describe_current_session, .for_everybody = true),
+    ROUTE(DELETE, "/v1/sessions/current", "iam", "SignOut", LANE_FAST, 204, sign_out, .for_everybody = true),
+    ROUTE(DELETE, "/v1/sessions/{session_id}", "iam", "DeleteSession", LANE_FAST, 204, delete_session,
+          LISTS(IAM_USER)),
 };
 const size_t route_count = sizeof(routes) / sizeof(routes[0]);

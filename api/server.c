@@ -277,6 +277,7 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     request->transport = exchange;
     request->app = server->app;
     request->arena = arena;
+    request->now = time(NULL);
     request->problem.arena = arena;
     request->body.arena = arena;
     request->path = arena_copy(arena, uri, question != NULL ? (size_t)(question - uri) : strlen(uri));
@@ -296,12 +297,12 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-/* Before a byte of the body is read: only for who has some credential, and while there is room. What is only announced
+/* Before a byte of the body is read: only for who has some credential or brings one to sign in, and while there is room. What is only announced
  * takes none: a few who never send what they announce would keep out all others. */
 static enum code admit_body(const struct exchange *exchange)
 {
     const struct request *request = &exchange->request;
-    if (request->route->action != NULL && request->authorization == NULL)
+    if (request->route->action != NULL && request->authorization == NULL && request->cookies == NULL)
         return CODE_UNAUTHENTICATED;
     return exchange->server->buffered < BUFFERED_LIMIT ? CODE_OK : CODE_OVERLOADED;
 }
@@ -526,6 +527,7 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
     metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, -1);
     count_request(exchange);
     enter_phase(server, exchange->connection, PHASE_IDLE);
+    authority_release(exchange->request.principal.authority);
     if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         end_if_left(exchange->connection);
     arena_free(exchange->request.arena);

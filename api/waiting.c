@@ -192,7 +192,7 @@ void waiting_look(struct request *request)
     bool over = false;
     if (!db_connect(request->db))
         return;
-    operation_queue(request->db, request->principal.account_id, request->operation_id);
+    operation_queue(request->db, request->principal.account_id, NULL, request->operation_id);
     /* Whatever is wrong now was right before: what began is answered as it was, and looked at again later. */
     if (operation_collect(request->db, &problem, &answer.body, &over) != CODE_OK)
         return;

@@ -104,8 +104,8 @@ const struct field_table organization_audit_query_table =
                                            " AND a.outcome = $?",          " AND a.request_id = $?",      \
                                            " AND a.at >= $?::timestamptz", " AND a.at < $?::timestamptz", \
                                            " AND a.organization_id = $?"},                                \
-        .orders = {{"at", "a.at", "timestamptz"}}, .default_order = "-at", .id = "a.event_id",            \
-        .id_type = "bigint",                                                                              \
+        .visible = " AND a.organization_id = ANY($?::text[])", .orders = {{"at", "a.at", "timestamptz"}}, \
+        .default_order = "-at", .id = "a.event_id", .id_type = "bigint",                                  \
     }
 
 enum code audit_list(struct db *db, const char *account_id, const char *organization_id,

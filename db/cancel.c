@@ -17,14 +17,23 @@ struct work {
     const char *kind;
 };
 
-#define OWN_ONE " FROM operation o WHERE o.operation_id = $1 AND o.account_id = $2"
+/* Which operation, and whose counts. */
+struct wanted {
+    const char *operation_id;
+    const char *visible;
+};
 
-static enum code find_organization(struct db *db, struct change *change, const char *operation_id,
+#define OWN_ONE                                                         \
+    " FROM operation o WHERE o.operation_id = $1 AND o.account_id = $2" \
+    " AND ($3::text[] IS NULL OR o.organization_id = ANY($3::text[]))"
+
+static enum code find_organization(struct db *db, struct change *change, const struct wanted *wanted,
                                    const char **ret_organization_id)
 {
-    static const struct statement find = {"SELECT o.organization_id" OWN_ONE, 2};
+    static const struct statement find = {"SELECT o.organization_id" OWN_ONE, 3};
     DB_RESULT result = NULL;
-    enum code code = DB_RUN(db, change->problem, &result, &find, operation_id, change->account_id);
+    enum code code = DB_RUN(db, change->problem, &result, &find, wanted->operation_id, change->account_id,
+                            wanted->visible);
     if (code != CODE_OK)
         return code;
     if (PQntuples(result) == 0)
@@ -99,23 +108,25 @@ static enum code end_work(struct db *db, struct change *change, struct organizat
 
 static enum code stop_body(struct db *db, struct change *change, void *argument)
 {
-    const char *operation_id = argument;
+    const struct wanted *wanted = argument;
+    const char *operation_id = wanted->operation_id;
     struct organization_row organization;
     struct work work = {0};
     bool over;
 
-    enum code code = find_organization(db, change, operation_id, &work.organization_id);
+    enum code code = find_organization(db, change, wanted, &work.organization_id);
     if (code == CODE_OK)
         code = lock_work(db, change, operation_id, &organization, &work);
     if (code == CODE_OK && strcmp(work.status, "CANCELED") != 0)
         code = end_work(db, change, &organization, &work, operation_id);
     if (code != CODE_OK)
         return code;
-    operation_queue(db, change->account_id, operation_id);
+    operation_queue(db, change->account_id, NULL, operation_id);
     return operation_collect(db, change->problem, &change->answer.body, &over);
 }
 
-enum code operation_stop(struct db *db, struct change *change, const char *operation_id)
+enum code operation_stop(struct db *db, struct change *change, const char *visible, const char *operation_id)
 {
-    return tx_run(db, change, stop_body, (void *)(uintptr_t)operation_id);
+    struct wanted wanted = {operation_id, visible};
+    return tx_run(db, change, stop_body, &wanted);
 }

@@ -205,6 +205,11 @@ struct db_notes db_take_notes(struct db *db)
     return notes;
 }
 
+void db_note_identities(struct db *db)
+{
+    db->notes.identities = true;
+}
+
 /* --- receiving --- */
 
 static void fail(struct db *db, enum code code, const char *text)

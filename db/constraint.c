@@ -15,6 +15,15 @@ static const struct {
      "This address belongs to another user, group or resource, or is kept for one that was disabled or deleted."},
     {"master_key_alias_key", CODE_ALIAS_TAKEN, "Another key of this account has this alias; choose another."},
     {"master_key_default_key", CODE_RETRY, "Another request made it at the same time."},
+    {"iam_group_name_key", CODE_NAME_TAKEN,
+     "Another IAM group of this account has this name; choose another."},
+    {"policy_name_key", CODE_NAME_TAKEN, "Another policy of this account has this name; choose another."},
+    {"iam_group_member_group", CODE_IAM_IN_USE, "The group has members; take them out first."},
+    {"iam_group_policy_group", CODE_IAM_IN_USE, "The group has policies; detach them first."},
+    {"iam_group_policy_policy_id_fkey", CODE_IAM_IN_USE,
+     "The policy is attached to groups; detach it first."},
+    {"iam_user_policy_policy_id_fkey", CODE_IAM_IN_USE,
+     "The policy is attached to IAM users; detach it first."},
     {"iam_user_name_key", CODE_NAME_TAKEN, "Another identity of this account has this name; choose another."},
 };
 

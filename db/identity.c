@@ -20,50 +20,12 @@ void identity_queue_notice(struct db *db)
 
 /* --- secrets --- */
 
-static bool new_access_key(struct access_key *key)
+bool identity_new_key(struct access_key *key)
 {
     memcpy(key->access_key_id, "PRAK", 4);
     return secret_random_text(key->access_key_id + 4, ACCESS_KEY_ID_LENGTH - 4,
                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") &&
            secret_random_text(key->secret_access_key, ACCESS_KEY_SECRET_LENGTH, SECRET_ALPHANUMERIC);
-}
-
-/* --- authentication --- */
-
-enum code identity_find_key(struct db *db, const struct secret_key *key, const char *access_key_id,
-                            struct problem *problem, struct principal *ret_principal,
-                            char ret_secret[static ACCESS_KEY_SECRET_LENGTH + 1])
-{
-    static const struct statement find = {
-        "SELECT k.account_id, k.iam_user_id, k.sealed_secret, p.policy_name"
-        " FROM access_key k JOIN account a ON a.account_id = k.account_id"
-        " LEFT JOIN iam_user_policy p ON p.account_id = k.account_id AND p.iam_user_id = k.iam_user_id"
-        " WHERE k.access_key_id = $1 AND k.status = 'ACTIVE' AND a.status = 'ACTIVE'",
-        1};
-    DB_RESULT result = NULL;
-    enum code code = DB_RUN(db, problem, &result, &find, access_key_id);
-    if (code != CODE_OK)
-        return code;
-    if (PQntuples(result) == 0)
-        return CODE_UNAUTHENTICATED;
-    size_t size;
-    const char *secret = sealed_open(problem->arena, key, access_key_id, PQgetvalue(result, 0, 2), &size);
-    if (secret == NULL || size != ACCESS_KEY_SECRET_LENGTH)
-        return CODE_INTERNAL_ERROR;
-    memcpy(ret_secret, secret, ACCESS_KEY_SECRET_LENGTH + 1);
-
-    struct principal principal = {.kind = PQgetisnull(result, 0, 1) ? PRINCIPAL_ROOT : PRINCIPAL_IAM_USER};
-    snprintf(principal.account_id, sizeof(principal.account_id), "%s", PQgetvalue(result, 0, 0));
-    snprintf(principal.access_key_id, sizeof(principal.access_key_id), "%s", access_key_id);
-    snprintf(principal.iam_user_id, sizeof(principal.iam_user_id), "%s", PQgetvalue(result, 0, 1));
-    size_t attached = 0;
-    for (int row = 0; row < PQntuples(result) && attached < POLICY_MAX_ATTACHED; row++) {
-        const struct policy *policy = policy_managed(PQgetvalue(result, row, 3));
-        if (policy != NULL)
-            principal.policies[attached++] = policy;
-    }
-    *ret_principal = principal;
-    return CODE_OK;
 }
 
 /* --- making and changing --- */
@@ -152,7 +114,7 @@ static enum code queue_account(struct db *db, struct change *change, struct maki
         "INSERT INTO account (account_id, name, is_trial) VALUES ($1, $2, $3)", 3};
     char account_id[ACCOUNT_ID_LENGTH + 1];
     if (!secret_random_text(account_id, ACCOUNT_ID_LENGTH, "123456789") ||
-        !new_access_key(&making->access_key))
+        !identity_new_key(&making->access_key))
         return CODE_INTERNAL_ERROR;
     making->account_id = arena_string(change->arena, account_id);
     DB_QUEUE(db, &insert, making->account_id, making->account->name, row_boolean(making->account->is_trial));
@@ -228,7 +190,7 @@ static enum code reset_body(struct db *db, struct change *change, void *argument
     enum code code = account_lock(db, change);
     if (code != CODE_OK)
         return code;
-    if (!new_access_key(&making->access_key))
+    if (!identity_new_key(&making->access_key))
         return CODE_INTERNAL_ERROR;
     DB_QUEUE(db, &remove, change->account_id);
     note_access_key(change, making->access_key.access_key_id, NULL, "ACTIVE");
@@ -255,17 +217,25 @@ static enum code create_user_body(struct db *db, struct change *change, void *ar
     static const struct statement insert = {
         "INSERT INTO iam_user (account_id, iam_user_id, name) VALUES ($1, $2, $3)", 3};
     static const struct statement attach = {
-        "INSERT INTO iam_user_policy (account_id, iam_user_id, policy_name) VALUES ($1, $2, $3)"
-        " ON CONFLICT DO NOTHING",
+        "INSERT INTO iam_user_policy (account_id, iam_user_id, policy_id)"
+        " SELECT $1, $2, policy_id FROM policy WHERE name = $3 AND (account_id IS NULL OR account_id = $1)"
+        " ORDER BY account_id NULLS FIRST LIMIT 1"
+        " ON CONFLICT (account_id, iam_user_id, policy_id) DO UPDATE SET policy_id = excluded.policy_id",
         3};
     struct making *making = argument;
-    if (!new_access_key(&making->access_key))
+    if (!identity_new_key(&making->access_key))
         return CODE_INTERNAL_ERROR;
     DB_QUEUE(db, &insert, change->account_id, making->iam_user_id, making->name);
-    for (const char *const *policy = making->policies; *policy != NULL; policy++)
-        DB_QUEUE(db, &attach, change->account_id, making->iam_user_id, *policy);
+    enum code code = db_collect(db, change->problem, NULL);
+    for (const char *const *policy = making->policies; code == CODE_OK && *policy != NULL; policy++) {
+        DB_RESULT result = NULL;
+        code =
+            DB_RUN(db, change->problem, &result, &attach, change->account_id, making->iam_user_id, *policy);
+        if (code == CODE_OK && strcmp(PQcmdTuples(result), "1") != 0)
+            code = problem_set(change->problem, CODE_POLICY_NOT_FOUND, "There is no policy %s.", *policy);
+    }
     note_user(change, making);
-    return queue_access_key(db, change, making, change->account_id);
+    return code == CODE_OK ? queue_access_key(db, change, making, change->account_id) : code;
 }
 
 enum code identity_create_user(struct db *db, struct change *change, const struct secret_key *key,

@@ -1,13 +1,9 @@
 /* Identities and their access keys. */
 #pragma once
 
-#include "db/conn.h"
+#include "db/authority.h"
 #include "db/sealed.h"
 #include "db/tx.h"
-#include "model/policy.h"
-
-#define ACCESS_KEY_ID_LENGTH     20
-#define ACCESS_KEY_SECRET_LENGTH 40
 
 /* A new access key; the secret is shown once. */
 struct access_key {
@@ -15,10 +11,8 @@ struct access_key {
     char secret_access_key[ACCESS_KEY_SECRET_LENGTH + 1];
 };
 
-/* Reads an enabled access key: who it is of, and its secret. CODE_UNAUTHENTICATED when there is none. */
-enum code identity_find_key(struct db *db, const struct secret_key *key, const char *access_key_id,
-                            struct problem *problem, struct principal *ret_principal,
-                            char ret_secret[static ACCESS_KEY_SECRET_LENGTH + 1]);
+/* False when the system has no random bytes. */
+bool identity_new_key(struct access_key *key);
 
 /* The first start of an installation: makes the account and its root access key, unless there is an account already.
  * `publish` writes the key down before the COMMIT, so that a committed key is never unknown; false rolls back. */
@@ -39,7 +33,7 @@ enum code identity_create_account(struct db *db, struct change *change, const st
 enum code identity_reset_root_key(struct db *db, struct change *change, const struct secret_key *key,
                                   identity_publish *publish, void *argument);
 
-/* An IAM user with managed policies (names, NULL after the last) and one access key. */
+/* An IAM user with policies (names, NULL after the last) and one access key. */
 enum code identity_create_user(struct db *db, struct change *change, const struct secret_key *key,
                                const char *name, const char *const *policies, const char **ret_iam_user_id,
                                struct access_key *ret_key);

@@ -9,7 +9,7 @@
 #include "model/digest.h"
 #include "model/json_out.h"
 
-#define MAX_PARAMETERS (8 + LIST_MAX_FILTERS + LIST_MAX_KEYS + 2)
+#define MAX_PARAMETERS (9 + LIST_MAX_FILTERS + LIST_MAX_KEYS + 2)
 #define SEPARATOR      "\x1f" /* no text of ours holds control characters */
 
 struct key {
@@ -23,6 +23,7 @@ struct variant {
     unsigned filters; /* bit per filter */
     struct key keys[LIST_MAX_KEYS + 1];
     int key_count;
+    bool some;  /* only what the caller may see */
     bool after; /* starts behind a page token */
     bool count; /* counts instead */
 };
@@ -137,6 +138,8 @@ static const char *build(struct arena *arena, const struct list_spec *spec, cons
     for (unsigned i = 0; i < LIST_MAX_FILTERS; i++)
         if ((variant->filters & (1U << i)) != 0)
             add_fragment(&sql, spec->filters[i], &parameters);
+    if (variant->some)
+        add_fragment(&sql, spec->visible, &parameters);
     if (!variant->count) {
         if (variant->after)
             add_position(&sql, variant, &parameters);
@@ -310,6 +313,10 @@ enum code list_queue(struct db *db, const struct list_spec *spec, const struct l
             if (strstr(spec->filters[i], "$?") != NULL)
                 parameters[count++] = query->filters[i];
         }
+    }
+    if (query->visible != NULL) {
+        variant.some = true;
+        parameters[count++] = query->visible;
     }
     int counting = count;
     if (variant.after) {

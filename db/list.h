@@ -21,6 +21,7 @@ struct list_spec {
     const char *from;    /* "FROM … WHERE …" over the fixed parameters $1 … */
     int fixed;
     const char *filters[LIST_MAX_FILTERS]; /* " AND …"; `$?` stands for its value */
+    const char *visible;                   /* " AND … = ANY($?)", where some callers see only some */
     struct list_order orders[LIST_MAX_ORDERS];
     const char *default_order;
     const char *id; /* unique within the list: the last sort column */
@@ -34,6 +35,7 @@ struct list_query {
     const char *order_by;
     bool include_total;
     const char *filters[LIST_MAX_FILTERS]; /* NULL: not filtered */
+    const char *visible; /* ids as an array literal; NULL: all. Tokens are not bound to it */
 };
 
 #define LIST_PAGE_SIZE 50

@@ -74,6 +74,7 @@ enum code master_key_list(struct db *db, const char *account_id, struct key_quer
         .filters = {" AND k.alias = $?", " AND k.status = $?"},
         .orders = {{"created_at", "k.created_at", "timestamptz"}},
         .default_order = "created_at",
+        .visible = " AND k.key_id = ANY($?::uuid[])",
         .id = "k.key_id",
         .id_type = "uuid",
     };

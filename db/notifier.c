@@ -174,6 +174,11 @@ uint64_t notifier_identity_generation(const struct notifier *notifier)
     return notifier->listening ? notifier->changes : 0;
 }
 
+void notifier_identities_changed(struct notifier *notifier)
+{
+    notifier->changes++;
+}
+
 /* --- the thread --- */
 
 static void disconnect(struct notifier *notifier)

@@ -38,4 +38,7 @@ void notifier_operation_ended(struct notifier *notifier, const char *operation_i
 /* Changes whenever an identity, key or policy may have changed; 0 while changes cannot be heard. */
 uint64_t notifier_identity_generation(const struct notifier *notifier);
 
+/* A change of identities was committed here: this process need not wait for the notice that others hear. */
+void notifier_identities_changed(struct notifier *notifier);
+
 #define NOTIFIER_IDENTITY_CHANNEL "postreeve_identity"

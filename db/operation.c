@@ -65,11 +65,13 @@ void operation_cancel(struct db *db, const char *operation_id, const char *reaso
     db_note_operation(db, operation_id);
 }
 
-void operation_queue(struct db *db, const char *account_id, const char *operation_id)
+void operation_queue(struct db *db, const char *account_id, const char *visible, const char *operation_id)
 {
-    static const struct statement get = {
-        "SELECT " COLUMNS " FROM operation o WHERE o.account_id = $1 AND o.operation_id = $2", 2};
-    DB_QUEUE(db, &get, account_id, operation_id);
+    static const struct statement get = {"SELECT " COLUMNS
+                                         " FROM operation o WHERE o.account_id = $1 AND o.operation_id = $3"
+                                         " AND ($2::text[] IS NULL OR o.organization_id = ANY($2::text[]))",
+                                         3};
+    DB_QUEUE(db, &get, account_id, visible, operation_id);
 }
 
 enum code operation_collect(struct db *db, struct problem *problem, struct buffer *out, bool *ret_over)
@@ -99,6 +101,7 @@ static const struct list_spec list = {
     .from = "FROM operation o WHERE o.account_id = $1",
     .fixed = 1,
     .filters = {" AND o.organization_id = $?", " AND o.status = $?"},
+    .visible = " AND o.organization_id = ANY($?::text[])",
     .orders = {{"created_at", "o.created_at", "timestamptz"}},
     .default_order = "-created_at",
     .id = "o.operation_id",

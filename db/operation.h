@@ -17,8 +17,9 @@ void operation_update(struct db *db, struct arena *arena, const char *operation_
 /* Within a transaction: it ends because what it worked for went away. */
 void operation_cancel(struct db *db, const char *operation_id, const char *reason);
 
-/* Queues what operation_collect writes as JSON. ret_over: it will not change any more. */
-void operation_queue(struct db *db, const char *account_id, const char *operation_id);
+/* Queues what operation_collect writes as JSON. `visible`: ids of the organizations that count, as an array literal; NULL:
+ * all. ret_over: it will not change any more. */
+void operation_queue(struct db *db, const char *account_id, const char *visible, const char *operation_id);
 enum code operation_collect(struct db *db, struct problem *problem, struct buffer *out, bool *ret_over);
 
 struct operation_query {

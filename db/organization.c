@@ -72,6 +72,7 @@ enum code organization_list(struct db *db, const char *account_id, struct organi
         .from = "FROM organization o WHERE o.account_id = $1 AND $2::text IS NOT NULL",
         .fixed = 2,
         .filters = {" AND o.state = $?", " AND o.alias = lower($? COLLATE \"C\")"},
+        .visible = " AND o.organization_id = ANY($?::text[])",
         .orders = {{"alias", "o.alias", "text"}, {"created_at", "o.created_at", "timestamptz"}},
         .default_order = "created_at",
         .id = "o.organization_id",
@@ -279,7 +280,7 @@ static enum code begin_work(struct db *db, struct change *change, const struct m
         job_enqueue_periodic(db, change->arena, &request);
     else
         job_enqueue(db, change->arena, &request);
-    operation_queue(db, change->account_id, making->operation_id);
+    operation_queue(db, change->account_id, NULL, making->operation_id);
     enum code code = collect_rows(db, change->problem, &result);
     if (code != CODE_OK)
         return code;

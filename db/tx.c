@@ -146,6 +146,8 @@ static void pause_before_retry(unsigned tries)
 static void tell_others(struct db *db)
 {
     struct db_notes notes = db_take_notes(db);
+    if (notes.identities)
+        notifier_identities_changed(db_notifier(db));
     if (notes.job)
         notifier_job_enqueued(db_notifier(db));
     if (notes.operation)

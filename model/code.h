@@ -11,12 +11,19 @@
     X(CODE_CONFIRMATION_MISMATCH, "confirmation_mismatch", "The confirmation does not match")   \
     X(CODE_UNAUTHENTICATED, "unauthenticated", "The credential is missing or not valid")        \
     X(CODE_ACCESS_DENIED, "access_denied", "The policies of this identity do not allow it")     \
+    X(CODE_CSRF_TOKEN, "csrf_token", "The session's token is missing or wrong")                 \
+    X(CODE_NOT_HELD, "not_held", "It would give away more than you may do")                     \
     X(CODE_ROUTE_NOT_FOUND, "route_not_found", "There is no such path")                         \
     X(CODE_ORGANIZATION_NOT_FOUND, "organization_not_found", "There is no such organization")   \
     X(CODE_USER_NOT_FOUND, "user_not_found", "There is no such user")                           \
     X(CODE_DIRECTORY_NOT_FOUND, "directory_not_found", "There is no such directory")            \
     X(CODE_OPERATION_NOT_FOUND, "operation_not_found", "There is no such operation")            \
     X(CODE_KEY_NOT_FOUND, "key_not_found", "There is no such key")                              \
+    X(CODE_IAM_USER_NOT_FOUND, "iam_user_not_found", "There is no such IAM user")               \
+    X(CODE_IAM_GROUP_NOT_FOUND, "iam_group_not_found", "There is no such IAM group")            \
+    X(CODE_POLICY_NOT_FOUND, "policy_not_found", "There is no such policy")                     \
+    X(CODE_ACCESS_KEY_NOT_FOUND, "access_key_not_found", "There is no such access key")         \
+    X(CODE_SESSION_NOT_FOUND, "session_not_found", "There is no such session")                  \
     X(CODE_METHOD_NOT_ALLOWED, "method_not_allowed", "The path does not have this method")      \
     X(CODE_NAME_TAKEN, "name_taken", "The name is taken")                                       \
     X(CODE_ALIAS_TAKEN, "alias_taken", "The alias is taken")                                    \
@@ -29,6 +36,8 @@
     X(CODE_DIRECTORY_IN_USE, "directory_in_use", "An organization uses the directory")          \
     X(CODE_ACCOUNT_IN_USE, "account_in_use", "The account is not empty")                        \
     X(CODE_KEY_STATE, "key_state", "The master key's state forbids it")                         \
+    X(CODE_IAM_IN_USE, "iam_in_use", "It is in use")                                            \
+    X(CODE_MANAGED_POLICY, "managed_policy", "A managed policy cannot be changed")              \
     X(CODE_PRIMARY_ADDRESS, "primary_address", "The primary address cannot be removed")         \
     X(CODE_MAIL_DOMAIN_NOT_FOUND, "mail_domain_not_found", "The mail domain is not registered") \
     X(CODE_MAIL_DOMAIN_STATE, "mail_domain_state", "The mail domain is not verified")           \

@@ -87,6 +87,39 @@ static void decode_integer(struct decoder *d, const struct field *field, int64_t
         store_integer(field, value, d->target);
 }
 
+/* Each 1 to 256 characters. */
+static void decode_strings(struct decoder *d, const struct field *field, const json_t *value)
+{
+    size_t count = json_array_size(value);
+    if ((int64_t)count < field->min || (int64_t)count > field->max) {
+        d->add(d->problem, field->name, (int64_t)count < field->min ? "too_short" : "too_long",
+               "%" PRId64 " to %" PRId64 " items; it has %zu.", field->min, field->max, count);
+        return;
+    }
+    const char **list = arena_alloc(d->problem->arena, (count + 1) * sizeof(*list));
+    for (size_t i = 0; i < count; i++) {
+        const char *text = json_string_value(json_array_get(value, i));
+        if (text == NULL || *text == '\0' || text_characters(text) > 256 || text_has_control(text)) {
+            d->add(d->problem, field->name, text == NULL ? "wrong_type" : "invalid_format",
+                   "Item %zu is not a text of 1 to 256 characters without control characters.", i + 1);
+            return;
+        }
+        list[i] = arena_string(d->problem->arena, text);
+    }
+    const char *const *stored = list;
+    memcpy((char *)d->target + field->offset, &stored, sizeof(stored));
+}
+
+/* Kept as text, without the spaces between. */
+static void decode_json(struct decoder *d, const struct field *field, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    if (text == NULL)
+        abort();
+    store_text(field, arena_string(d->problem->arena, text), d->target);
+    free(text);
+}
+
 /* The row for a member; for a sub-object the first of its dotted rows, which are not members themselves. */
 static const struct field *find(const struct field_table *table, const char *name)
 {
@@ -132,6 +165,10 @@ static void decode_member(struct decoder *d, const char *name, const struct fiel
         decode_enum(d, field, json_string_value(value));
     else if (field->kind == FIELD_TIME && json_is_string(value))
         decode_time(d, field, json_string_value(value));
+    else if (field->kind == FIELD_STRINGS && json_is_array(value))
+        decode_strings(d, field, value);
+    else if (field->kind == FIELD_JSON && json_is_object(value))
+        decode_json(d, field, value);
     else if (field->kind == FIELD_INTEGER && json_is_integer(value))
         decode_integer(d, field, json_integer_value(value));
     else if (field->kind == FIELD_BOOLEAN && json_is_boolean(value))
@@ -140,6 +177,8 @@ static void decode_member(struct decoder *d, const char *name, const struct fiel
         d->add(d->problem, field->name, "wrong_type", "This member is %s.",
                field->kind == FIELD_INTEGER   ? "an integer"
                : field->kind == FIELD_BOOLEAN ? "true or false"
+               : field->kind == FIELD_STRINGS ? "a list of strings"
+               : field->kind == FIELD_JSON    ? "an object"
                                               : "a string");
 }
 

@@ -72,3 +72,8 @@ bool id_is_directory(const char *text)
 {
     return strncmp(text, "d-", 2) == 0 && strlen(text) == 12 && strspn(text + 2, HEX_DIGITS) == 10;
 }
+
+bool id_is_access_key(const char *text)
+{
+    return strlen(text) == 20 && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == 20;
+}

@@ -13,3 +13,4 @@ const char *id_new_directory(struct arena *arena);    /* `d-` and 10 hex digits 
 bool id_is_uuid(const char *text);
 bool id_is_organization(const char *text);
 bool id_is_directory(const char *text);
+bool id_is_access_key(const char *text); /* 20 capital letters and digits */

@@ -3,6 +3,7 @@
 #include <argon2.h>
 #include <openssl/evp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -13,6 +14,7 @@
 #define MEMORY_KIB 19456
 #define SALT_SIZE  16
 #define HASH_SIZE  32
+#define PHC_SIZE   128
 
 bool password_check(const char *password, const char **ret_detail)
 {
@@ -96,16 +98,59 @@ static void base64(const uint8_t *data, size_t size, char *out)
     out[length] = '\0';
 }
 
-const char *password_hash(struct arena *arena, const char *password)
+/* NULL when OpenSSL or memory fail. */
+static const char *make_hash(const char *password, const uint8_t *salt, char *out, size_t size)
 {
-    uint8_t salt[SALT_SIZE], hash[HASH_SIZE];
+    uint8_t hash[HASH_SIZE];
     char salt_text[32], hash_text[64];
-
-    if (!secret_random(salt, sizeof(salt)) || !derive(password, salt, hash))
+    if (!derive(password, salt, hash))
         return NULL;
-    base64(salt, sizeof(salt), salt_text);
+    base64(salt, SALT_SIZE, salt_text);
     base64(hash, sizeof(hash), hash_text);
     secret_wipe(hash, sizeof(hash));
-    return arena_printf(arena, "$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", ARGON2_VERSION_13, MEMORY_KIB, TIME_COST,
-                        salt_text, hash_text);
+    snprintf(out, size, "$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", ARGON2_VERSION_13, MEMORY_KIB, TIME_COST,
+             salt_text, hash_text);
+    return out;
+}
+
+const char *password_hash(struct arena *arena, const char *password)
+{
+    uint8_t salt[SALT_SIZE];
+    char text[PHC_SIZE];
+    if (!secret_random(salt, sizeof(salt)) || make_hash(password, salt, text, sizeof(text)) == NULL)
+        return NULL;
+    return arena_string(arena, text);
+}
+
+/* The salt in the fourth of the parts between dollar signs: 16 bytes are 22 characters, and 24 with padding. */
+static bool read_salt(const char *hash, uint8_t salt[static SALT_SIZE])
+{
+    char padded[24 + 1];
+    uint8_t decoded[18];
+    for (unsigned dollars = 0; dollars < 4; dollars++) {
+        hash = strchr(hash, '$');
+        if (hash == NULL)
+            return false;
+        hash++;
+    }
+    if (strcspn(hash, "$") != 22)
+        return false;
+    snprintf(padded, sizeof(padded), "%.22s==", hash);
+    if (EVP_DecodeBlock(decoded, (const unsigned char *)padded, 24) != (int)sizeof(decoded))
+        return false;
+    memcpy(salt, decoded, SALT_SIZE);
+    return true;
+}
+
+bool password_verify(const char *hash, const char *password)
+{
+    uint8_t salt[SALT_SIZE];
+    char text[PHC_SIZE];
+    return read_salt(hash, salt) && make_hash(password, salt, text, sizeof(text)) != NULL &&
+           strlen(hash) == strlen(text) && secret_equal(hash, text, strlen(text));
+}
+
+const char *password_of_nobody(void)
+{
+    return "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$nobody";
 }

@@ -15,3 +15,9 @@ bool password_check(const char *password, const char **ret_detail);
 /* Argon2id as a PHC string in the arena: about 30 ms and 19 MiB, so only for threads of the HASH lane; each keeps its
  * block of memory. NULL when memory or random bytes are not to be had. */
 const char *password_hash(struct arena *arena, const char *password);
+
+/* Whether the password has this hash, one that password_hash made; it costs as much. */
+bool password_verify(const char *hash, const char *password);
+
+/* A hash that no password has, for who must not show that there is none. */
+const char *password_of_nobody(void);

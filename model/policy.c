@@ -1,103 +1,250 @@
 #include "model/policy.h"
 
-#include <ctype.h>
 #include <string.h>
 
-struct statement {
-    bool allow;
-    const char *const *actions; /* NULL after the last */
-};
+#include "model/policy_parts.h"
 
-struct policy {
-    const char *name;
-    const struct statement *statements;
-    size_t count;
-};
+#define ACTION_MAX 128
 
-/* The guide's managed policies. Full access holds no `iam:` action: it is not root. */
-static const char *const full_actions[] = {"workmail:*", "ds:*", "kms:*", "ses:*", NULL};
-static const struct statement full_statements[] = {{.allow = true, .actions = full_actions}};
+/* --- deciding --- */
 
-static const char *const read_only_actions[] = {"workmail:VerifyAuditLog",
-                                                "workmail:Get*",
-                                                "workmail:List*",
-                                                "workmail:Describe*",
-                                                "workmail:Search*",
-                                                "workmail:Test*",
-                                                "ses:Get*",
-                                                "ses:Describe*",
-                                                "ds:Describe*",
-                                                "ds:List*",
-                                                "kms:Describe*",
-                                                "kms:List*",
-                                                NULL};
-static const struct statement read_only_statements[] = {{.allow = true, .actions = read_only_actions}};
-
-static const struct policy managed[] = {
-    {"AmazonWorkMailFullAccess", full_statements, 1},
-    {"AmazonWorkMailReadOnlyAccess", read_only_statements, 1},
-};
-
-const struct policy *policy_managed(const char *name)
+static bool has_pattern_for(const struct policy_patterns *patterns, const char *text, size_t length)
 {
-    for (size_t i = 0; i < sizeof(managed) / sizeof(managed[0]); i++)
-        if (strcmp(managed[i].name, name) == 0)
-            return &managed[i];
-    return NULL;
+    for (size_t i = 0; i < patterns->count; i++)
+        if (pattern_takes(&patterns->list[i], text, length))
+            return !patterns->negated;
+    return patterns->negated;
 }
 
-const char *policy_name(const struct policy *policy)
+/* What a condition compares; made once for a question, when the first condition asks. */
+struct facts {
+    const struct policy_context *context;
+    bool has_address, reads_address;
+    struct network address;
+};
+
+static const char *text_of(const struct policy_context *context, enum policy_key key)
 {
-    return policy->name;
+    return key == POLICY_USER_NAME ? context->user_name
+           : key == POLICY_USER_ID ? context->user_id
+                                   : context->account_id;
 }
 
-bool policy_matches(const char *pattern, const char *text)
+static bool is_in_network(struct facts *facts, const struct network *network)
 {
-    const char *star = NULL;
-    const char *resume = NULL;
+    if (!facts->reads_address) {
+        facts->reads_address = true;
+        facts->has_address = network_read(facts->context->source_address, &facts->address);
+    }
+    return facts->has_address && network_contains(network, &facts->address);
+}
 
-    while (*text != '\0') {
-        if (*pattern == '*') {
-            star = ++pattern;
-            resume = text;
-        } else if (*pattern == '?' || tolower((unsigned char)*pattern) == tolower((unsigned char)*text)) {
-            pattern++;
-            text++;
-        } else if (star != NULL) {
-            pattern = star;
-            text = ++resume;
-        } else {
+static bool holds_for(struct facts *facts, const struct policy_condition *condition,
+                      const union policy_value *value)
+{
+    const struct policy_context *context = facts->context;
+    switch (condition->operator) {
+    case POLICY_STRING_EQUALS:
+        return strcmp(value->text, text_of(context, condition->key)) == 0;
+    case POLICY_STRING_LIKE:
+        return pattern_matches(value->text, text_of(context, condition->key));
+    case POLICY_IN_NETWORK:
+        return is_in_network(facts, &value->network);
+    case POLICY_BEFORE:
+        return context->now < value->time;
+    case POLICY_BEFORE_OR_AT:
+        return context->now <= value->time;
+    case POLICY_AT:
+        return context->now == value->time;
+    case POLICY_BOOL:
+        return context->is_secure == value->flag;
+    }
+    return false;
+}
+
+static bool condition_holds(struct facts *facts, const struct policy_condition *condition)
+{
+    bool holds = false;
+    for (size_t i = 0; i < condition->count && !holds; i++)
+        holds = holds_for(facts, condition, &condition->values[i]);
+    return holds != condition->negated;
+}
+
+static bool conditions_hold(struct facts *facts, const struct policy_statement *statement)
+{
+    for (size_t i = 0; i < statement->condition_count; i++)
+        if (!condition_holds(facts, &statement->conditions[i]))
             return false;
+    return true;
+}
+
+static bool is_for_all(const struct policy_patterns *resources)
+{
+    for (size_t i = 0; i < resources->count && !resources->negated; i++)
+        if (strcmp(resources->list[i].text, "*") == 0)
+            return true;
+    return resources->negated && resources->count == 0;
+}
+
+/* Where any resource would do, an Allow has one; a Deny is in the way only when it is for all. */
+static bool is_about(const struct policy_statement *statement, const char *resource, size_t length)
+{
+    if (resource != NULL)
+        return has_pattern_for(&statement->resources, resource, length);
+    return statement->allows || is_for_all(&statement->resources);
+}
+
+struct policy_decision policy_decide(const struct policy *const *policies, size_t count,
+                                     const struct policy_question *question)
+{
+    struct policy_decision decision = {.effect = POLICY_NOT_ALLOWED};
+    struct facts facts = {.context = &question->context};
+    char action[ACTION_MAX];
+    size_t length = strlen(question->action);
+    size_t resource_length = question->resource != NULL ? strlen(question->resource) : 0;
+    if (length >= sizeof(action))
+        return decision;
+    for (size_t i = 0; i <= length; i++) {
+        char c = question->action[i];
+        action[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+    for (size_t p = 0; p < count; p++) {
+        for (size_t s = 0; s < policies[p]->count; s++) {
+            const struct policy_statement *statement = &policies[p]->statements[s];
+            if ((statement->allows && decision.effect == POLICY_ALLOWED) ||
+                !has_pattern_for(&statement->actions, action, length) ||
+                !is_about(statement, question->resource, resource_length) ||
+                !conditions_hold(&facts, statement))
+                continue;
+            decision = (struct policy_decision){.effect = statement->allows ? POLICY_ALLOWED : POLICY_DENIED,
+                                                .policy = p,
+                                                .statement = s,
+                                                .sid = statement->sid};
+            if (!statement->allows)
+                return decision;
         }
     }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == '\0';
+    return decision;
 }
 
-static bool statement_matches(const struct statement *statement, const char *action)
+/* --- what is held --- */
+
+/* What a negated list leaves is taken for all where that is the careful side. */
+static const struct pattern everything[] = {{.text = "*", .length = 1}};
+static struct policy_patterns at_most(const struct policy_patterns *patterns)
 {
-    for (const char *const *pattern = statement->actions; *pattern != NULL; pattern++)
-        if (policy_matches(*pattern, action))
+    return patterns->negated ? (struct policy_patterns){.list = everything, .count = 1} : *patterns;
+}
+
+/* Certainly all of `pattern`. */
+static bool covers(const struct policy_patterns *patterns, const char *pattern)
+{
+    if (patterns->negated) {
+        for (size_t i = 0; i < patterns->count; i++)
+            if (pattern_meets(patterns->list[i].text, pattern))
+                return false;
+        return true;
+    }
+    for (size_t i = 0; i < patterns->count; i++)
+        if (pattern_contains(patterns->list[i].text, pattern))
             return true;
     return false;
 }
 
-bool policy_allows(const struct principal *principal, const char *action)
+/* Maybe something of `pattern`. */
+static bool touches(const struct policy_patterns *patterns, const char *pattern)
 {
-    if (principal->kind == PRINCIPAL_ROOT)
-        return true;
+    for (size_t i = 0; i < patterns->count; i++) {
+        if (patterns->negated && pattern_contains(patterns->list[i].text, pattern))
+            return false;
+        if (!patterns->negated && pattern_meets(patterns->list[i].text, pattern))
+            return true;
+    }
+    return patterns->negated;
+}
 
+static bool is_pair_held(const struct policy *const *held, size_t count, const char *action,
+                         const char *resource)
+{
     bool allowed = false;
-    for (size_t p = 0; p < POLICY_MAX_ATTACHED && principal->policies[p] != NULL; p++) {
-        const struct policy *policy = principal->policies[p];
-        for (size_t s = 0; s < policy->count; s++) {
-            if (!statement_matches(&policy->statements[s], action))
-                continue;
-            if (!policy->statements[s].allow)
-                return false;
-            allowed = true;
+    for (size_t p = 0; p < count; p++) {
+        for (size_t s = 0; s < held[p]->count; s++) {
+            const struct policy_statement *statement = &held[p]->statements[s];
+            if (!statement->allows) {
+                if (touches(&statement->actions, action) && touches(&statement->resources, resource))
+                    return false;
+            } else if (!allowed && statement->condition_count == 0) {
+                allowed = covers(&statement->actions, action) && covers(&statement->resources, resource);
+            }
         }
     }
     return allowed;
+}
+
+static bool is_statement_held(const struct policy *const *held, size_t count,
+                              const struct policy_statement *statement)
+{
+    struct policy_patterns actions = at_most(&statement->actions);
+    struct policy_patterns resources = at_most(&statement->resources);
+    for (size_t a = 0; a < actions.count; a++)
+        for (size_t r = 0; r < resources.count; r++)
+            if (!is_pair_held(held, count, actions.list[a].text, resources.list[r].text))
+                return false;
+    return true;
+}
+
+bool policy_is_held(const struct policy *const *held, size_t count, const struct policy *granted,
+                    size_t *ret_statement)
+{
+    for (size_t i = 0; i < granted->count; i++) {
+        if (granted->statements[i].allows && !is_statement_held(held, count, &granted->statements[i])) {
+            *ret_statement = i;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- what a policy is like --- */
+
+bool policy_has_deny(const struct policy *policy)
+{
+    for (size_t i = 0; i < policy->count; i++)
+        if (!policy->statements[i].allows)
+            return true;
+    return false;
+}
+
+/* arn:aws:workmail:<region>:…; identities have none. */
+static bool names_region(const char *pattern)
+{
+    const char *at = pattern;
+    if (strncmp(pattern, "arn:aws:iam:", 12) == 0)
+        return false;
+    for (unsigned colons = 0; colons < 3; colons++) {
+        at += strcspn(at, ":*");
+        if (*at != ':') /* a star that may stand for the region too, or the end */
+            return *at == '*' && pattern[strspn(pattern, "*")] != '\0';
+        at++;
+    }
+    return strncmp(at, "*:", 2) != 0 && strcmp(at, "*") != 0;
+}
+
+bool policy_names_region(const struct policy *policy)
+{
+    for (size_t i = 0; i < policy->count; i++) {
+        const struct policy_patterns *resources = &policy->statements[i].resources;
+        for (size_t r = 0; r < resources->count; r++)
+            if (names_region(resources->list[r].text))
+                return true;
+    }
+    return false;
+}
+
+bool policy_is_for_all_resources(const struct policy *policy)
+{
+    for (size_t i = 0; i < policy->count; i++)
+        if (!is_for_all(&policy->statements[i].resources))
+            return false;
+    return true;
 }

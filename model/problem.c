@@ -35,11 +35,9 @@ static struct fault *add(struct problem *problem, const char *code, const char *
     return fault;
 }
 
-/* RFC 6901: `~` and `/` in a member's name are escaped. */
-static const char *pointer_to(struct arena *arena, const char *name)
+const char *problem_escape(struct arena *arena, const char *name)
 {
     struct buffer pointer = {.arena = arena};
-    buffer_byte(&pointer, '/');
     for (; *name != '\0'; name++) {
         if (*name == '~')
             buffer_text(&pointer, "~0");
@@ -57,7 +55,17 @@ void problem_add_member(struct problem *problem, const char *name, const char *c
     va_start(args, format);
     struct fault *fault = add(problem, code, format, args);
     if (fault != NULL)
-        fault->pointer = pointer_to(problem->arena, name);
+        fault->pointer = arena_printf(problem->arena, "/%s", problem_escape(problem->arena, name));
+    va_end(args);
+}
+
+void problem_add_at(struct problem *problem, const char *pointer, const char *code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct fault *fault = add(problem, code, format, args);
+    if (fault != NULL)
+        fault->pointer = arena_string(problem->arena, pointer);
     va_end(args);
 }
 

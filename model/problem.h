@@ -19,6 +19,8 @@ struct problem {
     struct arena *arena;
     enum code code;
     const char *detail; /* says what to do next */
+    const char
+        *decision; /* of CODE_ACCESS_DENIED: JSON that says which statement of a policy it was; or NULL */
     struct fault *first_fault, *last_fault;
     unsigned fault_count;
 };
@@ -34,6 +36,11 @@ void problem_add_member(struct problem *problem, const char *name, const char *c
     __attribute__((format(printf, 4, 5)));
 void problem_add_parameter(struct problem *problem, const char *name, const char *code, const char *format,
                            ...) __attribute__((format(printf, 4, 5)));
+
+/* The same for a place deeper in the body: `pointer` is a whole JSON pointer, made of escaped names. */
+void problem_add_at(struct problem *problem, const char *pointer, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+const char *problem_escape(struct arena *arena, const char *name);
 
 /* Empty again, as after a transaction that is run once more. */
 void problem_clear(struct problem *problem);

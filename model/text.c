@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "model/buffer.h"
 
@@ -102,6 +103,25 @@ bool text_is_time(const char *text)
         rest += 1 + decimals;
     }
     return is_offset(rest);
+}
+
+bool text_read_time(const char *text, int64_t *ret_seconds)
+{
+    struct tm tm = {0};
+    if (!text_is_time(text))
+        return false;
+    tm.tm_year = digits_at(text, 0, 4) - 1900;
+    tm.tm_mon = digits_at(text, 5, 2) - 1;
+    tm.tm_mday = digits_at(text, 8, 2);
+    tm.tm_hour = digits_at(text, 11, 2);
+    tm.tm_min = digits_at(text, 14, 2);
+    tm.tm_sec = digits_at(text, 17, 2);
+    const char *offset = text + strlen(text) - 6; /* +01:00 */
+    int64_t seconds = 0;
+    if (text[strlen(text) - 1] != 'Z')
+        seconds = (digits_at(offset, 1, 2) * 60 + digits_at(offset, 4, 2)) * 60 * (*offset == '-' ? -1 : 1);
+    *ret_seconds = (int64_t)timegm(&tm) - seconds;
+    return true;
 }
 
 char *text_lower(struct arena *arena, const char *text)

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "model/arena.h"
 
@@ -18,6 +19,9 @@ bool text_has_control(const char *text);
 /* A time that there is, as in RFC 3339: 2026-11-23T10:00:00Z, with up to six decimals of the second, or with an offset
  * such as +01:00 instead of Z. */
 bool text_is_time(const char *text);
+
+/* Such a time in seconds since 1970. */
+bool text_read_time(const char *text, int64_t *ret_seconds);
 
 /* ASCII letters in lower case, in the arena. */
 char *text_lower(struct arena *arena, const char *text);

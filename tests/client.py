@@ -11,9 +11,12 @@ NOTHING = object()
 LOST = (OSError, http.client.HTTPException)  # what a request raises when the service dies
 PROBLEM_STATUS = {
     "bad_request": 400, "malformed_json": 400, "validation_failed": 400, "invalid_page_token": 400,
-    "confirmation_mismatch": 400, "unauthenticated": 401, "access_denied": 403, "route_not_found": 404,
+    "confirmation_mismatch": 400, "unauthenticated": 401, "access_denied": 403, "csrf_token": 403, "not_held": 403,
+    "route_not_found": 404,
     "organization_not_found": 404, "user_not_found": 404, "operation_not_found": 404,
     "directory_not_found": 404, "directory_in_use": 409,
+    "iam_user_not_found": 404, "iam_group_not_found": 404, "policy_not_found": 404, "access_key_not_found": 404,
+    "session_not_found": 404, "iam_in_use": 409, "managed_policy": 409,
     "method_not_allowed": 405, "name_taken": 409, "alias_taken": 409, "email_address_in_use": 409,
     "reserved_name": 409, "organization_state": 409, "entity_state": 409, "operation_state": 409, "organization_in_use": 409,
     "primary_address": 409, "account_in_use": 409, "key_not_found": 404, "key_state": 409, "mail_domain_not_found": 409, "mail_domain_state": 409, "limit_exceeded": 409,
@@ -75,6 +78,7 @@ class Client:
         self.url, self.address = url, (parts.hostname, parts.port)
         self.credential, self.check, self.timeout = credential, check, timeout
         self.local, self.connections, self.lock = threading.local(), [], threading.Lock()
+        self.cookie = self.csrf_token = None  # of a session
 
     def identified_by(self, credential):
         """The same service, another caller."""
@@ -110,6 +114,10 @@ class Client:
             sent.setdefault("Content-Type", kind)
         if self.credential and "Authorization" not in sent:
             sent["Authorization"] = bearer(self.credential)
+        if self.cookie:
+            sent.setdefault("Cookie", self.cookie)
+            if method not in ("GET", "HEAD"):
+                sent.setdefault("X-CSRF-Token", self.csrf_token)
         sent = {name: value for name, value in sent.items() if value is not None}
         connection = self.connection()
         try:

@@ -1,21 +1,25 @@
 """For each route that the API has, a request that succeeds: for tests that hold for all of them."""
-from organization import create_organization, unique
-from routes import arguments_of, closed_routes, is_mutation
+import iam
+from organization import PASSWORD, create_organization, unique
+from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 
 class Request:
     """A request that is ready to be sent, as often as wanted."""
 
-    def __init__(self, route, target, arguments, user):
+    def __init__(self, route, target, arguments, user=None, resource=None, caller=None):
         self.route, self.method, self.target, self.user = route, route["method"], target, user
+        self.resource, self.caller = resource, caller
         self.params, self.json = arguments.get("params"), arguments.get("json")
 
     def send(self, api, *, headers=None, **params):
         body = {} if self.json is None else {"json_body": self.json}
-        return api.request(self.method, self.target, headers=headers, params={**(self.params or {}), **params}, **body)
+        return (self.caller or api).request(self.method, self.target, headers=headers, params={**(self.params or {}), **params}, **body)
 
     def versioned(self, org):
         """The path of what the change changes; None when it makes something new."""
+        if self.resource:
+            return self.resource
         if self.user:
             return org.user(self.user)
         if self.target == "/v1/account" or self.target.startswith("/v1/keys/") or "{directory_id}" in self.route["path"]:
@@ -24,7 +28,7 @@ class Request:
 
     def is_gone(self):
         """Whether what it changed is not there any more."""
-        return self.route["operation"] == "DeleteDirectory"
+        return self.route["operation"] in ("DeleteDirectory", "DeleteIamUser", "DeleteIamGroup", "DeletePolicy", "DeleteAccessKey")
 
 
 # After these nobody can send anything any more; test_accounts.py has what holds for all changes.
@@ -74,8 +78,50 @@ def kept_directory(org):
     return other.describe()["directory_id"]
 
 
+def prepare_sign_in(service, api, route):
+    user = iam.new_user(api)
+    api.put(f"{iam.USERS}/{user['iam_user_id']}/password", expect=204, json={"password": PASSWORD})
+    sent = {"account_id": service.root["account_id"], "name": user["name"], "password": PASSWORD}
+    return Request(route, route["path"], {"json": sent})
+
+
+def prepare_identities(service, api, route):
+    """The same for a change of identities. Policies are not attached yet where that is what is to be done."""
+    arguments, operation = arguments_of(route), route["operation"]
+    user, group, policy = iam.new_user(api), iam.new_group(api), iam.new_policy(api, iam.statement(action="ses:Get*"))
+    ids = {**user, **group, **policy}
+    if "{access_key_id}" in route["path"]:
+        ids |= iam.new_key(api, user)
+    caller = None
+    if operation in ("SignOut", "DeleteSession"):
+        api.put(f"{iam.USERS}/{user['iam_user_id']}/password", expect=204, json={"password": PASSWORD})
+        caller = iam.sign_in(service, user, service.root["account_id"])
+        ids |= caller.session
+        caller = caller if operation == "SignOut" else None
+    elif operation == "DetachPolicy":
+        iam.attach(api, user, policy)
+    elif operation == "DetachPolicyForGroup":
+        iam.attach(api, group, policy)
+    elif operation == "RemoveIamGroupMember":
+        api.put(iam.membership(group, user), expect=204)
+    elif operation in ("CreateIamUser", "CreateIamGroup", "CreatePolicy"):
+        arguments["json"]["name"] = unique()
+    names = [name for name in ("access_key_id", "iam_group_id", "iam_user_id", "policy_id") if "{%s}" % name in route["path"]]
+    if len(names) == 2 and "policy_id" in names:
+        names.remove("policy_id")
+    resource = None
+    if names and not operation.startswith("Create"):
+        end = "{%s}" % names[0]
+        resource = route["path"].split(end)[0] + end
+    return Request(route, route["path"].format(**ids), arguments, resource=resource and resource.format(**ids), caller=caller)
+
+
 def prepare(service, org, route):
     """The request, once everything is there that it needs."""
+    if route["operation"] == "CreateSession":
+        return prepare_sign_in(service, org.api, route)
+    if of_identities(route):
+        return prepare_identities(service, org.api, route)
     arguments, operation = arguments_of(route), route["operation"]
     needs_enabled = operation in ("DeregisterFromWorkMail", "CreateAlias", "DeleteAlias", "UpdatePrimaryEmailAddress")
     user = None

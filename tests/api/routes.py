@@ -8,9 +8,12 @@ from service import ROOT, run_binary
 
 FILLINGS = {"directory_id": lambda: "d-" + uuid.uuid4().hex[:10], "operation_id": lambda: str(uuid.uuid4()), "user_id": lambda: str(uuid.uuid4()),
             "file": lambda: "page.css", "email": lambda: "nobody@nowhere.test", "code": lambda: "name_taken",
-            "key_id": lambda: str(uuid.uuid4())}
+            "iam_user_id": lambda: str(uuid.uuid4()), "iam_group_id": lambda: str(uuid.uuid4()), "policy_id": lambda: str(uuid.uuid4()),
+            "key_id": lambda: str(uuid.uuid4()), "session_id": lambda: str(uuid.uuid4()), "access_key_id": lambda: "PRAK" + 16 * "A"}
 QUERY = {"confirm": "acme"}
 NO_ORGANIZATION = "m-" + 32 * "0"
+NOT_THERE = {"{organization_id}": "organization_not_found", "{iam_user_id}": "iam_user_not_found",
+             "{iam_group_id}": "iam_group_not_found", "{policy_id}": "policy_not_found"}
 
 
 @functools.lru_cache(None)
@@ -63,8 +66,23 @@ def is_mutation(route):
     return route["changes"]
 
 
+def of_identities(route):
+    """Those of the identities themselves: managed policies do not allow them."""
+    return route["action"].startswith("iam:")
+
+
+def workmail_routes():
+    return [route for route in closed_routes() if not of_identities(route)]
+
+
 def of_organization(route):
     return "{organization_id}" in route["path"]
+
+
+def first_resource(route):
+    """What is first in the path of what policies know by name."""
+    places = [(route["path"].index(place), code) for place, code in NOT_THERE.items() if place in route["path"]]
+    return min(places)[1] if places else None
 
 
 def named(chosen):

@@ -8,12 +8,13 @@ import time
 import psycopg
 import pytest
 
+import iam
 from audit_chain import FIRST_HASH, check_chain, hash_of, rows, statement
 from changes import changes, prepare
 from checks import check_all_sealed, check_consistency, error_lines
 from client import bearer
 from organization import BORN, DIES, create_organization, unique
-from routes import NO_ORGANIZATION, arguments_of, closed_routes, fill, is_mutation, named
+from routes import NO_ORGANIZATION, arguments_of, closed_routes, fill, first_resource, is_mutation, named, of_identities
 from service import wait_until
 
 EVENTS = "/v1/audit-events"
@@ -46,8 +47,10 @@ def read_only(service):
 
 
 @pytest.fixture(scope="module")
-def full_access(service):
-    return new_identity(service, "AmazonWorkMailFullAccess")
+def administrator(service):
+    """Who may do everything, identities included, without being root."""
+    identity = iam.Identity(service, service.client(), iam.statement())
+    return {"iam_user_id": identity.id, **identity.key}
 
 
 # Changes
@@ -59,27 +62,30 @@ def expected_target(answer, request, org):
         return answer.headers["Location"]
     if request.route["operation"] == "CreateOrganization":
         return "/v1/organizations/" + answer["organization_id"]
+    if request.route["operation"] == "SignOut":
+        return "/v1/sessions/" + request.caller.session["session_id"]
     parts = request.route["path"].split("/")
     last = max((number for number, part in enumerate(parts) if part.startswith("{")), default=len(parts))
     return "/".join(request.target.split("/")[:last + 1]).replace("@", "%40")
 
 
 @pytest.mark.parametrize(**named(changes()))
-def test_change_writes_one_event_that_tells_who_did_what(service, org, full_access, route):
+def test_change_writes_one_event_that_tells_who_did_what(service, org, administrator, route):
     request, sent = prepare(service, org, route), own_id()
     if route["operation"] == "DeleteOrganization":
         request.params["force"] = "true"
-    answer = request.send(service.client(full_access), headers=sent)
+    answer = request.send(service.client(administrator), headers=sent)
     assert answer.status == route["success"], answer
     event = only_event(service.client(), sent["Request-Id"])
     assert event["action"] == route["action"]
     assert event["target"] == expected_target(answer, request, org)
-    assert event["actor"] == {"kind": "IAM_USER", "id": full_access["iam_user_id"],
-                              "access_key_id": full_access["access_key_id"]}
+    by_key = {"kind": "IAM_USER", "id": administrator["iam_user_id"], "access_key_id": administrator["access_key_id"]}
+    by_session = request.caller and {"kind": "IAM_USER", "id": request.caller.session["iam_user_id"]}
+    assert event["actor"] == (by_session or by_key)
     assert (event["outcome"], event["source_address"]) == ("ALLOWED", "127.0.0.1")
     assert event["account_id"] == service.root["account_id"]
     made = answer["organization_id"] if route["operation"] == "CreateOrganization" else org.id
-    is_of_one = not route["path"].startswith(("/v1/account", "/v1/keys", "/v1/directories"))
+    is_of_one = not route["path"].startswith(("/v1/account", "/v1/keys", "/v1/directories")) and not of_identities(route)
     assert event.get("organization_id") == (made if is_of_one else None)
     assert event["changes"], "neither before nor after is told"
 
@@ -132,6 +138,44 @@ def test_event_of_an_address_is_of_the_address_alone(api, org):
     made, removed = (only_event(api, which["Request-Id"]) for which in (sent, gone))
     assert made["target"] == removed["target"] == alias.headers["Location"]
     assert (made["changes"], removed["changes"]) == ({"after": alias.body}, {"before": alias.body})
+
+
+def test_event_of_an_attachment_or_membership_shows_what_was_attached(api):
+    user, group, policy = iam.new_user(api), iam.new_group(api), iam.new_policy(api, iam.statement(action="ses:Get*"))
+    attached = {"policy_id": policy["policy_id"], "name": policy["name"]}
+    member = {"iam_user_id": user["iam_user_id"], "name": user["name"]}
+    for path, shown in ((iam.attachment(user, policy), attached), (iam.attachment(group, policy), attached),
+                        (iam.membership(group, user), member)):
+        for method, changed in (("PUT", {"after": shown}), ("PUT", {"before": shown, "after": shown}),
+                                ("DELETE", {"before": shown}), ("DELETE", None)):
+            sent = own_id()
+            api.call(method, path, expect=204, headers=sent)
+            event = only_event(api, sent["Request-Id"])
+            assert (event["target"], event.get("changes")) == (path, changed)
+
+
+def test_event_of_a_session_shows_it_without_what_opens_it(service, api):
+    identity = iam.Identity(service, api)
+    identity.set_password()
+    session = iam.sign_in(service, identity.user, service.root["account_id"])
+    token, (begun,) = session.cookie.split("=")[1], events(api, actor=identity.id)
+    assert (begun["action"], begun["target"]) == ("iam:CreateSession", "/v1/sessions/" + session.session["session_id"])
+    shown = {name: value for name, value in session.session.items() if name != "csrf_token"}
+    assert begun["changes"] == {"after": shown}
+    session.delete("/v1/sessions/current")
+    _, over = events(api, actor=identity.id)
+    assert (over["action"], over["target"], over["changes"]) == ("iam:SignOut", begun["target"], {"before": shown})
+    for secret in (token, session.csrf_token):
+        assert secret not in str(events(api, actor=identity.id))
+
+
+def test_event_of_a_password_shows_that_there_is_one(service, api):
+    identity, sent, gone = iam.Identity(service, api), own_id(), own_id()
+    api.put(identity.path("password"), expect=204, headers=sent, json={"password": "Vorsicht-Geheim-1"})
+    api.delete(identity.path("password"), headers=gone)
+    told = [only_event(api, which["Request-Id"])["changes"] for which in (sent, gone)]
+    assert [(one["before"]["has_password"], one["after"]["has_password"]) for one in told] == [(False, True), (True, False)]
+    assert "Vorsicht-Geheim-1" not in str(told) and "argon2" not in str(told)
 
 
 def test_passwords_are_in_no_event(api, org, leak_check):
@@ -224,11 +268,12 @@ def wait_event(api, request_id):
     return only_event(api, request_id)
 
 
-@pytest.mark.parametrize(**named(filter(is_mutation, closed_routes())))
+@pytest.mark.parametrize(**named(route for route in closed_routes() if is_mutation(route) and not route["for_everybody"]))
 def test_refused_change_is_told(service, api, org, route):
     caller, sent = new_identity(service, "AmazonWorkMailReadOnlyAccess"), own_id()
     path = fill(route["path"], org.id)
-    service.client(caller).call(route["method"], path, expect="access_denied", headers=sent, **arguments_of(route))
+    expect = of_identities(route) and first_resource(route) or "access_denied"
+    service.client(caller).call(route["method"], path, expect=expect, headers=sent, **arguments_of(route))
     event = wait_event(api, sent["Request-Id"])
     assert (event["action"], event["outcome"], event["reason"]) == (route["action"], "DENIED", "access_denied")
     assert event["actor"] == {"kind": "IAM_USER", "id": caller["iam_user_id"], "access_key_id": caller["access_key_id"]}
@@ -346,17 +391,17 @@ def test_event_is_listed_before_it_is_sealed_and_stays_where_it_is(service, api,
     assert {name: again[name] for name in first} == first and {"sequence", "hash"} <= again.keys()
 
 
-def test_filters_choose_events(service, api, org, full_access):
+def test_filters_choose_events(service, api, org, administrator):
     sent = own_id()
     user = org.create_user("ann")
-    service.client(full_access).post(org.user(user, "enable"), expect=200, headers=sent)
+    service.client(administrator).post(org.user(user, "enable"), expect=200, headers=sent)
 
     def found(**filters):
         return api.get(org.path + "/audit-events", params=filters)["items"]
     event, = found(request_id=sent["Request-Id"])
-    for filters in ({"action": event["action"]}, {"actor": full_access["iam_user_id"]},
-                    {"access_key_id": full_access["access_key_id"]}, {"since": event["at"]},
-                    {"action": event["action"], "actor": full_access["iam_user_id"], "target": org.user(user),
+    for filters in ({"action": event["action"]}, {"actor": administrator["iam_user_id"]},
+                    {"access_key_id": administrator["access_key_id"]}, {"since": event["at"]},
+                    {"action": event["action"], "actor": administrator["iam_user_id"], "target": org.user(user),
                      "outcome": "ALLOWED", "since": event["at"]}):
         assert [other["request_id"] for other in found(**filters)] == [event["request_id"]], filters
     assert len(found(target=org.user(user))) == 2

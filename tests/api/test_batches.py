@@ -8,6 +8,7 @@ import time
 import psycopg
 import pytest
 
+import iam
 from organization import create_organization
 from service import wait_until
 
@@ -136,3 +137,25 @@ def test_request_refused_at_the_head_of_a_batch_takes_nobodys_answer(narrow, is_
     assert outcome(refused) == ((400, "validation_failed") if is_known else (401, "unauthenticated"))
     assert [outcome(answer) for answer in answers] == 7 * [(200, None)]
     assert [answer.result()["name"] for answer in answers] == [f"u{number}" for number in range(1, 8)]
+
+
+def test_each_read_of_a_batch_is_its_own_callers(narrow):
+    """Who may see this organization, who another one, who all but users, who from elsewhere: side by side."""
+    held = Held(narrow)
+    user = held.org.user(held.users[0])
+
+    def caller(*statements, **key):
+        return iam.Identity(narrow, held.api, *statements, **key).client
+    here = iam.arn(held.org.id, region=held.org.describe()["region"])
+    callers = [
+        (caller(iam.statement(resource=here)), (200, None)),
+        (caller(iam.statement(resource=iam.arn(held.org.id, region="nowhere-1"))), (404, "organization_not_found")),
+        (caller(iam.statement(resource=iam.arn("m-" + 32 * "1"))), (404, "organization_not_found")),
+        (caller(iam.statement(), iam.statement("Deny", "workmail:*User*", here)), (403, "access_denied")),
+        (caller(iam.statement(Condition={"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}})), (404, "organization_not_found")),
+        (caller(iam.statement(), allowed_networks=["192.0.2.0/24"]), (401, "unauthenticated")),
+        (caller(iam.statement(), expires_at="2020-01-01T00:00:00Z"), (401, "unauthenticated"))]
+    with held:
+        answers = [(held.pool.submit(client.request, "GET", path), expect)
+                   for _ in range(4) for client, expect in callers for path in (user, held.org.users)]
+    assert [outcome(answer) for answer, _ in answers] == [expect for _, expect in answers]

@@ -16,6 +16,13 @@ ANSWERS = {
     "key": "Key",
     "audit_event": "AuditEvent",
     "audit_verification": "AuditVerification",
+    "iam_user": "IamUser",
+    "iam_group": "IamGroup",
+    "iam_member": "IamMember",
+    "policy": "Policy",
+    "access_key": "AccessKey",
+    "session": "Session",
+    "simulation_result": "Simulation",
 }
 
 # What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an
@@ -80,7 +87,7 @@ def _route(route, path, operation, tables, document, used):
     if operation.get("x-action") != (None if public else route["action"]):
         yield f"x-action is {operation.get('x-action')}, in the route table {route['action']}"
 
-    if bool(operation.get("x-reads")) != (route["method"] != "GET" and not route["changes"]):
+    if bool(operation.get("x-reads")) != (route["method"] != "GET" and not route.get("changes", True)):
         yield "a change in one, none in the other"
 
     successes = {int(status) for status in operation["responses"] if status.startswith("2")}
@@ -92,7 +99,8 @@ def _route(route, path, operation, tables, document, used):
 
 
 def is_change(route):
-    return route["changes"]
+    """Of who has shown a credential; who signs in has none to be checked for."""
+    return route.get("changes", route["method"] != "GET") and route["action"] != "public"
 
 
 def _body(route, operation, tables, document, used):

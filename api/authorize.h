@@ -1,0 +1,41 @@
+/* Whether the caller may do what a request asks for, and what of a list he may see. */
+#pragma once
+
+#include "model/authority.h"
+#include "model/code.h"
+
+struct request;
+struct db;
+
+/* What has a name in policies (arn:aws:…). */
+enum resource {
+    RESOURCE_ACCOUNT, /* all that is not one of these */
+    RESOURCE_ORGANIZATION,
+    RESOURCE_KEY,
+    RESOURCE_IAM_USER,
+    RESOURCE_IAM_GROUP,
+    RESOURCE_POLICY,
+    RESOURCE_COUNT
+};
+
+/* By the route's action, on the first resource in its path. What the caller may not even see is answered as if it were not
+ * there; otherwise CODE_ACCESS_DENIED says which statement decided, to who may see that policy. */
+enum code authorize_request(struct request *request);
+
+/* For the handlers of routes that list resources: the ids that the caller may see, as an array literal for `= ANY`; NULL
+ * when he may see them all. */
+enum code authorize_visible(struct request *request, const char **ret_ids);
+
+/* Whether the caller may know of this resource (none in a region). */
+bool authorize_sees(const struct request *request, enum resource resource, const char *id);
+
+/* The name of a resource; `region` is "" where it has none. */
+const char *authorize_name(struct arena *arena, enum resource resource, const char *region,
+                           const char *account_id, const char *id);
+
+/* What a request tells about its caller and its time. */
+struct policy_context authorize_context(const struct request *request);
+
+/* {"effect": …, "policy_id": …, …}: what was decided by which statement of whose policies. */
+void authorize_write_decision(const struct policy_decision *decision, const struct authority *authority,
+                              struct buffer *out);

@@ -1,0 +1,107 @@
+/* Identities of an account. Ids from paths are checked by the caller (id_is_uuid). Each change takes the account's identities
+ * for itself, checks that its `granter` gives away no more than he holds (NULL: the operator, who may), and tells all
+ * processes. */
+#pragma once
+
+#include "db/authority.h"
+#include "db/list.h"
+#include "db/tx.h"
+#include "model/iam.h"
+
+struct iam_query {
+    struct list_query page;
+    const char *name;
+};
+
+/* --- users, db/iam_user.c --- */
+
+enum code iam_create_user(struct db *db, struct change *change, const struct iam_user *user);
+enum code iam_describe_user(struct db *db, const char *account_id, const char *iam_user_id,
+                            struct problem *problem, struct answer *answer);
+extern const struct field_table iam_user_query_table;
+enum code iam_list_users(struct db *db, const char *account_id, struct iam_query *query,
+                         struct problem *problem, struct buffer *out, const char **ret_next_token);
+enum code iam_delete_user(struct db *db, struct change *change, const char *iam_user_id);
+
+/* A hash of NULL takes the console password away. All sessions of the user end. */
+enum code iam_set_password(struct db *db, struct change *change, const struct principal *granter,
+                           const char *iam_user_id, const char *hash);
+
+/* --- groups, db/iam_group.c --- */
+
+enum code iam_create_group(struct db *db, struct change *change, const struct iam_group *group);
+enum code iam_describe_group(struct db *db, const char *account_id, const char *iam_group_id,
+                             struct problem *problem, struct answer *answer);
+extern const struct field_table iam_group_query_table;
+enum code iam_list_groups(struct db *db, const char *account_id, struct iam_query *query,
+                          struct problem *problem, struct buffer *out, const char **ret_next_token);
+extern const struct field_table iam_member_query_table;
+enum code iam_list_members(struct db *db, const char *account_id, const char *iam_group_id,
+                           struct iam_query *query, struct problem *problem, struct buffer *out,
+                           const char **ret_next_token);
+enum code iam_delete_group(struct db *db, struct change *change, const char *iam_group_id);
+
+/* --- policies, db/iam_policy.c --- */
+
+/* `compiled` is the document, `warnings` a JSON array. */
+enum code iam_create_policy(struct db *db, struct change *change, const struct principal *granter,
+                            const struct iam_policy *policy, const struct policy *compiled,
+                            const char *warnings);
+enum code iam_describe_policy(struct db *db, const char *account_id, const char *policy_id,
+                              struct problem *problem, struct answer *answer);
+extern const struct field_table policy_query_table;
+enum code iam_list_policies(struct db *db, const char *account_id, struct iam_query *query,
+                            struct problem *problem, struct buffer *out, const char **ret_next_token);
+/* `compiled` is NULL when the document stays as it is. */
+enum code iam_update_policy(struct db *db, struct change *change, const struct principal *granter,
+                            const char *policy_id, const struct iam_policy *patch, uint64_t set,
+                            const struct policy *compiled, const char *warnings);
+enum code iam_delete_policy(struct db *db, struct change *change, const char *policy_id);
+
+/* --- who has which policy, and who is in which group, db/iam_edge.c --- */
+
+enum iam_edge { IAM_USER_POLICY, IAM_GROUP_POLICY, IAM_GROUP_MEMBER };
+
+/* Both succeed when it is so already. */
+enum code iam_put_edge(struct db *db, struct change *change, const struct principal *granter,
+                       enum iam_edge edge, const char *left, const char *right);
+enum code iam_remove_edge(struct db *db, struct change *change, const struct principal *granter,
+                          enum iam_edge edge, const char *left, const char *right);
+
+/* --- access keys, db/iam_key.c --- */
+
+enum code iam_create_key(struct db *db, struct change *change, const struct principal *granter,
+                         const struct secret_key *key, const char *iam_user_id, const struct iam_key *wanted);
+extern const struct field_table access_key_query_table;
+enum code iam_list_keys(struct db *db, const char *account_id, const char *iam_user_id,
+                        struct iam_query *query, struct problem *problem, struct buffer *out,
+                        const char **ret_next_token);
+enum code iam_describe_key(struct db *db, const char *account_id, const char *iam_user_id,
+                           const char *access_key_id, struct problem *problem, struct answer *answer);
+enum code iam_update_key(struct db *db, struct change *change, const struct principal *granter,
+                         const char *iam_user_id, const char *access_key_id, const struct iam_key *patch,
+                         uint64_t set);
+enum code iam_delete_key(struct db *db, struct change *change, const char *iam_user_id,
+                         const char *access_key_id);
+
+/* --- parts of these --- */
+
+/* Queues the lock and the notice; nothing to collect. */
+void iam_queue_begin(struct db *db, const struct change *change);
+
+/* Queues, then collects: the row must be there, and its version be the one that If-Match names. */
+enum code iam_collect_version(struct db *db, struct change *change, enum code missing);
+
+/* CODE_NOT_HELD when the policy allows what the granter may not do. */
+enum code iam_check_policy(struct change *change, const struct principal *granter,
+                           const struct policy *policy, const char *name);
+
+/* The same for each row of a queued statement with columns name and document. ret_has_deny (may be NULL): whether one of them
+ * denies something. */
+enum code iam_collect_held(struct db *db, struct change *change, const struct principal *granter,
+                           bool *ret_has_deny);
+
+/* Whether the granter may make a credential of that user's, with these limits (NULL: none): he holds all that the user may
+ * do, or is that user, and his own credential has no limits that the new one lacks. */
+enum code iam_check_credential(struct db *db, struct change *change, const struct principal *granter,
+                               const char *iam_user_id, const char *const *networks, const char *expires_at);

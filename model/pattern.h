@@ -1,0 +1,30 @@
+/* Patterns with `*` (any text) and `?` (any one character), compared byte by byte. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "model/arena.h"
+
+/* A pattern as the functions below want it: of a run of wildcards the `?` stand first and one `*` is enough. */
+const char *pattern_normal(struct arena *arena, const char *pattern);
+
+/* Whether the text is one of the pattern's. */
+bool pattern_matches(const char *pattern, const char *text);
+
+/* The same prepared, for patterns that are asked often. */
+struct pattern {
+    const char *text; /* normal */
+    size_t length;
+    size_t head; /* characters before the first wildcard; all of them when there is none */
+    size_t tail; /* characters behind the last one */
+};
+struct pattern pattern_prepare(const char *normal);
+bool pattern_takes(const struct pattern *pattern, const char *text, size_t length);
+
+/* Whether each text of `inner` is one of `outer`, both normal. True is certain; false also says, where
+ * `outer` has a `?`, that it could not be told. */
+bool pattern_contains(const char *outer, const char *inner);
+
+/* Whether a text can be of both. False is certain. */
+bool pattern_meets(const char *a, const char *b);

@@ -1,0 +1,385 @@
+"""Identities, their policies and keys, and that nobody gives away more than he may do."""
+import datetime
+import re
+
+import pytest
+
+import iam
+from iam import Identity, attach, detach, new_group, new_key, new_policy, new_user, statement
+from organization import PASSWORD, create_organization, unique
+from service import ROOT, wait_until
+
+GUIDE = ROOT / "tests" / "api" / "guide_policies.json"
+
+
+@pytest.fixture(scope="session")
+def account(service):
+    return service.root["account_id"]
+
+
+# Users, groups, policies
+
+
+def test_user_shows_its_groups_and_policies(api):
+    user, group, policy = new_user(api), new_group(api), new_policy(api, statement(action="ses:*"))
+    assert user["groups"] == user["policies"] == [] and user["has_password"] is False
+    attach(api, user, policy)
+    attach(api, user, policy)
+    api.put(iam.membership(group, user), expect=204)
+    shown = api.get(f"{iam.USERS}/{user['iam_user_id']}").body
+    assert shown["policies"] == [{"policy_id": policy["policy_id"], "name": policy["name"]}]
+    assert shown["groups"] == [{"iam_group_id": group["iam_group_id"], "name": group["name"]}]
+    assert api.get(f"{iam.GROUPS}/{group['iam_group_id']}")["member_count"] == 1
+    assert api.items(f"{iam.GROUPS}/{group['iam_group_id']}/members") == [
+        {"iam_user_id": user["iam_user_id"], "name": user["name"]}]
+    assert api.get(f"{iam.POLICIES}/{policy['policy_id']}")["attachment_count"] == 1
+    detach(api, user, policy)
+    detach(api, user, policy)
+    assert api.get(f"{iam.USERS}/{user['iam_user_id']}")["policies"] == []
+
+
+def test_names_are_unique_and_lists_find_them(api):
+    for path, body in ((iam.USERS, {}), (iam.GROUPS, {}), (iam.POLICIES, {"document": iam.document(statement())})):
+        name = unique("n")
+        api.post(path, json={"name": name, **body})
+        api.post(path, expect="name_taken", json={"name": name, **body})
+        assert [item["name"] for item in api.items(path, name=name)] == [name]
+        names = [item["name"] for item in api.items(path, page_size=7, order_by="-name")]
+        assert names == sorted(names, reverse=True)
+
+
+@pytest.mark.parametrize("body,faults", [
+    ({}, {"/name required"}),
+    ({"name": "a b"}, {"/name invalid_format"}),
+    ({"name": "n" * 65}, {"/name too_long"}),
+    ({"name": "n", "path": "staff"}, {"/path invalid_format"}),
+    ({"name": "n", "iam_user_id": "x", "color": 1}, {"/iam_user_id read_only", "/color unknown_member"}),
+])
+def test_faults_of_a_new_user(api, body, faults):
+    assert api.post(iam.USERS, expect="validation_failed", json=body).faults == faults
+
+
+def test_group_in_use_is_not_deleted(api):
+    user, group, policy = new_user(api), new_group(api), new_policy(api, statement(action="ses:*"))
+    path = f"{iam.GROUPS}/{group['iam_group_id']}"
+    api.put(iam.membership(group, user), expect=204)
+    api.delete(path, expect="iam_in_use")
+    api.delete(iam.membership(group, user))
+    attach(api, group, policy)
+    api.delete(path, expect="iam_in_use")
+    api.delete(f"{iam.POLICIES}/{policy['policy_id']}", expect="iam_in_use")
+    detach(api, group, policy)
+    api.delete(path)
+    api.delete(path, expect="iam_group_not_found")
+    api.delete(f"{iam.POLICIES}/{policy['policy_id']}")
+
+
+def test_managed_policies_are_there_and_stay_as_they_are(api):
+    managed = {item["name"]: item for item in api.items(iam.POLICIES) if item["managed"]}
+    assert managed.keys() == {"AmazonWorkMailFullAccess", "AmazonWorkMailReadOnlyAccess"}
+    for policy in managed.values():
+        path = f"{iam.POLICIES}/{policy['policy_id']}"
+        api.patch(path, expect="managed_policy", json={"document": iam.document(statement())})
+        api.delete(path, expect="managed_policy")
+
+
+def test_document_is_kept_as_it_was_given_and_its_changes_are_counted(api):
+    given = iam.document(statement(action=["ec2:CreateVpc", "ds>ListX", "workmail:*"], Sid="A1"))
+    policy = api.post(iam.POLICIES, json={"name": unique("p"), "document": given, "description": "d"}).body
+    path = f"{iam.POLICIES}/{policy['policy_id']}"
+    assert policy["document"] == given and policy["document_version"] == 1
+    assert [(one["pointer"], one["code"]) for one in policy["warnings"]] == [
+        ("/document/Statement/0/Action/0", "unknown_prefix"), ("/document/Statement/0/Action/1", "action_without_colon")]
+    assert api.patch(path, json={"description": None})["document_version"] == 1
+    changed = api.patch(path, json={"document": iam.document(statement())})
+    assert changed["document_version"] == 2 and changed["warnings"] == [] and "description" not in changed.body
+    assert api.get(path).body == changed.body
+
+
+@pytest.mark.parametrize("document,faults", [
+    ("x", {"/document wrong_type"}),
+    ({}, {"/document/Statement required"}),
+    ({"Statement": [{"Effect": "Permit", "Action": "*", "Resource": "*"}]}, {"/document/Statement/0/Effect invalid_value"}),
+    ({"Statement": {"Effect": "Allow", "Action": [7], "Resource": "x"}},
+     {"/document/Statement/Action/0 wrong_type", "/document/Statement/Resource invalid_format"}),
+    ({"Statement": {**statement(), "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.300"}}}},
+     {"/document/Statement/Condition/IpAddress/aws:SourceIp invalid_value"}),
+])
+def test_syntax_errors_name_the_place(api, document, faults):
+    answer = api.post(iam.POLICIES, expect="validation_failed", json={"name": unique("p"), "document": document})
+    assert answer.faults == faults
+
+
+def test_document_with_a_member_twice_is_refused(api):
+    api.post(iam.POLICIES, expect="malformed_json", headers={"Content-Type": "application/json"},
+             body=b'{"name": "p", "document": {"Statement": {"Effect": "Deny", "Effect": "Allow"}}}')
+
+
+# What policies do, over HTTP
+
+
+def guide_policies():
+    import json
+    return json.loads(GUIDE.read_text(encoding="utf-8"))
+
+
+def test_full_access_policy_of_the_guide_works_as_described(service, api):
+    policy = api.post(iam.POLICIES, json={"name": unique("guide"), "document": guide_policies()["full"]}).body
+    assert {"unknown_prefix", "action_without_colon"} == {one["code"] for one in policy["warnings"]}
+    identity = Identity(service, api)
+    attach(api, identity.user, policy)
+    organization = create_organization(identity.client)
+    organization.create_enabled()
+    organization.remove(force="true")
+    identity.client.get(iam.USERS, expect="access_denied")
+
+
+def test_read_only_policy_of_the_guide_works_as_described(service, api, org):
+    policy = api.post(iam.POLICIES, json={"name": unique("guide"), "document": guide_policies()["read_only"]}).body
+    assert policy["warnings"] == []
+    identity = Identity(service, api)
+    attach(api, identity.user, policy)
+    identity.client.get(org.path)
+    identity.client.get(org.users)
+    identity.client.post(org.users, expect="access_denied", json={"name": "x", "display_name": "X"})
+    identity.client.delete(org.path, expect="access_denied", params={"confirm": org.alias})
+
+
+def test_policies_of_groups_count_and_a_deny_anywhere_wins(service, api, org):
+    identity, group = Identity(service, api), new_group(api)
+    allow, deny = new_policy(api, statement(action="workmail:*")), new_policy(api, statement("Deny", "workmail:List*"))
+    identity.client.get(org.path, expect="organization_not_found")
+    attach(api, group, allow)
+    api.put(iam.membership(group, identity.user), expect=204)
+    identity.client.get(org.users)
+    attach(api, identity.user, deny)
+    identity.client.get(org.users, expect="access_denied")
+    identity.client.get(org.path)
+    detach(api, identity.user, deny)
+    identity.client.get(org.users)
+    api.delete(iam.membership(group, identity.user))
+    identity.client.get(org.users, expect="organization_not_found")
+
+
+@pytest.mark.parametrize("condition,holds", [
+    ({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, True),
+    ({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "::1"]}}, False),
+    ({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, True),
+    ({"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, False),
+    ({"Bool": {"aws:SecureTransport": "false"}}, True),
+    ({"Bool": {"aws:SecureTransport": "true"}}, False),
+    ({"StringLike": {"aws:username": "iam-*"}}, True),
+    ({"StringEquals": {"aws:PrincipalAccount": "000000000000"}}, False),
+])
+def test_conditions_look_at_the_request(service, api, condition, holds):
+    identity = Identity(service, api, statement(action="workmail:ListRegions", Condition=condition))
+    identity.client.get("/v1/regions", expect=200 if holds else "access_denied")
+
+
+def test_refusal_says_which_statement_decided_to_who_may_read_the_policy(service, api, org):
+    deny = statement("Deny", "workmail:CreateUser", Sid="NoNewUsers")
+    may_read = Identity(service, api, statement(action=["workmail:*", "iam:GetPolicy"]), deny)
+    may_not = Identity(service, api, statement(action="workmail:*"), deny)
+    body = {"name": "x", "display_name": "X"}
+    told = may_read.client.post(org.users, expect="access_denied", json=body)
+    assert told["decision"] == {"effect": "EXPLICIT_DENY", "policy_id": may_read.policy["policy_id"],
+                                "policy_name": may_read.policy["name"], "statement": 1, "sid": "NoNewUsers"}
+    assert "NoNewUsers" in told["detail"]
+    silent = may_not.client.post(org.users, expect="access_denied", json=body)
+    assert "decision" not in silent.body and "NoNewUsers" not in silent.raw.decode()
+    implicit = may_read.client.get(iam.USERS, expect="access_denied")
+    assert implicit["decision"] == {"effect": "IMPLICIT_DENY"} and "iam:ListIamUsers" in implicit["detail"]
+
+
+def test_simulation_says_what_would_be_decided(service, api, org, account):
+    identity = Identity(service, api, statement(action="workmail:*", resource=iam.arn(org.id, account)),
+                        statement("Deny", "workmail:Delete*", Sid="Stop"))
+    name = org.describe()["arn"]
+
+    def ask(**members):
+        return api.post("/v1/iam/simulate", expect=200, json={"iam_user_id": identity.id, **members})["decision"]
+    assert ask(action="workmail:ListUsers", resource=name)["effect"] == "ALLOW"
+    assert ask(action="workmail:ListUsers")["effect"] == "IMPLICIT_DENY"
+    assert ask(action="workmail:DeleteUser", resource=name) == {
+        "effect": "EXPLICIT_DENY", "policy_id": identity.policy["policy_id"], "policy_name": identity.policy["name"],
+        "statement": 1, "sid": "Stop"}
+    document = iam.document(statement(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"},
+                                                 "DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}))
+    for members, effect in (({"source_address": "10.1.1.1"}, "ALLOW"), ({"source_address": "11.1.1.1"}, "IMPLICIT_DENY"),
+                            ({"source_address": "10.1.1.1", "at": "2031-01-01T00:00:00Z"}, "IMPLICIT_DENY")):
+        answer = api.post("/v1/iam/simulate", expect=200, json={"action": "ses:X", "document": document, **members})
+        assert answer["decision"]["effect"] == effect
+    assert api.post("/v1/iam/simulate", expect=200, json={"action": "iam:X"})["decision"] == {"effect": "ALLOW"}
+    api.post("/v1/iam/simulate", expect="validation_failed",
+             json={"action": "a", "iam_user_id": "00000000-0000-4000-8000-00000000000f"})
+
+
+def test_simulation_of_whom_one_may_not_see_is_refused_as_of_nobody(service, api):
+    other = Identity(service, api)
+    caller = Identity(service, api, statement(action="iam:SimulatePolicy")).client
+    answers = [caller.post("/v1/iam/simulate", expect="validation_failed", json={"action": "a", "iam_user_id": which})
+               for which in (other.id, "00000000-0000-4000-8000-00000000000f")]
+    assert answers[0]["errors"] == answers[1]["errors"]
+
+
+# Nobody gives away more than he may do
+
+
+ADMIN = ("iam:*", "workmail:*")
+
+
+@pytest.fixture
+def helper(service, api):
+    """May administrate identities, and organizations but for deleting them; no sending."""
+    return Identity(service, api, statement(action=list(ADMIN)), statement("Deny", "workmail:DeleteOrganization"))
+
+
+def test_policy_that_allows_more_is_not_written(helper):
+    caller = helper.client
+    new_policy(caller, statement(action="workmail:List*"))
+    new_policy(caller, statement("Deny", "*"))
+    for more in (statement(action="ses:*"), statement(), statement(action="workmail:*"), statement(action="workmail:Del*"),
+                 statement(action=["workmail:ListUsers", "ses:X"]), {"Effect": "Allow", "NotAction": "ses:*", "Resource": "*"}):
+        new_policy(caller, more, expect="not_held")
+    own = new_policy(caller, statement(action="workmail:List*"))
+    caller.patch(f"{iam.POLICIES}/{own['policy_id']}", expect="not_held", json={"document": iam.document(statement())})
+    assert caller.get(f"{iam.POLICIES}/{own['policy_id']}").body == own
+
+
+def test_policy_that_allows_more_is_not_attached(api, helper):
+    user, group = new_user(api), new_group(api)
+    for to in (user, group):
+        attach(helper.client, to, iam.READ_ONLY, expect="not_held")
+        attach(helper.client, to, new_policy(api, statement(action="workmail:Get*")))
+    attach(api, group, iam.READ_ONLY)
+    helper.client.put(iam.membership(group, helper.user), expect="not_held")
+    helper.client.put(iam.membership(group, user), expect="not_held")
+
+
+def test_key_and_password_of_a_stronger_identity_are_not_made(service, api, helper):
+    strong, weak = Identity(service, api, statement()), Identity(service, api, statement(action="workmail:List*"))
+    new_key(helper.client, weak.user)
+    new_key(helper.client, strong.user, expect="not_held")
+    helper.client.put(strong.path("password"), expect="not_held", json={"password": PASSWORD})
+    helper.client.put(weak.path("password"), expect=204, json={"password": PASSWORD})
+    path = strong.path("access-keys", strong.key["access_key_id"])
+    helper.client.patch(path, json={"status": "DISABLED"})  # taking away is free
+    helper.client.patch(path, expect="not_held", json={"status": "ACTIVE"})
+    helper.client.delete(path)
+
+
+def test_ones_own_key_is_made_whatever_the_policies(helper):
+    new_key(helper.client, helper.user)
+
+
+def test_deny_is_not_shaken_off(service, api, helper):
+    """Not by detaching it, not by leaving its group, not by rewriting it, not by another identity."""
+    held = Identity(service, api, statement(action="iam:*"))
+    group, no = new_group(api), new_policy(api, statement("Deny", "iam:Delete*"))
+    attach(api, held.user, no)
+    detach(held.client, held.user, no, expect="not_held")
+    held.client.patch(f"{iam.POLICIES}/{no['policy_id']}", expect="not_held",
+                      json={"document": iam.document(statement("Deny", "iam:DeleteIamUser"))})
+    attach(api, group, no)
+    api.put(iam.membership(group, held.user), expect=204)
+    detach(api, held.user, no)
+    held.client.delete(iam.membership(group, held.user), expect="not_held")
+    detach(held.client, group, no, expect="not_held")
+    new_policy(held.client, statement(action="iam:*"), expect="not_held")
+    api.delete(iam.membership(group, held.user))
+    detach(helper.client, group, no)  # concerns nobody any more
+    new_policy(held.client, statement(action="iam:*"))
+
+
+def test_conditional_allow_gives_nothing_away(service, api):
+    here = Identity(service, api, statement(action="iam:*"),
+                    statement(action="workmail:*", Condition={"IpAddress": {"aws:SourceIp": "127.0.0.1"}}))
+    here.client.get("/v1/regions")
+    new_policy(here.client, statement(action="workmail:ListRegions"), expect="not_held")
+
+
+# Access keys
+
+
+def in_seconds(seconds):
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_key_works_until_it_ends(service, api):
+    identity = Identity(service, api, statement(), expires_at=in_seconds(2))
+    identity.client.get("/v1/regions")
+    wait_until(lambda: identity.client.request("GET", "/v1/regions").status == 401, 5, what="the end of the key")
+
+
+def test_key_works_from_its_networks_only_and_changes_count_at_once(service, api):
+    identity = Identity(service, api, statement(), allowed_networks=["10.0.0.0/8", "127.0.0.0/8"])
+    path = identity.path("access-keys", identity.key["access_key_id"])
+    identity.client.get("/v1/regions")
+    api.patch(path, json={"allowed_networks": ["10.0.0.0/8"]})
+    identity.client.get("/v1/regions", expect="unauthenticated")
+    api.patch(path, json={"allowed_networks": []})
+    identity.client.get("/v1/regions")
+    api.patch(path, json={"status": "DISABLED"})
+    identity.client.get("/v1/regions", expect="unauthenticated")
+    api.patch(path, json={"status": "ACTIVE", "expires_at": in_seconds(-5)})
+    identity.client.get("/v1/regions", expect="unauthenticated")
+    assert "expires_at" not in api.patch(path, json={"expires_at": None}).body
+    identity.client.get("/v1/regions")
+
+
+def test_key_with_limits_makes_none_without(service, api):
+    """A scoped key does not regain full rights."""
+    end = in_seconds(3600)
+    identity = Identity(service, api, statement(), expires_at=end, allowed_networks=["127.0.0.0/8"])
+    mine, make = identity.client, identity.path("access-keys")
+    for members in ({}, {"expires_at": end}, {"allowed_networks": ["127.0.0.1"]},
+                    {"expires_at": in_seconds(7200), "allowed_networks": ["127.0.0.1"]},
+                    {"expires_at": end, "allowed_networks": ["127.0.0.1", "10.0.0.0/8"]}):
+        mine.post(make, expect="not_held", json=members)
+    narrow = mine.post(make, json={"expires_at": end, "allowed_networks": ["127.0.0.1"]})
+    mine.patch(f"{make}/{identity.key['access_key_id']}", expect="not_held", json={"expires_at": None})
+    mine.patch(f"{make}/{narrow['access_key_id']}", expect="not_held", json={"allowed_networks": []})
+    mine.put(identity.path("password"), expect="not_held", json={"password": PASSWORD})
+
+
+def test_last_use_is_shown_and_the_secret_never_again(service, api, leak_check):
+    identity = Identity(service, api, statement())
+    path = identity.path("access-keys")
+    assert re.fullmatch("PRAK[A-Z2-7]{16}", identity.key["access_key_id"])
+    assert "last_used_at" not in api.items(path)[0]
+    identity.client.get("/v1/regions")
+    shown = api.items(path)[0]
+    assert shown["last_used_at"] and "secret_access_key" not in shown
+    assert api.get(f"{path}/{shown['access_key_id']}").body == shown
+    leak_check(identity.key["secret_access_key"])
+
+
+@pytest.mark.parametrize("members,fault", [
+    ({"allowed_networks": ["10.0.0.1/8"]}, "/allowed_networks/0 invalid_format"),
+    ({"allowed_networks": ["::1", "x"]}, "/allowed_networks/1 invalid_format"),
+    ({"allowed_networks": "::1"}, "/allowed_networks wrong_type"),
+    ({"expires_at": "tomorrow"}, "/expires_at invalid_format"),
+    ({"status": "GONE"}, "/status invalid_value"),
+])
+def test_faults_of_a_key(api, members, fault):
+    assert api.post(f"{iam.USERS}/{new_user(api)['iam_user_id']}/access-keys", expect="validation_failed",
+                    json=members).faults == {fault}
+
+
+def test_deleted_identity_is_refused_at_once(service, api):
+    identity = Identity(service, api, statement())
+    identity.client.get("/v1/regions")
+    api.delete(identity.path())
+    identity.client.get("/v1/regions", expect="unauthenticated")
+
+
+def test_lists_of_identities_show_only_what_the_caller_may_see(service, api):
+    seen, hidden = new_user(api), new_user(api)
+    caller = Identity(service, api, statement(action=["iam:List*", "iam:Describe*"],
+                                              resource=iam.iam_arn("user", seen["iam_user_id"]))).client
+    assert [item["iam_user_id"] for item in caller.items(iam.USERS)] == [seen["iam_user_id"]]
+    caller.get(f"{iam.USERS}/{seen['iam_user_id']}")
+    caller.get(f"{iam.USERS}/{hidden['iam_user_id']}", expect="iam_user_not_found")
+    caller.get(f"{iam.USERS}/{hidden['iam_user_id']}/access-keys", expect="iam_user_not_found")
+    caller.get(iam.GROUPS, expect=200)
+    assert caller.items(iam.GROUPS) == []
