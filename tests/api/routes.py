@@ -12,7 +12,7 @@ FILLINGS = {"directory_id": lambda: "d-" + uuid.uuid4().hex[:10], "operation_id"
             "key_id": lambda: str(uuid.uuid4()), "session_id": lambda: str(uuid.uuid4()), "access_key_id": lambda: "PRAK" + 16 * "A"}
 QUERY = {"confirm": "acme"}
 NO_ORGANIZATION = "m-" + 32 * "0"
-NOT_THERE = {"{organization_id}": "organization_not_found", "{iam_user_id}": "iam_user_not_found",
+NOT_THERE = {"{organization_id}": "organization_not_found", "{key_id}": "key_not_found", "{iam_user_id}": "iam_user_not_found",
              "{iam_group_id}": "iam_group_not_found", "{policy_id}": "policy_not_found"}
 
 

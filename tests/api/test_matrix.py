@@ -78,6 +78,8 @@ def sees(kind, route):
     resource = first_resource(route)
     if resource == "organization_not_found":
         return kind in ("full access", "read only", "one organization", "explicit deny")
+    if resource == "key_not_found":
+        return kind in ("full access", "read only", "explicit deny", "session without token")
     return resource is not None and kind in ("explicit deny", "session without token")
 
 
@@ -90,7 +92,7 @@ def expected(kind, route):
     if route["for_everybody"]:
         return None
     if kind == "other account" and allowed(kind, route):
-        return "organization_not_found" if of_organization(route) else None
+        return first_resource(route)
     if allowed(kind, route):
         return None
     resource = first_resource(route)
