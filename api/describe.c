@@ -6,6 +6,7 @@
 #include "api/route.h"
 #include "model/audit.h"
 #include "model/directory.h"
+#include "model/entity.h"
 #include "model/health.h"
 #include "model/json_out.h"
 #include "model/limit.h"

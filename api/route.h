@@ -9,6 +9,7 @@
 
 #define ROUTE_MAX_ARGUMENTS 3
 
+struct entity_kind;
 struct request;
 
 enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_COUNT };
@@ -40,6 +41,7 @@ struct route {
     enum field_mode body_mode;
     bool body_optional;
     const struct field_table *query;
+    const struct entity_kind *entity; /* what the operation is on, where kinds share the handler */
 };
 
 /* THE table. */

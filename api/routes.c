@@ -1,6 +1,7 @@
 /* THE table of operations: what is not here does not exist. */
 #include "api/audit.h"
 #include "api/directory.h"
+#include "api/entity.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
@@ -32,6 +33,7 @@
 #define QUEUE(function)   .queue = (function)
 #define BODY(table, mode) .body = &(table), .body_mode = (mode)
 #define QUERY(table)      .query = (&(table))
+#define OF(kind)          .entity = &(kind)
 #define PLAIN             .body = NULL
 
 #define ORGANIZATION "/v1/organizations/{organization_id}"
@@ -82,24 +84,27 @@ const struct route routes[] = {
 
     ROUTE(POST, ORGANIZATION "/users", "workmail", "CreateUser", LANE_FAST, 201, create_user,
           BODY(user_table, FIELD_CREATE)),
-    ROUTE(GET, ORGANIZATION "/users", "workmail", "ListUsers", LANE_FAST, 200, list_users, QUEUE(queue_users),
-          QUERY(user_query_table)),
-    ROUTE(GET, USER, "workmail", "DescribeUser", LANE_FAST, 200, describe_user, QUEUE(queue_user)),
-    ROUTE(PATCH, USER, "workmail", "UpdateUser", LANE_FAST, 200, update_user, BODY(user_table, FIELD_UPDATE)),
-    ROUTE(DELETE, USER, "workmail", "DeleteUser", LANE_FAST, 204, delete_user, PLAIN),
+    ROUTE(GET, ORGANIZATION "/users", "workmail", "ListUsers", LANE_FAST, 200, list_entities,
+          QUEUE(queue_entities), QUERY(user_query_table), OF(user_kind)),
+    ROUTE(GET, USER, "workmail", "DescribeUser", LANE_FAST, 200, describe_entity, QUEUE(queue_entity),
+          OF(user_kind)),
+    ROUTE(PATCH, USER, "workmail", "UpdateUser", LANE_FAST, 200, update_user, BODY(user_table, FIELD_UPDATE),
+          OF(user_kind)),
+    ROUTE(DELETE, USER, "workmail", "DeleteUser", LANE_FAST, 204, delete_entity, OF(user_kind)),
     ROUTE(POST, USER "/enable", "workmail", "RegisterToWorkMail", LANE_FAST, 200, register_to_workmail,
-          BODY(enable_user_table, FIELD_CREATE), .body_optional = true),
+          BODY(enable_table, FIELD_CREATE), .body_optional = true, OF(user_kind)),
     ROUTE(POST, USER "/disable", "workmail", "DeregisterFromWorkMail", LANE_FAST, 200,
-          deregister_from_workmail, PLAIN),
+          deregister_from_workmail, OF(user_kind)),
     ROUTE(POST, USER "/reset-password", "workmail", "ResetPassword", LANE_FAST, 204, reset_password,
-          BODY(reset_password_table, FIELD_CREATE)),
+          BODY(reset_password_table, FIELD_CREATE), OF(user_kind)),
     ROUTE(GET, USER "/aliases", "workmail", "ListAliases", LANE_FAST, 200, list_aliases,
-          QUERY(alias_query_table)),
+          QUERY(alias_query_table), OF(user_kind)),
     ROUTE(POST, USER "/aliases", "workmail", "CreateAlias", LANE_FAST, 201, create_alias,
-          BODY(alias_table, FIELD_CREATE)),
-    ROUTE(DELETE, USER "/aliases/{email}", "workmail", "DeleteAlias", LANE_FAST, 204, delete_alias, PLAIN),
+          BODY(alias_table, FIELD_CREATE), OF(user_kind)),
+    ROUTE(DELETE, USER "/aliases/{email}", "workmail", "DeleteAlias", LANE_FAST, 204, delete_alias,
+          OF(user_kind)),
     ROUTE(PUT, USER "/primary-email", "workmail", "UpdatePrimaryEmailAddress", LANE_FAST, 200,
-          update_primary_email_address, BODY(primary_email_table, FIELD_CREATE)),
+          update_primary_email_address, BODY(primary_email_table, FIELD_CREATE), OF(user_kind)),
 
     ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
           QUERY(audit_query_table)),

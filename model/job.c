@@ -19,7 +19,7 @@ static const struct job_kind kinds[] = {
      .steps =
          (const char *const[]){"remove_entities", "remove_settings", "release_directory", "finish", NULL},
      .why_not = "What a removal has taken away cannot be brought back, so it goes on to its end."},
-    {.name = JOB_USER_PURGE, .steps = (const char *const[]){"purge", NULL}},
+    {.name = JOB_ENTITY_PURGE, .steps = (const char *const[]){"purge", NULL}},
 };
 
 const struct job_kind *job_kind_find(const char *name)

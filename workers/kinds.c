@@ -5,7 +5,7 @@
 static const struct workflow *const workflows[] = {
     &organization_setup_workflow,  &organization_setup_standard_workflow,
     &organization_health_workflow, &organization_removal_workflow,
-    &user_purge_workflow,
+    &entity_purge_workflow,
 };
 
 const struct workflow *workflow_find(const char *kind)

@@ -39,7 +39,7 @@ extern const struct workflow organization_setup_workflow;
 extern const struct workflow organization_setup_standard_workflow;
 extern const struct workflow organization_health_workflow;
 extern const struct workflow organization_removal_workflow;
-extern const struct workflow user_purge_workflow;
+extern const struct workflow entity_purge_workflow;
 
 /* The workflow of a kind; NULL when this program does not know it. */
 const struct workflow *workflow_find(const char *kind);

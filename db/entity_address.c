@@ -1,16 +1,16 @@
-#include "db/user.h"
+#include "db/entity.h"
 
 #include <string.h>
 
 #include "db/address.h"
+#include "db/entity_change.h"
 #include "db/limit.h"
 #include "db/row.h"
-#include "db/user_change.h"
 #include "model/text.h"
 
 /* What the bodies of the transactions below are given. */
 struct address_work {
-    struct user_key key;
+    struct entity_key key;
     const char *email;
 };
 
@@ -19,9 +19,9 @@ struct address_work {
 static const struct field alias_query_fields[] = {LIST_PAGE_ROWS(struct alias_query)};
 const struct field_table alias_query_table = FIELD_TABLE("list_aliases_query", alias_query_fields);
 
-enum code user_list_aliases(struct db *db, const char *account_id, const struct user_key *key,
-                            struct alias_query *query, struct problem *problem, struct buffer *out,
-                            const char **ret_next_token)
+enum code entity_list_aliases(struct db *db, const char *account_id, const struct entity_key *key,
+                              struct alias_query *query, struct problem *problem, struct buffer *out,
+                              const char **ret_next_token)
 {
     static const struct list_spec list = {
         .table = &alias_table,
@@ -33,38 +33,39 @@ enum code user_list_aliases(struct db *db, const char *account_id, const struct 
         .id = "a.email",
         .id_type = "text",
     };
-    const char *const fixed[] = {key->organization_id, key->user_id};
+    const char *const fixed[] = {key->organization_id, key->entity_id};
     struct list_pending pending;
     struct answer unused = {.body.arena = out->arena};
 
-    user_queue_view(db, account_id, key);
+    entity_queue_view(db, account_id, key);
     enum code code = list_queue(db, &list, &query->page, fixed, out->arena, problem, &pending);
     if (code == CODE_OK)
-        code = user_collect_view(db, problem, &unused);
+        code = entity_collect_view(db, key->kind, problem, &unused);
     if (code != CODE_OK)
         return code;
     return list_collect(db, &pending, problem, out, ret_next_token);
 }
 
 /* The addresses of one that is not are in quarantine. */
-static enum code need_enabled(struct change *change, const struct user_locked *locked)
+static enum code need_enabled(struct change *change, const struct entity_key *key,
+                              const struct entity_locked *locked)
 {
-    enum code code = user_need_changeable(change, locked);
-    if (code == CODE_OK && !user_is_state(locked, "ENABLED"))
-        code =
-            user_wrong_state(change, locked, "Enable the user first; its primary address can be given then.");
+    enum code code = entity_need_changeable(change, key, locked);
+    if (code == CODE_OK && !entity_is_state(locked, "ENABLED"))
+        code = entity_wrong_state(change, key, locked,
+                                  "Enable it first; its primary address can be given then.");
     return code;
 }
 
-/* A user whose addresses may be changed, and the address in question. */
+/* An entity whose addresses may be changed, and the address in question. */
 static enum code lock_for_address(struct db *db, struct change *change, const struct address_work *work,
-                                  struct user_locked *locked, struct email *ret_email)
+                                  struct entity_locked *locked, struct email *ret_email)
 {
-    enum code code = user_lock(db, change, &work->key, locked);
+    enum code code = entity_lock(db, change, &work->key, locked, NULL);
     if (code == CODE_OK)
-        code = need_enabled(change, locked);
+        code = need_enabled(change, &work->key, locked);
     if (code == CODE_OK)
-        code = address_resolve(db, change, &locked->organization, work->email, locked->user.name, ret_email);
+        code = address_resolve(db, change, &locked->organization, work->email, locked->name, ret_email);
     return code;
 }
 
@@ -76,35 +77,35 @@ static const struct statement get_alias = {
 static enum code add_alias_body(struct db *db, struct change *change, void *argument)
 {
     struct address_work *work = argument;
-    const struct user_key *key = &work->key;
-    struct user_locked locked = {0};
+    const struct entity_key *key = &work->key;
+    struct entity_locked locked = {0};
     struct email email;
     DB_RESULT before = NULL;
     DB_RESULT after = NULL;
 
     enum code code = lock_for_address(db, change, work, &locked, &email);
     if (code == CODE_OK)
-        code = DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->user_id,
+        code = DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->entity_id,
                       email.address);
     if (code == CODE_OK)
         code = tx_before(change, before, &alias_table);
     if (code != CODE_OK)
         return code;
     change->answer.location = change->audit.target =
-        arena_printf(change->arena, "/v1/organizations/%s/users/%s/aliases/%s", key->organization_id,
-                     key->user_id, text_percent_encode(change->arena, email.address));
+        arena_printf(change->arena, "%s/aliases/%s", entity_path(change->arena, key),
+                     text_percent_encode(change->arena, email.address));
     if (PQntuples(before) > 0) {
         change->answer.status = 200;
         return row_write(before, 0, 0, &alias_table, &change->answer.body);
     }
 
-    limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
+    limit_queue_aliases(db, change->account_id, key->organization_id, key->entity_id);
     code = limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
     if (code != CODE_OK)
         return code;
-    address_queue_add(db, key->organization_id, key->user_id, email.address);
-    DB_QUEUE(db, &get_alias, key->organization_id, key->user_id, email.address);
-    user_queue_touch(db, key);
+    address_queue_add(db, key->organization_id, key->entity_id, email.address);
+    DB_QUEUE(db, &get_alias, key->organization_id, key->entity_id, email.address);
+    entity_queue_touch(db, key->organization_id, key->entity_id);
     code = db_collect(db, change->problem, NULL);
     if (code == CODE_OK)
         code = db_collect(db, change->problem, &after);
@@ -113,7 +114,8 @@ static enum code add_alias_body(struct db *db, struct change *change, void *argu
     return row_write(after, 0, 0, &alias_table, &change->answer.body);
 }
 
-enum code user_add_alias(struct db *db, struct change *change, const struct user_key *key, const char *email)
+enum code entity_add_alias(struct db *db, struct change *change, const struct entity_key *key,
+                           const char *email)
 {
     struct address_work work = {.key = *key, .email = email};
     return tx_run(db, change, add_alias_body, &work);
@@ -122,16 +124,16 @@ enum code user_add_alias(struct db *db, struct change *change, const struct user
 static enum code remove_alias_body(struct db *db, struct change *change, void *argument)
 {
     const struct address_work *work = argument;
-    const struct user_key *key = &work->key;
-    struct user_locked locked = {0};
+    const struct entity_key *key = &work->key;
+    struct entity_locked locked = {0};
     DB_RESULT result = NULL;
 
-    enum code code = user_lock(db, change, key, &locked);
+    enum code code = entity_lock(db, change, key, &locked, NULL);
     if (code == CODE_OK)
-        code = need_enabled(change, &locked);
+        code = need_enabled(change, key, &locked);
     if (code == CODE_OK)
-        code =
-            DB_RUN(db, change->problem, &result, &get_alias, key->organization_id, key->user_id, work->email);
+        code = DB_RUN(db, change->problem, &result, &get_alias, key->organization_id, key->entity_id,
+                      work->email);
     if (code == CODE_OK)
         code = tx_before(change, result, &alias_table);
     if (code != CODE_OK || PQntuples(result) == 0)
@@ -139,29 +141,29 @@ static enum code remove_alias_body(struct db *db, struct change *change, void *a
     if (row_flag(result, 0, "is_primary"))
         return problem_set(change->problem, CODE_PRIMARY_ADDRESS,
                            "Make another address the primary one first; the old one then is an alias.");
-    address_queue_remove(db, key->organization_id, key->user_id, work->email);
-    user_queue_touch(db, key);
+    address_queue_remove(db, key->organization_id, key->entity_id, work->email);
+    entity_queue_touch(db, key->organization_id, key->entity_id);
     return CODE_OK;
 }
 
-enum code user_remove_alias(struct db *db, struct change *change, const struct user_key *key,
-                            const char *email)
+enum code entity_remove_alias(struct db *db, struct change *change, const struct entity_key *key,
+                              const char *email)
 {
     struct address_work work = {.key = *key, .email = email};
     return tx_run(db, change, remove_alias_body, &work);
 }
 
 /* A new primary address makes one alias more of the old one. */
-enum code user_room_for_address(struct db *db, struct change *change, const struct user_key *key,
-                                const char *email, bool *ret_is_primary)
+enum code entity_room_for_address(struct db *db, struct change *change, const struct entity_key *key,
+                                  const char *email, bool *ret_is_primary)
 {
     DB_RESULT before = NULL;
     enum code code =
-        DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->user_id, email);
+        DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->entity_id, email);
     if (code != CODE_OK)
         return code;
     if (PQntuples(before) == 0) {
-        limit_queue_aliases(db, change->account_id, key->organization_id, key->user_id);
+        limit_queue_aliases(db, change->account_id, key->organization_id, key->entity_id);
         return limit_collect(db, LIMIT_ALIASES_PER_USER, change->problem);
     }
     if (ret_is_primary != NULL)
@@ -172,25 +174,25 @@ enum code user_room_for_address(struct db *db, struct change *change, const stru
 static enum code primary_body(struct db *db, struct change *change, void *argument)
 {
     const struct address_work *work = argument;
-    const struct user_key *key = &work->key;
-    struct user_locked locked = {0};
+    const struct entity_key *key = &work->key;
+    struct entity_locked locked = {0};
     struct email email;
     bool is_primary = false;
 
     enum code code = lock_for_address(db, change, work, &locked, &email);
     if (code == CODE_OK)
-        code = user_room_for_address(db, change, key, email.address, &is_primary);
+        code = entity_room_for_address(db, change, key, email.address, &is_primary);
     if (code != CODE_OK)
         return code;
     if (is_primary)
-        return user_show(db, change, key);
-    address_queue_add(db, key->organization_id, key->user_id, email.address);
-    address_queue_make_primary(db, key->organization_id, key->user_id, email.address);
-    return user_touch_and_show(db, change, key, 3);
+        return entity_show(db, change, key);
+    address_queue_add(db, key->organization_id, key->entity_id, email.address);
+    address_queue_make_primary(db, key->organization_id, key->entity_id, email.address);
+    return entity_touch_and_show(db, change, key, 3);
 }
 
-enum code user_set_primary_email(struct db *db, struct change *change, const struct user_key *key,
-                                 const char *email)
+enum code entity_set_primary_email(struct db *db, struct change *change, const struct entity_key *key,
+                                   const char *email)
 {
     struct address_work work = {.key = *key, .email = email};
     return tx_run(db, change, primary_body, &work);
