@@ -75,6 +75,34 @@ enum code deregister_from_workmail(struct request *request)
     return response_change(request, &change, code);
 }
 
+static enum code change_several(struct request *request, enum entity_action action)
+{
+    struct entity_ids wanted = {0};
+    struct change change = request_change(request);
+    uint64_t set;
+
+    enum code code = request_body(request, &wanted, &set);
+    if (code == CODE_OK)
+        code = entity_change_several(request->db, &change, request->route->entity, request->arguments[0],
+                                     action, wanted.ids);
+    return response_change(request, &change, code);
+}
+
+enum code register_several(struct request *request)
+{
+    return change_several(request, ENTITY_ENABLE);
+}
+
+enum code deregister_several(struct request *request)
+{
+    return change_several(request, ENTITY_DISABLE);
+}
+
+enum code delete_several(struct request *request)
+{
+    return change_several(request, ENTITY_DELETE);
+}
+
 /* --- addresses --- */
 
 enum code list_aliases(struct request *request)

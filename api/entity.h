@@ -14,6 +14,10 @@ enum code describe_entity(struct request *request);
 enum code delete_entity(struct request *request);
 enum code register_to_workmail(struct request *request);
 enum code deregister_from_workmail(struct request *request);
+/* The same for several at once. */
+enum code register_several(struct request *request);
+enum code deregister_several(struct request *request);
+enum code delete_several(struct request *request);
 enum code list_aliases(struct request *request);
 enum code create_alias(struct request *request);
 enum code delete_alias(struct request *request);

@@ -250,6 +250,10 @@ static enum code check_arguments(struct request *request)
         {"organization_id", id_is_organization, CODE_ORGANIZATION_NOT_FOUND},
         {"user_id", id_is_uuid, CODE_USER_NOT_FOUND},
         {"directory_id", id_is_directory, CODE_DIRECTORY_NOT_FOUND},
+        {"group_id", id_is_uuid, CODE_GROUP_NOT_FOUND},
+        {"resource_id", id_is_resource, CODE_RESOURCE_NOT_FOUND},
+        {"member_id", id_is_uuid, CODE_ENTITY_NOT_FOUND},
+        {"entity_id", id_is_uuid, CODE_ENTITY_NOT_FOUND},
         {"operation_id", id_is_uuid, CODE_OPERATION_NOT_FOUND},
     };
     size_t length = 0;

@@ -4,8 +4,11 @@
 #include <string.h>
 
 #include "db/address.h"
+#include "db/edge.h"
 #include "db/entity_change.h"
+#include "db/group.h"
 #include "db/job.h"
+#include "db/resource.h"
 #include "db/row.h"
 #include "db/user.h"
 #include "model/id.h"
@@ -100,24 +103,31 @@ enum code entity_collect_list(struct db *db, const struct list_pending *pending,
     return list_collect(db, pending, problem, out, ret_next_token);
 }
 
+enum code entity_list_parts(struct db *db, const char *account_id, const struct entity_key *key,
+                            const struct list_spec *spec, const struct list_query *query,
+                            struct problem *problem, struct buffer *out, const char **ret_next_token)
+{
+    const char *const fixed[] = {key->organization_id, key->entity_id};
+    struct answer unused = {.body.arena = out->arena};
+    struct list_pending pending;
+
+    entity_queue_view(db, account_id, key);
+    enum code code = list_queue(db, spec, query, fixed, out->arena, problem, &pending);
+    if (code == CODE_OK)
+        code = entity_collect_view(db, key->kind, problem, &unused);
+    if (code != CODE_OK)
+        return code;
+    return list_collect(db, &pending, problem, out, ret_next_token);
+}
+
 /* --- what changes have in common --- */
 
-/* Locked, for a change; or only seen. The lock is a statement of its own: a row that was waited for is read as it then is,
+/* The lock is a statement of its own: a row that was waited for is read as it then is,
  * but what is joined to it in the same statement would be as it was before. */
-static void queue_lock(struct db *db, const struct change *change, const struct entity_key *key, bool locks)
-{
-    static const struct statement lock = {
-        "SELECT FROM entity e WHERE organization_id = $1 AND entity_id = $2 AND kind = $3 AND EXISTS"
-        " (SELECT FROM organization o WHERE o.organization_id = $1 AND o.account_id = $4) FOR NO KEY UPDATE OF e",
-        4};
-    const char *const parameters[] = {key->organization_id, key->entity_id, key->kind->kind,
-                                      change->account_id};
-    organization_queue(db, change->account_id, key->organization_id,
-                       locks ? ORGANIZATION_SHARE : ORGANIZATION_READ);
-    if (locks)
-        db_queue_silently(db, &lock, parameters, 4);
-    DB_QUEUE(db, key->kind->see, key->organization_id, key->entity_id);
-}
+static const struct statement lock_one = {
+    "SELECT FROM entity e WHERE organization_id = $1 AND entity_id = $2 AND kind = $3 AND EXISTS"
+    " (SELECT FROM organization o WHERE o.organization_id = $1 AND o.account_id = $4) FOR NO KEY UPDATE OF e",
+    4};
 
 static enum code collect_lock(struct db *db, struct change *change, const struct entity_key *key,
                               struct entity_locked *ret_locked, void *target)
@@ -144,17 +154,28 @@ static enum code collect_lock(struct db *db, struct change *change, const struct
     return tx_match(change, PQgetvalue(result, 0, PQfnumber(result, "version")));
 }
 
+enum code entity_lock_by(struct db *db, struct change *change, const struct entity_key *key,
+                         const struct statement *lock, const char *third, struct entity_locked *ret_locked,
+                         void *target)
+{
+    const char *const parameters[] = {key->organization_id, key->entity_id, third, change->account_id};
+    organization_queue(db, change->account_id, key->organization_id, ORGANIZATION_SHARE);
+    db_queue_silently(db, lock, parameters, 4);
+    DB_QUEUE(db, key->kind->see, key->organization_id, key->entity_id);
+    return collect_lock(db, change, key, ret_locked, target);
+}
+
 enum code entity_lock(struct db *db, struct change *change, const struct entity_key *key,
                       struct entity_locked *ret_locked, void *target)
 {
-    queue_lock(db, change, key, true);
-    return collect_lock(db, change, key, ret_locked, target);
+    return entity_lock_by(db, change, key, &lock_one, key->kind->kind, ret_locked, target);
 }
 
 enum code entity_see(struct db *db, struct change *change, const struct entity_key *key,
                      struct entity_locked *ret_locked)
 {
-    queue_lock(db, change, key, false);
+    organization_queue(db, change->account_id, key->organization_id, ORGANIZATION_READ);
+    DB_QUEUE(db, key->kind->see, key->organization_id, key->entity_id);
     return collect_lock(db, change, key, ret_locked, NULL);
 }
 
@@ -197,6 +218,36 @@ enum code entity_enter(struct db *db, struct change *change, const char *organiz
     return code == CODE_OK ? organization_need_serving(ret_organization, change->problem) : code;
 }
 
+enum code entity_need_unreserved(struct change *change, const char *name)
+{
+    if (address_is_reserved(email_local_part_of_name(change->arena, name)))
+        return problem_set(change->problem, CODE_RESERVED_NAME,
+                           "This name is kept for the sender of journal records; choose another.");
+    return CODE_OK;
+}
+
+void entity_queue_insert(struct db *db, const struct entity_key *key, const char *name,
+                         const char *display_name, bool hidden_from_address_list)
+{
+    static const struct statement insert = {
+        "INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state,"
+        " hidden_from_address_list, search_text) VALUES ($1, $2, $3, $4, $5, 'DISABLED', $6, '')",
+        6};
+    DB_QUEUE(db, &insert, key->organization_id, key->entity_id, key->kind->kind, name, display_name,
+             row_boolean(hidden_from_address_list));
+}
+
+void entity_queue_update(struct db *db, const struct entity_key *key, const char *name,
+                         const char *display_name, bool hidden_from_address_list)
+{
+    static const struct statement update = {
+        "UPDATE entity SET name = $3, display_name = $4, hidden_from_address_list = $5"
+        " WHERE organization_id = $1 AND entity_id = $2",
+        5};
+    DB_QUEUE(db, &update, key->organization_id, key->entity_id, name, display_name,
+             row_boolean(hidden_from_address_list));
+}
+
 void entity_queue_touch(struct db *db, const char *organization_id, const char *entity_id)
 {
     static const struct statement touch = {
@@ -230,12 +281,6 @@ enum code entity_show(struct db *db, struct change *change, const struct entity_
     entity_queue_view(db, change->account_id, key);
     return entity_collect_view(db, key->kind, change->problem, &change->answer);
 }
-
-/* What the bodies of the transactions below are given. */
-struct work {
-    struct entity_key key;
-    const char *email;
-};
 
 /* --- enabling and disabling --- */
 
@@ -271,9 +316,9 @@ int entity_queue_enable(struct db *db, struct change *change, const struct organ
     return 4 + (key->kind->has_mailbox ? queue_mailbox(db, change, organization, key, name) : 0);
 }
 
-static enum code enable_body(struct db *db, struct change *change, void *argument)
+enum code entity_enable_body(struct db *db, struct change *change, void *argument)
 {
-    const struct work *work = argument;
+    const struct entity_work *work = argument;
     const struct entity_key *key = &work->key;
     struct entity_locked locked = {0};
     struct email email;
@@ -295,8 +340,8 @@ static enum code enable_body(struct db *db, struct change *change, void *argumen
 
 enum code entity_enable(struct db *db, struct change *change, const struct entity_key *key, const char *email)
 {
-    struct work work = {.key = *key, .email = email};
-    return tx_run(db, change, enable_body, &work);
+    struct entity_work work = {.key = *key, .email = email};
+    return tx_run(db, change, entity_enable_body, &work);
 }
 
 /* The mailbox and addresses are kept for the retention time; then a job gives them up. */
@@ -310,13 +355,13 @@ static void queue_purge(struct db *db, struct change *change, const char *organi
                                       .delay_s = delay_s});
 }
 
-static enum code disable_body(struct db *db, struct change *change, void *argument)
+enum code entity_disable_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement disable = {
         "UPDATE entity SET state = 'DISABLED', disabled_at = now(),"
         " purge_at = now() + make_interval(secs => $3::bigint) WHERE organization_id = $1 AND entity_id = $2",
         3};
-    const struct work *work = argument;
+    const struct entity_work *work = argument;
     const struct entity_key *key = &work->key;
     int64_t retention_s = db_settings(db)->mailbox_retention_s;
     struct entity_locked locked = {0};
@@ -333,13 +378,13 @@ static enum code disable_body(struct db *db, struct change *change, void *argume
 
 enum code entity_disable(struct db *db, struct change *change, const struct entity_key *key)
 {
-    struct work work = {.key = *key};
-    return tx_run(db, change, disable_body, &work);
+    struct entity_work work = {.key = *key};
+    return tx_run(db, change, entity_disable_body, &work);
 }
 
 /* --- deleting --- */
 
-static enum code delete_body(struct db *db, struct change *change, void *argument)
+enum code entity_delete_body(struct db *db, struct change *change, void *argument)
 {
     /* What a mailbox was disabled with stays its time; one without a mailbox is forgotten after the same time. */
     static const struct statement delete_entity = {
@@ -347,12 +392,12 @@ static enum code delete_body(struct db *db, struct change *change, void *argumen
         " purge_at = coalesce(purge_at, now() + make_interval(secs => $3::bigint))"
         " WHERE organization_id = $1 AND entity_id = $2",
         3};
-    const struct work *work = argument;
+    const struct entity_work *work = argument;
     const struct entity_key *key = &work->key;
     int64_t retention_s = db_settings(db)->mailbox_retention_s;
     struct entity_locked locked = {0};
 
-    enum code code = entity_lock(db, change, key, &locked, NULL);
+    enum code code = edge_lock_with_owners(db, change, key, &locked, NULL);
     if (code != CODE_OK)
         return code;
     if (entity_is_state(&locked, "DELETED"))
@@ -367,6 +412,7 @@ static enum code delete_body(struct db *db, struct change *change, void *argumen
              row_integer(change->arena, retention_s));
     if (key->kind->forget != NULL)
         DB_QUEUE(db, key->kind->forget, key->organization_id, key->entity_id);
+    edge_queue_remove_all(db, key);
     queue_purge(db, change, key->organization_id, key->entity_id, retention_s);
     entity_queue_touch(db, key->organization_id, key->entity_id);
     return CODE_OK;
@@ -374,19 +420,21 @@ static enum code delete_body(struct db *db, struct change *change, void *argumen
 
 enum code entity_delete(struct db *db, struct change *change, const struct entity_key *key)
 {
-    struct work work = {.key = *key};
-    return tx_run(db, change, delete_body, &work);
+    struct entity_work work = {.key = *key};
+    return tx_run(db, change, entity_delete_body, &work);
 }
 
 /* The key of one whose id comes from the database. */
 static struct entity_key stored_key(struct arena *arena, const char *kind, const char *organization_id,
                                     const char *entity_id)
 {
-    static const struct entity_kind *const kinds[] = {&user_kind};
+    static const struct entity_kind *const kinds[] = {&user_kind, &group_kind, &resource_kind};
     unsigned i = 0;
     while (strcmp(kinds[i]->kind, kind) != 0)
         i++;
-    return entity_key(kinds[i], organization_id, arena_string(arena, entity_id));
+    return entity_key(kinds[i], organization_id,
+                      kinds[i] == &resource_kind ? id_resource_of_uuid(arena, entity_id)
+                                                 : arena_string(arena, entity_id));
 }
 
 /* For the audit log: what it was, and where it was to be found. */

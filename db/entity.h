@@ -60,11 +60,24 @@ enum code entity_queue_list(struct db *db, const struct entity_kind *kind, const
 enum code entity_collect_list(struct db *db, const struct list_pending *pending, struct problem *problem,
                               struct buffer *out, const char **ret_next_token);
 
+/* A list of what an entity has, or is connected with: its spec has organization and entity as fixed parameters. The problem
+ * is that of entity_collect_view when the entity is not there. */
+enum code entity_list_parts(struct db *db, const char *account_id, const struct entity_key *key,
+                            const struct list_spec *spec, const struct list_query *query,
+                            struct problem *problem, struct buffer *out, const char **ret_next_token);
+
 /* email is the wanted primary address, or NULL for the one before or the default. */
 enum code entity_enable(struct db *db, struct change *change, const struct entity_key *key,
                         const char *email);
 enum code entity_disable(struct db *db, struct change *change, const struct entity_key *key);
 enum code entity_delete(struct db *db, struct change *change, const struct entity_key *key);
+
+/* Does one of the three above to each of these, one after the other in one transaction: those that can be are changed,
+ * whatever becomes of the others. Answers a result per id, in the order given. */
+enum entity_action { ENTITY_ENABLE, ENTITY_DISABLE, ENTITY_DELETE };
+enum code entity_change_several(struct db *db, struct change *change, const struct entity_kind *kind,
+                                const char *organization_id, enum entity_action action,
+                                const char *const *ids);
 
 /* Within a worker's transaction: gives up the mailbox and addresses of one whose time is over, and the row of a deleted
  * one. Nothing when it was enabled again. */

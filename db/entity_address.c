@@ -33,17 +33,7 @@ enum code entity_list_aliases(struct db *db, const char *account_id, const struc
         .id = "a.email",
         .id_type = "text",
     };
-    const char *const fixed[] = {key->organization_id, key->entity_id};
-    struct list_pending pending;
-    struct answer unused = {.body.arena = out->arena};
-
-    entity_queue_view(db, account_id, key);
-    enum code code = list_queue(db, &list, &query->page, fixed, out->arena, problem, &pending);
-    if (code == CODE_OK)
-        code = entity_collect_view(db, key->kind, problem, &unused);
-    if (code != CODE_OK)
-        return code;
-    return list_collect(db, &pending, problem, out, ret_next_token);
+    return entity_list_parts(db, account_id, key, &list, &query->page, problem, out, ret_next_token);
 }
 
 /* The addresses of one that is not are in quarantine. */
@@ -54,18 +44,6 @@ static enum code need_enabled(struct change *change, const struct entity_key *ke
     if (code == CODE_OK && !entity_is_state(locked, "ENABLED"))
         code = entity_wrong_state(change, key, locked,
                                   "Enable it first; its primary address can be given then.");
-    return code;
-}
-
-/* An entity whose addresses may be changed, and the address in question. */
-static enum code lock_for_address(struct db *db, struct change *change, const struct address_work *work,
-                                  struct entity_locked *locked, struct email *ret_email)
-{
-    enum code code = entity_lock(db, change, &work->key, locked, NULL);
-    if (code == CODE_OK)
-        code = need_enabled(change, &work->key, locked);
-    if (code == CODE_OK)
-        code = address_resolve(db, change, &locked->organization, work->email, locked->name, ret_email);
     return code;
 }
 
@@ -83,7 +61,11 @@ static enum code add_alias_body(struct db *db, struct change *change, void *argu
     DB_RESULT before = NULL;
     DB_RESULT after = NULL;
 
-    enum code code = lock_for_address(db, change, work, &locked, &email);
+    enum code code = entity_lock(db, change, key, &locked, NULL);
+    if (code == CODE_OK)
+        code = need_enabled(change, key, &locked);
+    if (code == CODE_OK)
+        code = address_resolve(db, change, &locked.organization, work->email, locked.name, &email);
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, &before, &get_alias, key->organization_id, key->entity_id,
                       email.address);
@@ -171,24 +153,40 @@ enum code entity_room_for_address(struct db *db, struct change *change, const st
     return CODE_OK;
 }
 
+enum code entity_queue_primary_email(struct db *db, struct change *change, const struct entity_key *key,
+                                     const struct entity_locked *locked, const char *email, int *ret_pending)
+{
+    struct email parsed;
+    bool is_primary = false;
+
+    enum code code = need_enabled(change, key, locked);
+    if (code == CODE_OK)
+        code = address_resolve(db, change, &locked->organization, email, locked->name, &parsed);
+    if (code == CODE_OK)
+        code = entity_room_for_address(db, change, key, parsed.address, &is_primary);
+    if (code != CODE_OK)
+        return code;
+    if (!is_primary) {
+        address_queue_add(db, key->organization_id, key->entity_id, parsed.address);
+        address_queue_make_primary(db, key->organization_id, key->entity_id, parsed.address);
+    }
+    *ret_pending = is_primary ? 0 : 3;
+    return CODE_OK;
+}
+
 static enum code primary_body(struct db *db, struct change *change, void *argument)
 {
     const struct address_work *work = argument;
-    const struct entity_key *key = &work->key;
     struct entity_locked locked = {0};
-    struct email email;
-    bool is_primary = false;
+    int pending = 0;
 
-    enum code code = lock_for_address(db, change, work, &locked, &email);
+    enum code code = entity_lock(db, change, &work->key, &locked, NULL);
     if (code == CODE_OK)
-        code = entity_room_for_address(db, change, key, email.address, &is_primary);
+        code = entity_queue_primary_email(db, change, &work->key, &locked, work->email, &pending);
     if (code != CODE_OK)
         return code;
-    if (is_primary)
-        return entity_show(db, change, key);
-    address_queue_add(db, key->organization_id, key->entity_id, email.address);
-    address_queue_make_primary(db, key->organization_id, key->entity_id, email.address);
-    return entity_touch_and_show(db, change, key, 3);
+    return pending > 0 ? entity_touch_and_show(db, change, &work->key, pending)
+                       : entity_show(db, change, &work->key);
 }
 
 enum code entity_set_primary_email(struct db *db, struct change *change, const struct entity_key *key,

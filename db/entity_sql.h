@@ -34,8 +34,8 @@
 #define ENTITY_FILTERS                                                                                   \
     {                                                                                                    \
         " AND e.state = $?", " AND d.type = $?", " AND e.name_folded = lower($? COLLATE \"und-x-icu\")", \
-            " AND e.entity_id = (SELECT r.entity_id FROM address_registry r"                             \
-            " WHERE r.email = lower($? COLLATE \"C\") AND r.organization_id = $1)",                      \
+            (" AND e.entity_id = (SELECT r.entity_id FROM address_registry r"                            \
+             " WHERE r.email = lower($? COLLATE \"C\") AND r.organization_id = $1)"),                    \
             " AND e.search_text LIKE lower($? COLLATE \"und-x-icu\") COLLATE \"C\"",                     \
             " AND e.state <> 'DELETED'"                                                                  \
     }

@@ -124,6 +124,8 @@ static const char *build(struct arena *arena, const struct list_spec *spec, cons
     struct buffer sql = {.arena = arena};
     int parameters = spec->fixed;
 
+    if (spec->with != NULL)
+        buffer_text(&sql, spec->with);
     buffer_text(&sql, "SELECT ");
     if (variant->count) {
         buffer_text(&sql, "count(*)");

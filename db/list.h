@@ -17,6 +17,7 @@ struct list_order {
 
 struct list_spec {
     const struct field_table *table;
+    const char *with;    /* "WITH … " that comes before the SELECT; NULL: nothing */
     const char *columns; /* the rows of the table, in order */
     const char *from;    /* "FROM … WHERE …" over the fixed parameters $1 … */
     int fixed;

@@ -126,15 +126,13 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
 enum code user_create(struct db *db, struct change *change, const char *organization_id,
                       const struct user *user, const char *password_hash)
 {
-    if (address_is_reserved(email_local_part_of_name(change->arena, user->name)))
-        return problem_set(change->problem, CODE_RESERVED_NAME,
-                           "This name is kept for the sender of journal records; choose another.");
     struct work work = {
         .key = entity_key(&user_kind, organization_id, id_new_uuid(change->arena)),
         .user = user,
         .password_hash = password_hash,
     };
-    return tx_run(db, change, create_body, &work);
+    enum code code = entity_need_unreserved(change, user->name);
+    return code == CODE_OK ? tx_run(db, change, create_body, &work) : code;
 }
 
 enum code user_check_create(struct db *db, struct change *change, const char *organization_id)
@@ -149,10 +147,6 @@ enum code user_check_create(struct db *db, struct change *change, const char *or
 
 static enum code update_body(struct db *db, struct change *change, void *argument)
 {
-    static const struct statement update_entity = {
-        "UPDATE entity SET display_name = $3, hidden_from_address_list = $4"
-        " WHERE organization_id = $1 AND entity_id = $2",
-        4};
     static const struct statement update_detail = {
         "UPDATE user_detail SET first_name = $3, last_name = $4, initials = $5, street = $6, city = $7, zip_code = $8,"
         " country = $9, telephone = $10, job_title = $11, department = $12, company = $13, office = $14,"
@@ -169,8 +163,7 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     if (code != CODE_OK)
         return code;
     field_merge(&user_table, work->set, work->user, &user);
-    DB_QUEUE(db, &update_entity, key->organization_id, key->entity_id, user.display_name,
-             row_boolean(user.hidden_from_address_list));
+    entity_queue_update(db, key, user.name, user.display_name, user.hidden_from_address_list);
     DB_QUEUE(db, &update_detail, key->organization_id, key->entity_id, user.first_name, user.last_name,
              user.initials, user.street, user.city, user.zip_code, user.country, user.telephone,
              user.job_title, user.department, user.company, user.office,

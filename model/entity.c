@@ -38,3 +38,16 @@ const struct field_table enable_table = FIELD_TABLE("enable", enable_fields);
 static const struct field primary_fields[] = {
     FIELD_STRING_ROW(struct entity_email, email, FIELD_REQUIRED, 1, EMAIL_MAX)};
 const struct field_table primary_email_table = FIELD_TABLE("primary_email", primary_fields);
+
+static const struct field ids_fields[] = {
+    FIELD_STRINGS_ROW(struct entity_ids, ids, FIELD_REQUIRED, 1, ENTITY_MOST_AT_ONCE)};
+const struct field_table entity_ids_table = FIELD_TABLE("entity_ids", ids_fields);
+
+static const struct field result_fields[] = {
+    FIELD_READ_ONLY_ROW("id", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("succeeded", FIELD_BOOLEAN),
+    FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = entity_states),
+    FIELD_READ_ONLY_ROW("code", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("detail", FIELD_STRING),
+};
+const struct field_table entity_result_table = FIELD_TABLE("entity_result", result_fields);

@@ -15,3 +15,11 @@ struct entity_email {
 extern const struct field_table alias_table;
 extern const struct field_table enable_table; /* email may be left out */
 extern const struct field_table primary_email_table;
+
+/* Body of the operations on several at once, and the result for each of them. */
+#define ENTITY_MOST_AT_ONCE 100
+struct entity_ids {
+    const char *const *ids; /* NULL after the last */
+};
+extern const struct field_table entity_ids_table;
+extern const struct field_table entity_result_table;

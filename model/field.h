@@ -14,7 +14,7 @@ enum field_kind {
     FIELD_BOOLEAN, /* bool */
     FIELD_ENUM,    /* const char *, one of `values` */
     FIELD_TIME,    /* const char *, RFC 3339 */
-    FIELD_STRINGS, /* list of strings; only in answers */
+    FIELD_STRINGS, /* const char *const *, NULL after the last; NULL = not set; min and max are their number */
     FIELD_JSON,    /* a JSON document; only in answers */
 };
 
@@ -69,6 +69,11 @@ struct field_table {
     {                                                                                                     \
         .name = #member, .kind = FIELD_INTEGER, .flags = (row_flags), .min = (minimum), .max = (maximum), \
         .offset = FIELD_OFFSET(type, member, int64_t)                                                     \
+    }
+#define FIELD_STRINGS_ROW(type, member, row_flags, minimum, maximum)                                      \
+    {                                                                                                     \
+        .name = #member, .kind = FIELD_STRINGS, .flags = (row_flags), .min = (minimum), .max = (maximum), \
+        .offset = FIELD_OFFSET(type, member, const char *const *)                                         \
     }
 #define FIELD_BOOLEAN_ROW(type, member, row_flags)                    \
     {                                                                 \

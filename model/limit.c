@@ -7,7 +7,7 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
         {"quick_setup_organizations", 2, "account and region",
          "You have reached the maximum number of organizations you can create"},
     [LIMIT_ALIASES_PER_USER] = {"aliases_per_user", 100, "user",
-                                "You have reached the maximum number of aliases of a user"},
+                                "You have reached the maximum number of aliases"},
 };
 
 static const struct field limit_fields[] = {

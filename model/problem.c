@@ -61,6 +61,18 @@ void problem_add_member(struct problem *problem, const char *name, const char *c
     va_end(args);
 }
 
+void problem_add_part(struct problem *problem, const char *part, const char *name, const char *code,
+                      const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct fault *fault = add(problem, code, format, args);
+    if (fault != NULL)
+        fault->pointer = arena_printf(problem->arena, "%s%s", pointer_to(problem->arena, part),
+                                      pointer_to(problem->arena, name));
+    va_end(args);
+}
+
 void problem_add_parameter(struct problem *problem, const char *name, const char *code, const char *format,
                            ...)
 {

@@ -13,6 +13,8 @@ PROBLEM_STATUS = {
     "confirmation_mismatch": 400, "unauthenticated": 401, "access_denied": 403, "route_not_found": 404,
     "organization_not_found": 404, "user_not_found": 404, "operation_not_found": 404,
     "directory_not_found": 404, "directory_in_use": 409,
+    "group_not_found": 404, "resource_not_found": 404, "entity_not_found": 404, "membership_cycle": 409,
+    "booking_options": 409,
     "method_not_allowed": 405, "name_taken": 409, "alias_taken": 409, "email_address_in_use": 409,
     "reserved_name": 409, "organization_state": 409, "entity_state": 409, "operation_state": 409, "organization_in_use": 409,
     "primary_address": 409, "mail_domain_not_found": 409, "mail_domain_state": 409, "limit_exceeded": 409,

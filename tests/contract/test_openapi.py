@@ -21,8 +21,9 @@ SCHEMAS = DOCUMENT.tree["components"]["schemas"]
 # Codes of answers that belong to no operation; the introduction names them.
 CODES_OUTSIDE_OPERATIONS = {"route_not_found", "method_not_allowed"}
 
-# They make something new.
-CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CancelOperation"}
+# They make something new, or change several at once.
+CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation", "RegisterToWorkMailForUsers",
+                           "DeregisterFromWorkMailForUsers", "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 
 REQUIRED_DRY_RUN = {"$ref": "#/components/headers/DryRun"}
 
