@@ -10,6 +10,7 @@
 #include "api/privileges.h"
 #include "db/audit_seal.h"
 #include "db/audit_verify.h"
+#include "db/job.h"
 #include "db/limit.h"
 #include "db/migrate.h"
 #include "model/json_out.h"
@@ -159,6 +160,16 @@ static int restart_audit(struct command *command)
     return code == CODE_OK ? print(&command->change.answer.body) : fail(command, code);
 }
 
+static int retry_jobs(struct command *command)
+{
+    int64_t count = 0;
+    enum code code = job_retry_given_up(command->db, &command->change, &count);
+    if (code != CODE_OK)
+        return fail(command, code);
+    printf("%" PRId64 " job(s) are tried again\n", count);
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct command *command);
@@ -176,6 +187,8 @@ static const struct {
     {"verify-audit", verify_audit, true, NULL, "[--sequence N --hash HASH] [--account ID|installation]"},
     {"restart-audit", restart_audit, true, "operator:RestartAuditLog",
      "[--account ID|installation]   after its head was lost or altered"},
+    {"retry-jobs", retry_jobs, false, "operator:RetryJobs",
+     "background work that was given up is tried again"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -5,10 +5,14 @@
 
 #include "api/auth.h"
 #include "api/config.h"
+#include "api/rate_limit.h"
 #include "api/refusals.h"
 #include "api/route.h"
 #include "db/conn.h"
 #include "db/identity.h"
+
+struct executor;
+struct metrics_view;
 
 struct app {
     const struct config *config;
@@ -18,5 +22,9 @@ struct app {
     struct router *router;
     struct auth_cache *auth_cache;
     struct refusals *refusals;
+    struct rate_limiter *request_limiter; /* by access key */
+    struct rate_limiter *failure_limiter; /* failed authentications, by address */
+    struct executor *executor;            /* NULL before there is one */
+    struct metrics_view *metrics_view;
     atomic_bool draining; /* the process is about to end */
 };

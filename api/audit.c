@@ -7,13 +7,11 @@
 
 static enum code list(struct request *request, const char *organization_id)
 {
-    struct audit_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct audit_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
-    if (code == CODE_OK && query.page.include_total && request->lane != LANE_SLOW)
-        return request_move(request, LANE_SLOW);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = audit_list(request->db, request->principal.account_id, organization_id, &query,
                           &request->problem, &body, &next_token);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/cors.h"
+#include "api/proxy.h"
 #include "model/buffer.h"
 #include "model/email.h"
 #include "model/log.h"
@@ -32,6 +34,15 @@ struct setting {
 
 static const struct setting settings[] = {
     TEXT_SETTING(listen, "listen", "127.0.0.1:8080", "HOST:PORT to serve on; port 0 takes a free one"),
+    TEXT_SETTING(metrics_listen, "metrics-listen", NULL,
+                 "HOST:PORT to show metrics on, without a credential: choose an address that only you reach"),
+    TEXT_SETTING(tls_cert, "tls-cert", NULL,
+                 "serve HTTPS with this certificate: a PEM file, its own first, then what leads to the root"),
+    TEXT_SETTING(tls_key, "tls-key", NULL, "PEM file of its key; both are read again upon SIGHUP"),
+    TEXT_SETTING(trusted_proxies, "trusted-proxies", NULL,
+                 "addresses and networks, by comma, whose Forwarded and X-Forwarded-… headers count"),
+    TEXT_SETTING(cors_origins, "cors-origins", NULL,
+                 "origins, by comma, whose pages may call the service from a browser"),
     TEXT_SETTING(
         state_dir, "state-dir", NULL,
         "where keys and the embedded database are kept (root: /var/lib/postreeve, else ~/.local/state/postreeve)"),
@@ -49,6 +60,14 @@ static const struct setting settings[] = {
                    "seconds that a disabled user's mailbox is kept"),
     NUMBER_SETTING(health_check_interval, "health-check-interval", "86400", 1, 31536000,
                    "seconds from one check of an organization to the next, about"),
+    NUMBER_SETTING(cleaning_interval, "cleaning-interval", "60", 1, 86400,
+                   "seconds between two removals of old records"),
+    NUMBER_SETTING(idempotency_retention, "idempotency-retention", "86400", 1, 86400,
+                   "seconds that an answer is kept under its Idempotency-Key"),
+    NUMBER_SETTING(job_retention, "job-retention", "604800", 1, 315360000,
+                   "seconds that a finished job is kept"),
+    NUMBER_SETTING(operation_retention, "operation-retention", "2592000", 1, 315360000,
+                   "seconds that a finished operation can be looked at"),
     NUMBER_SETTING(http_threads, "http-threads", "0", 0, 256,
                    "threads for common requests (0: 2 for each core)"),
     NUMBER_SETTING(job_threads, "job-threads", "2", 1, 64, "threads for background work"),
@@ -63,6 +82,12 @@ static const struct setting settings[] = {
                    "seconds for a whole body, and for a whole answer"),
     NUMBER_SETTING(drain_timeout, "drain-timeout", "20", 0, 3600,
                    "seconds that requests in flight get at the end"),
+    NUMBER_SETTING(rate_limit, "rate-limit", "1000", 0, 1000000,
+                   "requests a second of one access key (0: any number)"),
+    NUMBER_SETTING(rate_limit_burst, "rate-limit-burst", "10000", 1, 1000000000,
+                   "requests of one access key at once"),
+    NUMBER_SETTING(failed_auth_limit, "failed-auth-limit", "5", 0, 1000000,
+                   "failed authentications a second of one address, over a minute (0: any number)"),
     TEXT_SETTING(log_level, "log-level", "info", "error, warning, info or debug"),
     TEXT_SETTING(log_format, "log-format", "text", "text or json"),
 };
@@ -275,12 +300,32 @@ static bool choose(struct reader *reader, const char *flag, const char *text, co
     return reject(reader, flag, "cannot be \"%s\"; see `postreeve help`", text);
 }
 
-static bool check_listen(struct reader *reader, const char *text)
+static bool check_listen(struct reader *reader, const char *flag, const char *text)
 {
     const char *colon = strrchr(text, ':');
     long long port;
     if (colon == NULL || colon == text || !text_to_integer(colon + 1, &port) || port < 0 || port > 65535)
-        return reject(reader, "listen", "is HOST:PORT (an IPv6 address in brackets), not \"%s\"", text);
+        return reject(reader, flag, "is HOST:PORT (an IPv6 address in brackets), not \"%s\"", text);
+    return true;
+}
+
+static bool check_tls(struct reader *reader, const struct config *config)
+{
+    if ((config->tls_cert == NULL) == (config->tls_key == NULL))
+        return true;
+    return reject(reader, config->tls_cert == NULL ? "tls-key" : "tls-cert", "needs %s as well",
+                  config->tls_cert == NULL ? "--tls-cert" : "--tls-key");
+}
+
+static bool make_lists(struct reader *reader, struct config *config)
+{
+    const char *detail = NULL;
+    if (config->trusted_proxies != NULL &&
+        !proxy_list_parse(reader->arena, config->trusted_proxies, &config->proxies, &detail))
+        return reject(reader, "trusted-proxies", "%s", detail);
+    if (config->cors_origins != NULL &&
+        !cors_parse(reader->arena, config->cors_origins, &config->origins, &detail))
+        return reject(reader, "cors-origins", "%s", detail);
     return true;
 }
 
@@ -306,6 +351,10 @@ static bool make_settings(struct reader *reader)
     made->region = config->region;
     made->mailbox_retention_s = config->mailbox_retention;
     made->health_check_interval_s = config->health_check_interval;
+    made->cleaning_interval_s = config->cleaning_interval;
+    made->idempotency_retention_s = config->idempotency_retention;
+    made->job_retention_s = config->job_retention;
+    made->operation_retention_s = config->operation_retention;
     if (!settings_has_region(made, config->region))
         return reject(reader, "region", "\"%s\" is not one of --regions", config->region);
     return true;
@@ -324,16 +373,20 @@ static const char *default_state_dir(struct arena *arena)
 
 static bool finish(struct reader *reader)
 {
-    static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
     static const char *const formats[] = {"text", "json", NULL};
     struct config *config = reader->config;
     int level = 0;
     int format = 0;
 
-    if (!check_listen(reader, config->listen) || !make_settings(reader) ||
-        !choose(reader, "log-level", config->log_level, levels, &level) ||
+    if (!check_listen(reader, "listen", config->listen) ||
+        (config->metrics_listen != NULL && !check_listen(reader, "metrics-listen", config->metrics_listen)) ||
+        !check_tls(reader, config) || !make_lists(reader, config) || !make_settings(reader) ||
+        !choose(reader, "log-level", config->log_level, log_level_names, &level) ||
         !choose(reader, "log-format", config->log_format, formats, &format))
         return false;
+    if (config->rate_limit_burst < config->rate_limit)
+        return reject(reader, "rate-limit-burst", "is at least --rate-limit, which is %lld",
+                      (long long)config->rate_limit);
     log_configure((enum log_level)level, (enum log_format)format);
     if (config->state_dir == NULL)
         config->state_dir = default_state_dir(reader->arena);

@@ -7,8 +7,15 @@
 #include "model/arena.h"
 #include "model/settings.h"
 
+struct proxy_list;
+
 struct config {
     const char *listen;
+    const char *metrics_listen; /* NULL: nowhere */
+    const char *tls_cert;       /* NULL: plain HTTP */
+    const char *tls_key;
+    const char *trusted_proxies;
+    const char *cors_origins;
     const char *state_dir;
     const char *database; /* NULL: the embedded cluster */
     const char *postgresql_bin_dir;
@@ -27,10 +34,20 @@ struct config {
     int64_t header_timeout;
     int64_t body_timeout;
     int64_t drain_timeout;
+    int64_t rate_limit;
+    int64_t rate_limit_burst;
+    int64_t failed_auth_limit;
     int64_t mailbox_retention;
     int64_t health_check_interval;
+    int64_t cleaning_interval;
+    int64_t idempotency_retention;
+    int64_t job_retention;
+    int64_t operation_retention;
 
-    struct settings settings; /* made from the above */
+    /* Made from the above. */
+    struct settings settings;
+    const struct proxy_list *proxies; /* NULL: none */
+    const char *const *origins;       /* NULL: none */
 };
 
 /* What a command takes besides the settings: `--name VALUE`. */

@@ -4,13 +4,11 @@
 
 enum code list_directories(struct request *request)
 {
-    struct directory_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct directory_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
-    if (code == CODE_OK && query.page.include_total && request->lane != LANE_SLOW)
-        return request_move(request, LANE_SLOW);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = directory_list(request->db, request->principal.account_id, &query, &request->problem, &body,
                               &next_token);

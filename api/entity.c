@@ -11,10 +11,10 @@ struct entity_key request_entity(const struct request *request)
 
 enum code queue_entities(struct request *request)
 {
-    struct entity_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct entity_query query = {0};
 
-    enum code code = request_query(request, &query);
-    if (code == CODE_OK && (query.page.include_total || query.q != NULL) && request->lane != LANE_SLOW)
+    enum code code = request_list_query(request, &query, &query.page);
+    if (code == CODE_OK && query.q != NULL && request->lane != LANE_SLOW)
         return request_move(request, LANE_SLOW);
     return code == CODE_OK
                ? entity_queue_list(request->db, request->route->entity, request->principal.account_id,
@@ -107,12 +107,12 @@ enum code delete_several(struct request *request)
 
 enum code list_aliases(struct request *request)
 {
-    struct alias_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct alias_query query = {0};
     struct entity_key key = request_entity(request);
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = entity_list_aliases(request->db, request->principal.account_id, &key, &query,
                                    &request->problem, &body, &next_token);

@@ -18,6 +18,8 @@ struct lane_queue {
     pthread_cond_t filled;
     struct request *first, *last;
     unsigned length;
+    unsigned idle; /* threads */
+    uint64_t refused;
     bool stopping;
     int statement_timeout_ms;
     int niceness;
@@ -44,8 +46,10 @@ static bool may_be_batched(const struct request *request)
 static struct request *take(struct lane_queue *lane, bool *ret_refuse)
 {
     pthread_mutex_lock(&lane->mutex);
+    lane->idle++;
     while (lane->first == NULL && !lane->stopping)
         pthread_cond_wait(&lane->filled, &lane->mutex);
+    lane->idle--;
     struct request *first = lane->first;
     struct request *last = NULL;
     for (unsigned count = 0; lane->first != NULL && count < lane->batch; count++) {
@@ -75,7 +79,7 @@ static void finish(struct executor *executor, struct request *first)
         if (request->response.status == 0 && executor_submit(executor, request))
             continue;
         if (request->response.status == 0)
-            request_refuse(request, CODE_OVERLOADED);
+            response_refuse(request, CODE_OVERLOADED);
         request->next = done;
         done = request;
     }
@@ -88,7 +92,7 @@ static void refuse_all(struct request *first)
 {
     for (struct request *request = first; request != NULL; request = request->next)
         if (request->wait == NULL)
-            request_refuse(request, CODE_NOT_READY);
+            response_refuse(request, CODE_NOT_READY);
 }
 
 static void *run(void *argument)
@@ -168,6 +172,8 @@ static bool push(struct lane_queue *lane, struct request *request)
             lane->last->next = request;
         lane->last = request;
         lane->length++;
+    } else {
+        lane->refused++;
     }
     pthread_mutex_unlock(&lane->mutex);
     return room;
@@ -201,6 +207,18 @@ struct request *executor_submit_all(struct executor *executor, struct request *f
         if (filled[i])
             pthread_cond_signal(&executor->lanes[i].filled);
     return refused;
+}
+
+struct lane_state executor_lane_state(struct executor *executor, enum lane index)
+{
+    struct lane_queue *lane = &executor->lanes[index];
+    pthread_mutex_lock(&lane->mutex);
+    struct lane_state state = {.threads = lane->thread_count,
+                               .queued = lane->length,
+                               .running = lane->thread_count - lane->idle,
+                               .refused = lane->refused};
+    pthread_mutex_unlock(&lane->mutex);
+    return state;
 }
 
 void executor_stop(struct executor *executor)

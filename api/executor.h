@@ -1,6 +1,8 @@
 /* Threads that run requests: a lane is a bounded queue and its threads, each of which owns a database connection. */
 #pragma once
 
+#include <stdint.h>
+
 #include "api/request.h"
 
 struct executor;
@@ -17,6 +19,15 @@ bool executor_submit(struct executor *executor, struct request *request);
 
 /* Queues requests linked by `next`. Answers those whose lane is full. */
 struct request *executor_submit_all(struct executor *executor, struct request *first);
+
+/* What a lane is at, for api/metrics.c. */
+struct lane_state {
+    unsigned threads;
+    unsigned queued;
+    unsigned running; /* threads at work */
+    uint64_t refused; /* since the start: the queue was full */
+};
+struct lane_state executor_lane_state(struct executor *executor, enum lane index);
 
 /* Ends the threads: what runs is finished, what is queued is refused with CODE_NOT_READY. Nothing may be submitted any
  * more. Accepts NULL. */

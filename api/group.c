@@ -37,13 +37,13 @@ enum code update_group(struct request *request)
 
 enum code list_group_members(struct request *request)
 {
-    struct member_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct member_query query = {0};
     struct entity_key key = request_entity(request);
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
-    if (code == CODE_OK && (query.effective || query.page.include_total) && request->lane != LANE_SLOW)
+    enum code code = request_list_query(request, &query, &query.page);
+    if (code == CODE_OK && query.effective && request->lane != LANE_SLOW)
         return request_move(request, LANE_SLOW);
     if (code == CODE_OK)
         code = group_list_members(request->db, request->principal.account_id, &key, &query, &request->problem,
@@ -69,13 +69,13 @@ enum code disassociate_member_from_group(struct request *request)
 
 enum code list_groups_for_entity(struct request *request)
 {
-    struct membership_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct membership_query query = {0};
     struct entity_key key = request_entity(request);
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
-    if (code == CODE_OK && (query.effective || query.page.include_total) && request->lane != LANE_SLOW)
+    enum code code = request_list_query(request, &query, &query.page);
+    if (code == CODE_OK && query.effective && request->lane != LANE_SLOW)
         return request_move(request, LANE_SLOW);
     if (code == CODE_OK)
         code = group_list_of_entity(request->db, request->principal.account_id, &key, &query,

@@ -16,29 +16,87 @@
 #include "api/admin.h"
 #include "api/app.h"
 #include "api/database.h"
+#include "api/metrics.h"
+#include "api/metrics_server.h"
 #include "api/privileges.h"
 #include "api/server.h"
+#include "api/tls.h"
 #include "db/notifier.h"
 #include "db/private_file.h"
 #include "model/json_out.h"
 #include "model/log.h"
+#include "model/metrics.h"
 #include "workers/audit_sealer.h"
 #include "workers/loop.h"
+
+/* Over so long failed authentications are counted. */
+#define FAILED_AUTH_WINDOW_S 60
 
 /* What a running service consists of, in the order in which it is started. */
 struct service {
     struct arena *arena;
+    int argc; /* the arguments, to read them again */
+    char **argv;
     struct config config;
     int listen_fd;
     uint16_t port;
+    int metrics_fd;
+    uint16_t metrics_port;
+    struct tls_certificate *certificate; /* the server's once it is started */
     struct database database;
     struct app app;
     struct worker_pool *workers;
     struct audit_sealer *sealer;
     struct server *server;
+    struct metrics_server *metrics_server;
     const char *description; /* STATE/service.json */
     char error[512];
 };
+
+/* --- signals --- */
+
+/* What can change while the service runs, from the same sources as at its start. */
+static void reload(struct service *service)
+{
+    struct arena *arena = arena_new();
+    struct config config;
+    char error[512];
+    if (config_read(arena, service->argc, service->argv, NULL, &config, error, sizeof(error)))
+        LOG(LOG_WARNING, "settings read again", LOG_TEXT("log_level", config.log_level),
+            LOG_TEXT("log_format", config.log_format));
+    else
+        LOG(LOG_ERROR, "settings not read again", LOG_TEXT("why", error));
+    arena_free(arena);
+    server_reload(service->server);
+}
+
+static void step_log(int by)
+{
+    const char *level = log_level_names[log_step(by)];
+    LOG(LOG_WARNING, "log level", LOG_TEXT("log_level", level));
+}
+
+static void log_more(struct service *service)
+{
+    (void)service;
+    step_log(1);
+}
+
+static void log_less(struct service *service)
+{
+    (void)service;
+    step_log(-1);
+}
+
+static const struct {
+    int number;
+    void (*act)(struct service *service);
+} signal_actions[] = {
+    {SIGHUP, reload},
+    {SIGUSR1, log_more},
+    {SIGUSR2, log_less},
+};
+#define SIGNAL_ACTION_COUNT (sizeof(signal_actions) / sizeof(signal_actions[0]))
 
 /* Only the main thread hears signals; it waits for them. */
 static sigset_t block_signals(void)
@@ -48,6 +106,8 @@ static sigset_t block_signals(void)
     sigaddset(&heard, SIGTERM);
     sigaddset(&heard, SIGINT);
     sigaddset(&heard, SIGCHLD);
+    for (size_t i = 0; i < SIGNAL_ACTION_COUNT; i++)
+        sigaddset(&heard, signal_actions[i].number);
     pthread_sigmask(SIG_BLOCK, &heard, NULL);
     signal(SIGPIPE, SIG_IGN);
     return heard;
@@ -94,6 +154,19 @@ static void prepare_libraries(void)
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
 }
 
+/* As root, if the service is started as root: the key need not be readable by its user. */
+static bool read_certificate(struct service *service)
+{
+    const struct config *config = &service->config;
+    if (config->tls_cert == NULL)
+        return true;
+    service->certificate =
+        tls_load(config->tls_cert, config->tls_key, false, service->error, sizeof(service->error));
+    if (service->certificate != NULL && *service->error != '\0')
+        LOG(LOG_WARNING, "certificate", LOG_TEXT("why", service->error));
+    return service->certificate != NULL;
+}
+
 static bool open_state(struct service *service)
 {
     struct config *config = &service->config;
@@ -103,11 +176,26 @@ static bool open_state(struct service *service)
     if (!privileges_prepare_state_dir(config->state_dir, config->user, error, size))
         return false;
     service->listen_fd = server_listen(config->listen, &service->port, error, size);
-    if (service->listen_fd < 0)
+    if (service->listen_fd < 0 || !read_certificate(service))
         return false;
+    if (config->metrics_listen != NULL) {
+        service->metrics_fd = server_listen(config->metrics_listen, &service->metrics_port, error, size);
+        if (service->metrics_fd < 0)
+            return false;
+    }
     raise_descriptor_limit(config);
     return privileges_drop(config->user, error, size) &&
            database_check(config, &service->database, error, size);
+}
+
+static bool start_metrics(struct service *service)
+{
+    if (service->metrics_fd < 0)
+        return true;
+    service->metrics_server = metrics_server_start(&service->app, service->metrics_fd);
+    if (service->metrics_server == NULL)
+        snprintf(service->error, sizeof(service->error), "cannot start serving metrics");
+    return service->metrics_server != NULL;
 }
 
 static bool start(struct service *service)
@@ -123,12 +211,17 @@ static bool start(struct service *service)
     app->audit_key = &service->database.audit_key;
     app->environment = (struct db_environment){.conninfo = service->database.conninfo,
                                                .settings = &service->config.settings,
-                                               .secret_key = app->secret_key};
+                                               .secret_key = app->secret_key,
+                                               .metrics = metrics_new(route_count)};
     if (!database_prepare(&service->database, &app->environment, &service->config, error, size))
         return false;
     app->router = router_new();
     app->environment.notifier = notifier_new(service->database.conninfo);
     app->auth_cache = auth_cache_new(app->environment.notifier);
+    app->request_limiter = rate_limiter_new(service->config.rate_limit, service->config.rate_limit_burst);
+    app->failure_limiter = rate_limiter_new(service->config.failed_auth_limit,
+                                            service->config.failed_auth_limit * FAILED_AUTH_WINDOW_S);
+    app->metrics_view = metrics_view_new(&app->environment);
     if (!notifier_start(app->environment.notifier)) {
         snprintf(error, size, "cannot start a thread: %m");
         return false;
@@ -140,23 +233,27 @@ static bool start(struct service *service)
         snprintf(error, size, "cannot start a thread: %m");
         return false;
     }
-    service->server = server_start(app, service->listen_fd, error, size);
-    return service->server != NULL;
+    service->server = server_start(app, service->listen_fd, service->certificate, error, size);
+    return service->server != NULL && start_metrics(service);
 }
 
-static const char *url_of(const struct service *service)
+static const char *url_of(const struct service *service, const char *scheme, const char *listen,
+                          uint16_t port)
 {
-    const char *listen = service->config.listen;
-    return arena_printf(service->arena, "http://%.*s:%u", (int)(strrchr(listen, ':') - listen), listen,
-                        service->port);
+    return arena_printf(service->arena, "%s://%.*s:%u", scheme, (int)(strrchr(listen, ':') - listen), listen,
+                        port);
 }
 
 static bool announce(struct service *service)
 {
     struct buffer json = {.arena = service->arena};
-    const char *url = url_of(service);
+    const char *scheme = service->config.tls_cert != NULL ? "https" : "http";
+    const char *url = url_of(service, scheme, service->config.listen, service->port);
     out_begin_object(&json);
     out_member(&json, "url", url);
+    if (service->metrics_server != NULL)
+        out_member(&json, "metrics_url",
+                   url_of(service, "http", service->config.metrics_listen, service->metrics_port));
     out_member_integer(&json, "pid", getpid());
     out_member(&json, "version", POSTREEVE_VERSION);
     out_end_object(&json);
@@ -192,6 +289,9 @@ static void run_until_signal(struct service *service, const sigset_t *heard)
             LOG(LOG_INFO, "ending", LOG_TEXT("signal", strsignal(signal_number)));
             return;
         }
+        for (size_t i = 0; i < SIGNAL_ACTION_COUNT; i++)
+            if (signal_actions[i].number == signal_number)
+                signal_actions[i].act(service);
         watch_database(service);
     }
 }
@@ -203,19 +303,29 @@ static void stop(struct service *service)
     sd_notify(0, "STOPPING=1");
     if (service->description != NULL)
         unlink(service->description);
+    metrics_server_stop(service->metrics_server);
     server_stop(service->server);
     refusals_stop(app->refusals);
     worker_pool_stop(service->workers);
     audit_sealer_stop(service->sealer);
+    metrics_view_free(app->metrics_view);
     auth_cache_free(app->auth_cache);
+    rate_limiter_free(app->request_limiter);
+    rate_limiter_free(app->failure_limiter);
     notifier_free(app->environment.notifier);
     router_free(app->router);
+    metrics_free(app->environment.metrics);
     database_close(&service->database);
 }
 
 static int serve_main(int argc, char **argv)
 {
-    struct service service = {.arena = arena_new(), .listen_fd = -1, .database.lock_fd = -1};
+    struct service service = {.arena = arena_new(),
+                              .argc = argc,
+                              .argv = argv,
+                              .listen_fd = -1,
+                              .metrics_fd = -1,
+                              .database.lock_fd = -1};
     int status = 1;
 
     if (!config_read(service.arena, argc, argv, NULL, &service.config, service.error,
@@ -238,6 +348,8 @@ static int serve_main(int argc, char **argv)
     stop(&service);
     if (service.server == NULL && service.listen_fd >= 0)
         close(service.listen_fd);
+    if (service.server == NULL)
+        tls_free(service.certificate);
     if (status == 0)
         LOG(LOG_INFO, "ended");
     arena_free(service.arena);

@@ -5,13 +5,11 @@
 
 enum code list_operations(struct request *request)
 {
-    struct operation_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct operation_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
-    if (code == CODE_OK && query.page.include_total && request->lane != LANE_SLOW)
-        return request_move(request, LANE_SLOW);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = operation_list(request->db, request->principal.account_id, &query, &request->problem, &body,
                               &next_token);

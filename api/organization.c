@@ -27,13 +27,11 @@ enum code create_organization(struct request *request)
 
 enum code list_organizations(struct request *request)
 {
-    struct organization_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct organization_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
-    if (code == CODE_OK && query.page.include_total && request->lane != LANE_SLOW)
-        return request_move(request, LANE_SLOW);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = organization_list(request->db, request->principal.account_id, &query, &request->problem, &body,
                                  &next_token);
@@ -99,11 +97,11 @@ enum code get_organization_health(struct request *request)
 
 enum code list_organization_transitions(struct request *request)
 {
-    struct transition_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct transition_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code =
             organization_list_transitions(request->db, request->principal.account_id, request->arguments[0],

@@ -43,6 +43,7 @@ static const struct {
     [CODE_IDEMPOTENCY_MISMATCH] = {422, 0, "Use a new Idempotency-Key for each request."},
     [CODE_PAYLOAD_TOO_LARGE] = {413, 0, "A body has at most 1 MiB."},
     [CODE_UNSUPPORTED_MEDIA_TYPE] = {415, 0, "Send the body as application/json."},
+    [CODE_RATE_LIMITED] = {429, 1, "Send fewer requests; Retry-After says when the next one may come."},
     [CODE_INTERNAL_ERROR] = {500, 0, "The operator finds more in the log under this request id."},
     [CODE_OVERLOADED] = {503, 1, "Try again in a moment."},
     [CODE_NOT_READY] = {503, 1, "Try again in a moment."},
@@ -91,4 +92,10 @@ void problem_write(const struct problem *problem, enum code code, const char *re
     if (code == CODE_VALIDATION_FAILED && problem->first_fault != NULL)
         write_faults(problem, out);
     out_end_object(out);
+}
+
+void problem_explain(enum code code, struct buffer *out)
+{
+    buffer_printf(out, "%s: %s.\n\nStatus %d. %s\n", code_name(code), code_title(code), rows[code].status,
+                  rows[code].detail);
 }

@@ -10,3 +10,6 @@ int problem_status(enum code code);
 int problem_retry_after(enum code code);
 
 void problem_write(const struct problem *problem, enum code code, const char *request_id, struct buffer *out);
+
+/* What a code means and what to do about it, as plain text. */
+void problem_explain(enum code code, struct buffer *out);

@@ -1,163 +1,31 @@
 #include "api/request.h"
 
-#include <openssl/evp.h>
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "api/app.h"
-#include "api/problem.h"
+#include "api/compress.h"
 #include "api/waiting.h"
 #include "model/fault_point.h"
 #include "model/id.h"
 #include "model/log.h"
+#include "model/metrics.h"
 #include "model/password.h"
 #include "model/secret.h"
-#include "model/text.h"
 
-/* --- answers --- */
+/* --- for handlers --- */
 
 struct buffer request_buffer(struct request *request)
 {
     return (struct buffer){.arena = request->arena};
 }
 
-void response_header(struct request *request, const char *name, const char *value)
-{
-    if (request->response.header_count < REQUEST_MAX_HEADERS)
-        request->response.headers[request->response.header_count++] = (struct header){name, value};
-}
-
-enum code response_json(struct request *request, int status, struct buffer *body)
-{
-    request->response.status = status;
-    request->response.content_type = "application/json";
-    request->response.body = body->data;
-    request->response.length = body->length;
-    return CODE_OK;
-}
-
 struct answer request_answer(struct request *request)
 {
     return (struct answer){.body.arena = request->arena};
 }
-
-static void send_answer(struct request *request, const struct answer *answer, int status)
-{
-    static const char operations[] = "/v1/operations/";
-    struct buffer body = answer->body;
-    if (status == 202 && answer->location != NULL &&
-        strncmp(answer->location, operations, strlen(operations)) == 0)
-        request->operation_id = answer->location + strlen(operations);
-    if (answer->location != NULL)
-        response_header(request, "Location", answer->location);
-    if (answer->etag != NULL)
-        response_header(request, "ETag", answer->etag);
-    request->response.status = status;
-    if (body.length > 0)
-        response_json(request, status, &body);
-}
-
-/* A dry run shows what would be; of what has nothing to show, or would only begin, `{}`. */
-static void send_dry_run(struct request *request, const struct answer *answer)
-{
-    struct answer shown = {.body = answer->body};
-    if (shown.body.length == 0 || request->route->status == 202) {
-        shown.body = request_buffer(request);
-        buffer_text(&shown.body, "{}");
-    }
-    response_header(request, "Validate-Only", "true");
-    send_answer(request, &shown, 200);
-}
-
-enum code response_change(struct request *request, const struct change *change, enum code code)
-{
-    const struct answer *answer = &change->answer;
-    if (code != CODE_OK)
-        return code;
-    if (change->validate_only)
-        send_dry_run(request, answer);
-    else
-        send_answer(request, answer, answer->status != 0 ? answer->status : change->status);
-    return CODE_OK;
-}
-
-/* Of what has no version: the same bytes, the same tag. */
-static const char *etag_of(struct arena *arena, const struct buffer *body)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    struct buffer etag = {.arena = arena};
-    EVP_Digest(body->data, body->length, digest, NULL, EVP_sha256(), NULL);
-    buffer_byte(&etag, '"');
-    for (unsigned i = 0; i < 12; i++)
-        buffer_printf(&etag, "%02x", digest[i]);
-    buffer_byte(&etag, '"');
-    return buffer_string(&etag);
-}
-
-enum code response_answer(struct request *request, const struct answer *answer, enum code code)
-{
-    struct answer found = *answer;
-    if (code != CODE_OK)
-        return code;
-    if (found.etag == NULL)
-        found.etag = etag_of(request->arena, &found.body);
-    if (request->if_none_match != NULL && tx_names(request->if_none_match, found.etag, true)) {
-        found.body = request_buffer(request);
-        send_answer(request, &found, 304);
-    } else {
-        send_answer(request, &found, 200);
-    }
-    return CODE_OK;
-}
-
-/* The same request with another token. Its parameters are known to be well-formed; what would end the link is escaped. */
-static const char *next_link(struct request *request, const char *next_token)
-{
-    struct buffer link = request_buffer(request);
-    buffer_printf(&link, "<%s?", request->path);
-    for (const char *at = request->query; *at != '\0'; at += *at == '&') {
-        size_t length = strcspn(at, "&");
-        const char *part = at;
-        const char *name = "";
-        at += length;
-        text_percent_decode(request->arena, part, strcspn(part, "=&"), true, &name);
-        if (length == 0 || strcmp(name, "page_token") == 0)
-            continue;
-        for (size_t i = 0; i < length; i++) {
-            if (part[i] == '<' || part[i] == '>' || part[i] == '"')
-                buffer_printf(&link, "%%%02X", (unsigned)part[i]);
-            else
-                buffer_byte(&link, part[i]);
-        }
-        buffer_byte(&link, '&');
-    }
-    buffer_printf(&link, "page_token=%s>; rel=\"next\"", next_token);
-    return buffer_string(&link);
-}
-
-enum code response_page(struct request *request, struct buffer *body, const char *next_token)
-{
-    if (next_token != NULL)
-        response_header(request, "Link", next_link(request, next_token));
-    return response_json(request, 200, body);
-}
-
-void request_refuse(struct request *request, enum code code)
-{
-    struct buffer body = request_buffer(request);
-    int retry_after = problem_retry_after(code);
-
-    problem_write(&request->problem, code, request->request_id, &body);
-    request->response.header_count = 0;
-    response_json(request, problem_status(code), &body);
-    request->response.content_type = "application/problem+json";
-    if (code == CODE_UNAUTHENTICATED)
-        response_header(request, "WWW-Authenticate", "Basic realm=\"postreeve\", Bearer");
-    if (retry_after > 0)
-        response_header(request, "Retry-After", arena_printf(request->arena, "%d", retry_after));
-}
-
-/* --- for handlers --- */
 
 enum code request_body(struct request *request, void *target, uint64_t *ret_set)
 {
@@ -169,6 +37,15 @@ enum code request_query(struct request *request, void *target)
 {
     uint64_t set;
     return field_decode_query(request->route->query, request->query, target, &set, &request->problem);
+}
+
+enum code request_list_query(struct request *request, void *target, struct list_query *page)
+{
+    page->page_size = LIST_PAGE_SIZE;
+    enum code code = request_query(request, target);
+    return code == CODE_OK && page->include_total && request->lane != LANE_SLOW
+               ? request_move(request, LANE_SLOW)
+               : code;
 }
 
 struct change request_change(struct request *request)
@@ -224,18 +101,23 @@ bool request_find_route(struct request *request)
         request->lane = request->route->lane;
         return true;
     case ROUTER_NO_METHOD:
-        request_refuse(request, CODE_METHOD_NOT_ALLOWED);
+        if (strcmp(request->method_name, "OPTIONS") == 0) {
+            request->response.status = 204;
+            response_header(request, "Allow", allow);
+            return false;
+        }
+        response_refuse(request, CODE_METHOD_NOT_ALLOWED);
         response_header(request, "Allow", allow);
         return false;
     case ROUTER_BAD_PATH:
         problem_fill(&request->problem, CODE_BAD_REQUEST,
                      "The path has a broken percent escape, a NUL, or is not UTF-8.");
-        request_refuse(request, CODE_BAD_REQUEST);
+        response_refuse(request, CODE_BAD_REQUEST);
         return false;
     case ROUTER_NO_PATH:
         break;
     }
-    request_refuse(request, CODE_ROUTE_NOT_FOUND);
+    response_refuse(request, CODE_ROUTE_NOT_FOUND);
     return false;
 }
 
@@ -333,6 +215,29 @@ static enum code check_body(struct request *request)
     return CODE_OK;
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* A wrong secret is always compared, and only then counted: who knows the right one is let in whatever others at this
+ * address do. */
+static enum code count_failure(struct request *request)
+{
+    struct app *app = request->app;
+    char key[RATE_LIMIT_KEY_SIZE];
+    struct rate rate;
+    metrics_add(app->environment.metrics, METRIC_AUTHENTICATION_FAILURES, 1);
+    rate_limit_address_key(request->source_address, key);
+    if (rate_limiter_take(app->failure_limiter, key, now_ns(), &rate))
+        return CODE_UNAUTHENTICATED;
+    metrics_add(app->environment.metrics, METRIC_LIMITED_ADDRESS, 1);
+    return problem_set(&request->problem, CODE_RATE_LIMITED,
+                       "Too many credentials that are not valid came from your address.");
+}
+
 static enum code authenticate(struct request *request)
 {
     struct app *app = request->app;
@@ -340,11 +245,17 @@ static enum code authenticate(struct request *request)
     enum code code = auth_authenticate(app->auth_cache, request->db, app->secret_key, request->authorization,
                                        &request->problem, &request->principal, &claim);
     /* Who shows nothing has tried nothing. */
-    if (code == CODE_UNAUTHENTICATED && request->authorization != NULL)
+    if (code == CODE_UNAUTHENTICATED && request->authorization != NULL) {
         note_refusal(request, &claim, "anonymous", code);
-    if (code == CODE_OK)
-        request->actor = request->principal.kind == PRINCIPAL_ROOT ? "root" : request->principal.iam_user_id;
-    return code;
+        return count_failure(request);
+    }
+    if (code != CODE_OK)
+        return code;
+    request->actor = request->principal.kind == PRINCIPAL_ROOT ? "root" : request->principal.iam_user_id;
+    if (rate_limiter_take(app->request_limiter, request->principal.access_key_id, now_ns(), &request->rate))
+        return CODE_OK;
+    metrics_add(app->environment.metrics, METRIC_LIMITED_CREDENTIAL, 1);
+    return CODE_RATE_LIMITED;
 }
 
 /* `validate_only` is a parameter of every change, taken out before the operation's own ones are read. */
@@ -420,16 +331,12 @@ static enum code replay(struct request *request, bool *ret_replayed)
         return CODE_OK;
     struct change change = request_change(request);
     enum code code = idempotency_find(request->db, &change, ret_replayed, &answer);
-    if (code == CODE_OK && *ret_replayed && request->validate_only) {
-        send_dry_run(request, &answer);
-    } else if (code == CODE_OK && *ret_replayed) {
-        response_header(request, "Idempotent-Replayed", "true");
-        send_answer(request, &answer, answer.status);
-    }
+    if (code == CODE_OK && *ret_replayed)
+        code = response_kept(request, &answer);
     return code;
 }
 
-/* All that comes before the handler, once a request. */
+/* All that comes before the handler. */
 static enum code admit(struct request *request)
 {
     enum code code = authenticate(request);
@@ -443,6 +350,7 @@ static enum code admit(struct request *request)
         code = take_validate_only(request);
     if (code == CODE_OK)
         code = read_idempotency_key(request);
+    request->admitted = code == CODE_OK;
     return code;
 }
 
@@ -472,11 +380,26 @@ static enum code run(struct request *request)
         return check_body(request) == CODE_OK ? handle(request) : CODE_BAD_REQUEST;
     if (!db_connect(request->db))
         return CODE_DATABASE_UNAVAILABLE;
-    if (request->actor == NULL) /* else it comes from another lane */
+    if (!request->admitted) /* else it comes from another lane, or out of a batch that failed */
         code = admit(request);
     if (code == CODE_OK) /* there too: an equal one may have been before it */
         code = replay(request, &replayed);
     return code == CODE_OK && !replayed ? handle(request) : code;
+}
+
+/* draft-ietf-httpapi-ratelimit-headers. One that waits for an operation comes here more than once. */
+static void add_rate_headers(struct request *request)
+{
+    const struct rate *rate = &request->rate;
+    if (rate->policy == NULL)
+        return;
+    for (size_t i = 0; i < request->response.header_count; i++)
+        if (request->response.headers[i].value == rate->policy)
+            return;
+    response_header(request, "RateLimit-Policy", rate->policy);
+    response_header(request, "RateLimit",
+                    arena_printf(request->arena, "\"default\";r=%" PRId64 ";t=%" PRId64, rate->remaining,
+                                 rate->full_in_s));
 }
 
 /* The caller is told what he can act on; the log keeps what the operator needs. */
@@ -484,14 +407,15 @@ static void log_failure(const struct request *request, enum code code)
 {
     if (code == CODE_INTERNAL_ERROR)
         LOG(LOG_ERROR, "request failed", LOG_TEXT("request_id", request->request_id),
-            LOG_TEXT("operation", request->route->operation),
+            LOG_OPTIONAL("trace_id", request->trace_id), LOG_TEXT("operation", request->route->operation),
             LOG_TEXT("database", request->db != NULL ? db_error(request->db) : ""));
     else if (code == CODE_BAD_REQUEST && request->db != NULL && *db_error(request->db) != '\0')
         LOG(LOG_WARNING, "a value that only the database refused",
             LOG_TEXT("request_id", request->request_id), LOG_TEXT("database", db_error(request->db)));
     else if (code == CODE_DATABASE_UNAVAILABLE || code == CODE_OUTCOME_UNKNOWN || code == CODE_OVERLOADED)
         LOG(LOG_WARNING, "request not served", LOG_TEXT("request_id", request->request_id),
-            LOG_TEXT("code", code_name(code)), LOG_TEXT("database", db_error(request->db)));
+            LOG_OPTIONAL("trace_id", request->trace_id), LOG_TEXT("code", code_name(code)),
+            LOG_TEXT("database", db_error(request->db)));
 }
 
 static void finish(struct request *request, enum code code)
@@ -502,8 +426,10 @@ static void finish(struct request *request, enum code code)
         code = CODE_OVERLOADED;
     if (code != CODE_OK) {
         log_failure(request, code);
-        request_refuse(request, code);
+        response_refuse(request, code);
     }
+    add_rate_headers(request);
+    compress_answer(request);
 }
 
 void request_run(struct request *request, struct db *db)
@@ -525,7 +451,7 @@ void request_run(struct request *request, struct db *db)
 static enum code admit_read(struct request *request, bool connected)
 {
     enum code code = connected ? CODE_OK : CODE_DATABASE_UNAVAILABLE;
-    if (code == CODE_OK && request->actor == NULL)
+    if (code == CODE_OK && !request->admitted)
         code = admit(request);
     if (code == CODE_OK && request->route->query == NULL)
         code = request_query(request, NULL);

@@ -1,6 +1,8 @@
 /* A request on its way through the service, and its answer. */
 #pragma once
 
+#include "api/rate_limit.h"
+#include "api/response.h"
 #include "api/route.h"
 #include "db/conn.h"
 #include "db/idempotency.h"
@@ -12,22 +14,7 @@
 struct app;
 struct wait;
 
-#define REQUEST_MAX_HEADERS 8
-#define REQUEST_MAX_BATCH   8
-
-struct header {
-    const char *name;
-    const char *value;
-};
-
-struct response {
-    int status;
-    const char *content_type; /* NULL without a body */
-    const char *body;
-    size_t length;
-    struct header headers[REQUEST_MAX_HEADERS];
-    size_t header_count;
-};
+#define REQUEST_MAX_BATCH 8
 
 struct request {
     struct app *app;
@@ -44,9 +31,13 @@ struct request {
     const char *idempotency_key;
     const char *if_match;
     const char *if_none_match;
+    const char *accept_encoding;
+    const char *origin; /* of the page that a browser sends it for */
     const char *request_id;
-    const char *source_address; /* of the client; lives as long as its connection */
-    unsigned wait_s; /* Prefer: wait */
+    unsigned wait_s;            /* Prefer: wait */
+    const char *trace_id;       /* of the caller; NULL: none */
+    const char *source_address; /* who sent it, behind the proxies that are trusted */
+    bool is_secure;             /* it came by TLS, as far as is known */
     struct buffer body;
 
     const struct route *route;
@@ -55,6 +46,8 @@ struct request {
     struct db *db; /* of the executor's thread; NULL in LANE_INLINE */
     struct principal principal;
     const char *actor;
+    bool admitted;    /* may be handled: it is not asked again when it is run once more */
+    struct rate rate; /* of the access key */
     bool validate_only;
     struct idempotency idempotency; /* key is NULL without one */
     struct list_pending list;       /* of a list whose statements are queued */
@@ -78,15 +71,15 @@ void request_run(struct request *request, struct db *db);
 /* The same for up to REQUEST_MAX_BATCH requests, linked by `next`, whose routes queue: in one round trip. */
 void request_run_batch(struct request *first, struct db *db);
 
-/* Makes the answer of a code other than CODE_OK (api/problem.c). */
-void request_refuse(struct request *request, enum code code);
-
 /* --- for handlers --- */
 
 /* The body by the route's table, over the defaults in `target`. */
 enum code request_body(struct request *request, void *target, uint64_t *ret_set);
 /* The query string by the route's table, over the defaults in `target`. */
 enum code request_query(struct request *request, void *target);
+/* The same for a list, whose paging is the member `page` of `target`. CODE_MOVE_LANE when all of them are to be counted and
+ * the request is not in the lane for that. */
+enum code request_list_query(struct request *request, void *target, struct list_query *page);
 
 /* What changes are made with. */
 struct change request_change(struct request *request);
@@ -99,12 +92,3 @@ struct answer request_answer(struct request *request);
 
 /* Hashes a password in the lane for it: CODE_MOVE_LANE until the request is there. */
 enum code request_hash_password(struct request *request, const char *password, const char **ret_hash);
-
-enum code response_json(struct request *request, int status, struct buffer *body);
-/* What a read found, with its entity tag (that of its bytes when it has no version). */
-enum code response_answer(struct request *request, const struct answer *answer, enum code code);
-void response_header(struct request *request, const char *name, const char *value);
-/* 200 with a page, and a Link to the next one. */
-enum code response_page(struct request *request, struct buffer *body, const char *next_token);
-/* What a change answers, with the route's status; or the code of one that failed. */
-enum code response_change(struct request *request, const struct change *change, enum code code);

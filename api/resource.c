@@ -70,12 +70,12 @@ enum code test_booking_request(struct request *request)
 
 enum code list_resource_delegates(struct request *request)
 {
-    struct delegate_query query = {.page.page_size = LIST_PAGE_SIZE};
+    struct delegate_query query = {0};
     struct entity_key key = request_entity(request);
     struct buffer body = request_buffer(request);
     const char *next_token;
 
-    enum code code = request_query(request, &query);
+    enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK)
         code = resource_list_delegates(request->db, request->principal.account_id, &key, &query,
                                        &request->problem, &body, &next_token);

@@ -1,8 +1,10 @@
 /* THE table of operations: what is not here does not exist. */
 #include "api/audit.h"
 #include "api/directory.h"
+#include "api/docs.h"
 #include "api/entity.h"
 #include "api/group.h"
+#include "api/metrics.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
@@ -69,6 +71,10 @@ const struct route routes[] = {
     OPEN_ROUTE("/readyz", "GetReadiness", get_readiness),
     OPEN_ROUTE("/version", "GetVersion", get_version),
     OPEN_ROUTE("/openapi.yaml", "GetOpenApi", get_openapi),
+    OPEN_ROUTE("/docs", "GetDocs", get_docs),
+    OPEN_ROUTE("/docs/{file}", "GetDocsFile", get_docs_file),
+    ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN),
+    OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
 
     ROUTE(GET, "/v1/account/limits", "workmail", "ListLimits", LANE_FAST, 200, list_limits, PLAIN),
     ROUTE(GET, "/v1/regions", "workmail", "ListRegions", LANE_FAST, 200, list_regions, PLAIN),

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
@@ -18,11 +17,16 @@
 #include <unistd.h>
 
 #include "api/executor.h"
+#include "api/head.h"
+#include "api/headers.h"
+#include "api/proxy.h"
 #include "api/request.h"
+#include "api/tls.h"
+#include "api/trace.h"
 #include "api/waiting.h"
 #include "model/id.h"
 #include "model/log.h"
-#include "model/prefer.h"
+#include "model/metrics.h"
 
 #define BACKLOG           4096
 #define CONNECTION_MEMORY ((size_t)8 * 1024) /* bounds the head of a request */
@@ -39,11 +43,19 @@
 enum phase { PHASE_IDLE, PHASE_HEAD, PHASE_BODY, PHASE_WORK, PHASE_ANSWER, PHASE_COUNT };
 
 struct connection {
-    int fd;
+    struct tls_reader reader; /* has the descriptor, with or without TLS */
+    struct server *server;
+    struct MHD_Connection *handle;
     enum phase phase;
     int64_t since_ms;
-    char address[INET6_ADDRSTRLEN]; /* of the client */
     TAILQ_ENTRY(connection) link;
+
+    /* Until its first request (see park_hungry). */
+    enum hunger { FED, HUNGRY, PARKED, NEVER_HUNGRY } hunger;
+    TAILQ_ENTRY(connection) hungry_link;
+
+    bool is_watched;       /* by the loop's own epoll */
+    struct exchange *held; /* its client's going away is an event of the loop */
 };
 TAILQ_HEAD(connection_list, connection);
 
@@ -58,10 +70,11 @@ struct exchange {
     enum progress progress;
     size_t discarded;
     int64_t start_us;
+    const char *uri_end; /* as sent: the HTTP version stands behind it, unless there is a NUL in it */
     size_t sent;
     size_t buffered; /* reserved for the body */
+    bool has_body;   /* says that it has */
     bool closes;     /* the connection ends with the answer */
-    bool watched;    /* its client's going away is an event of the loop */
 };
 
 struct server {
@@ -79,9 +92,12 @@ struct server {
     /* Made on other threads, taken by the loop. */
     pthread_mutex_t mutex;
     struct request *done;
+    struct tls_certificate *certificate; /* to be used for new connections */
 
     /* Of the loop's thread. */
     struct connection_list phases[PHASE_COUNT];
+    struct connection_list hungry;
+    struct connection_list parked;
     int64_t limits_ms[PHASE_COUNT];              /* 0: none */
     struct request *submitted, **last_submitted; /* in this turn */
     unsigned in_flight;
@@ -118,44 +134,104 @@ static void cut_late_connections(struct server *server)
         struct connection *connection;
         while (server->limits_ms[phase] != 0 && (connection = TAILQ_FIRST(&server->phases[phase])) != NULL &&
                now - connection->since_ms >= server->limits_ms[phase]) {
-            shutdown(connection->fd, SHUT_RDWR);
+            shutdown(connection->reader.fd, SHUT_RDWR);
             enter_phase(server, connection,
                         (enum phase)phase); /* at the end: it will be gone before its turn */
         }
     }
 }
 
-/* As text; an IPv4 address that comes mapped into an IPv6 one is written as what it is. */
-static void write_address(const struct sockaddr *address, char text[static INET6_ADDRSTRLEN])
+/* --- handshakes ---
+ *
+ * libmicrohttpd 0.9.75 forgets that a TLS handshake found nothing to read: it counts the connection as readable still and
+ * tries again without a pause, for as long as the client likes. So such a connection is taken out of its hands until our own
+ * epoll sees more of it. From the first request on it does know. */
+
+static void on_nothing_to_read(struct tls_reader *reader)
 {
-    const struct in_addr *ipv4 = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
-    const struct in6_addr *ipv6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-    if (address->sa_family == AF_INET)
-        inet_ntop(AF_INET, ipv4, text, INET6_ADDRSTRLEN);
-    else if (address->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(ipv6))
-        inet_ntop(AF_INET, &ipv6->s6_addr[12], text, INET6_ADDRSTRLEN);
-    else if (address->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, ipv6, text, INET6_ADDRSTRLEN);
+    struct connection *connection = (struct connection *)reader; /* its first member */
+    if (connection->hunger != FED)
+        return;
+    connection->hunger = HUNGRY;
+    TAILQ_INSERT_TAIL(&connection->server->hungry, connection, hungry_link);
+}
+
+static void end_hunger(struct connection *connection, enum hunger next)
+{
+    struct server *server = connection->server;
+    if (connection->hunger == HUNGRY || connection->hunger == PARKED)
+        TAILQ_REMOVE(connection->hunger == HUNGRY ? &server->hungry : &server->parked, connection,
+                     hungry_link);
+    connection->hunger = next;
+}
+
+static bool watch_connection(struct connection *connection, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = connection};
+    int operation = connection->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(connection->server->epoll_fd, operation, connection->reader.fd, &event) != 0)
+        return false;
+    connection->is_watched = true;
+    return true;
+}
+
+static void unwatch_connection(struct connection *connection)
+{
+    if (connection->is_watched)
+        epoll_ctl(connection->server->epoll_fd, EPOLL_CTL_DEL, connection->reader.fd, NULL);
+    connection->is_watched = false;
+}
+
+static void park_hungry(struct server *server)
+{
+    struct connection *connection;
+    while ((connection = TAILQ_FIRST(&server->hungry)) != NULL) {
+        end_hunger(connection, FED);
+        if (server->closed || !watch_connection(connection, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT))
+            continue;
+        connection->hunger = PARKED;
+        TAILQ_INSERT_TAIL(&server->parked, connection, hungry_link);
+        MHD_suspend_connection(connection->handle);
+    }
+}
+
+static void unpark(struct connection *connection)
+{
+    end_hunger(connection, FED);
+    MHD_resume_connection(connection->handle);
+}
+
+/* --- connections --- */
+
+static void start_connection(struct server *server, struct MHD_Connection *handle, void **context)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+    if (connection == NULL)
+        abort();
+    connection->reader.fd = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->reader.on_empty = on_nothing_to_read;
+    connection->server = server;
+    connection->handle = handle;
+    if (server->app->config->tls_cert != NULL)
+        tls_read_by(MHD_get_connection_info(handle, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session,
+                    &connection->reader);
+    connection->phase = PHASE_HEAD;
+    connection->since_ms = now_ms();
+    TAILQ_INSERT_TAIL(&server->phases[PHASE_HEAD], connection, link);
+    *context = connection;
 }
 
 static void on_connection(void *argument, struct MHD_Connection *handle, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
-    struct server *server = argument;
+    struct connection *connection = *context;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        struct connection *connection = calloc(1, sizeof(*connection));
-        if (connection == NULL)
-            abort();
-        connection->fd = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        write_address(MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
-                      connection->address);
-        connection->phase = PHASE_HEAD;
-        connection->since_ms = now_ms();
-        TAILQ_INSERT_TAIL(&server->phases[PHASE_HEAD], connection, link);
-        *context = connection;
-    } else if (*context != NULL) {
-        struct connection *connection = *context;
-        TAILQ_REMOVE(&server->phases[connection->phase], connection, link);
+        metrics_add(((struct server *)argument)->app->environment.metrics, METRIC_CONNECTIONS, 1);
+        start_connection(argument, handle, context);
+    } else if (connection != NULL) {
+        metrics_add(connection->server->app->environment.metrics, METRIC_CONNECTIONS, -1);
+        TAILQ_REMOVE(&connection->server->phases[connection->phase], connection, link);
+        end_hunger(connection, FED);
         free(connection);
         *context = NULL;
     }
@@ -177,8 +253,10 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     exchange->connection =
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     exchange->start_us = now_us();
+    exchange->uri_end = uri + strlen(uri);
+    end_hunger(exchange->connection, NEVER_HUNGRY);
+    unwatch_connection(exchange->connection);
     request->transport = exchange;
-    request->source_address = exchange->connection->address;
     request->app = server->app;
     request->arena = arena;
     request->problem.arena = arena;
@@ -186,63 +264,18 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     request->path = arena_copy(arena, uri, question != NULL ? (size_t)(question - uri) : strlen(uri));
     request->query = question != NULL ? arena_string(arena, question + 1) : "";
     server->in_flight++;
+    metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, 1);
     /* A first request's time began with its connection. */
     if (exchange->connection->phase != PHASE_HEAD)
         enter_phase(server, exchange->connection, PHASE_HEAD);
     return exchange;
 }
 
-#define TOKEN_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"
-
-/* The headers that matter; a second one of a kind could mean one thing to a proxy and another to us. */
-struct head {
-    struct request *request;
-    const char *content_length;
-    const char *transfer_encoding;
-    const char *host;
-    const char *request_id;
-    const char *repeated;
-    bool has_odd_name;
-};
-
 static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-    struct head *head = argument;
-    struct {
-        const char *name;
-        const char **place;
-    } wanted[] = {
-        {"Authorization", &head->request->authorization},
-        {"Content-Type", &head->request->content_type},
-        {"Content-Encoding", &head->request->content_encoding},
-        {"Content-Length", &head->content_length},
-        {"Transfer-Encoding", &head->transfer_encoding},
-        {"Host", &head->host},
-        {"Request-Id", &head->request_id},
-        {"Idempotency-Key", &head->request->idempotency_key},
-        {"If-Match", &head->request->if_match},
-        {"If-None-Match", &head->request->if_none_match},
-    };
     (void)kind;
-    if (strcasecmp(name, "Prefer") == 0 && value != NULL && head->request->wait_s == 0)
-        head->request->wait_s = prefer_wait(value, WAITING_MAX_S);
-    /* RFC 9110, 5.6.2: a name like "Content-Length " is one header to a lenient proxy and another to us. */
-    if (name[strspn(name, TOKEN_CHARACTERS)] != '\0' || *name == '\0')
-        head->has_odd_name = true;
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-        if (strcasecmp(name, wanted[i].name) != 0)
-            continue;
-        if (*wanted[i].place != NULL)
-            head->repeated = wanted[i].name;
-        *wanted[i].place = value != NULL ? value : "";
-    }
+    head_add(argument, name, value);
     return MHD_YES;
-}
-
-static bool is_request_id(const char *text)
-{
-    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-    return length >= 1 && length <= 64 && text[length] == '\0';
 }
 
 /* Before a byte of the body is read: only for who has some credential, and while there is room. */
@@ -259,30 +292,46 @@ static enum code reserve_body(struct exchange *exchange, size_t length)
     return CODE_OK;
 }
 
+/* False when it cannot be told. */
+static bool find_source(struct exchange *exchange, const struct proxy_headers *headers)
+{
+    struct request *request = &exchange->request;
+    const struct config *config = request->app->config;
+    const struct sockaddr *peer =
+        MHD_get_connection_info(exchange->handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    struct proxy_source source = {.address = ""};
+    static const struct proxy_headers none = {0};
+    bool found =
+        proxy_find_source(request->arena, config->proxies, peer, config->tls_cert != NULL, headers, &source);
+    if (!found)
+        proxy_find_source(request->arena, NULL, peer, config->tls_cert != NULL, &none, &source);
+    request->source_address = source.address;
+    request->is_secure = source.is_secure;
+    return found;
+}
+
 /* CODE_OK, or why the request is refused before its body is read. */
 static enum code read_head(struct exchange *exchange, const char *method, const char *version)
 {
     struct request *request = &exchange->request;
-    struct head head = {.request = request};
+    struct head head = {.request = request, .end = version + strlen(version)};
+    size_t size =
+        MHD_get_connection_info(exchange->handle, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
 
     MHD_get_connection_values(exchange->handle, MHD_HEADER_KIND, on_header, &head);
     request->method_name = arena_string(request->arena, method);
-    request->request_id = head.request_id != NULL && is_request_id(head.request_id)
+    request->request_id = head.request_id != NULL && head_is_request_id(head.request_id)
                               ? arena_string(request->arena, head.request_id)
                               : id_new_uuid(request->arena);
-    if (head.has_odd_name)
-        return problem_set(&request->problem, CODE_BAD_REQUEST,
-                           "A header's name has a character that names cannot have.");
-    if (head.repeated != NULL)
-        return problem_set(&request->problem, CODE_BAD_REQUEST, "The header %s stands there twice.",
-                           head.repeated);
-    if (head.content_length != NULL && head.transfer_encoding != NULL)
-        return problem_set(&request->problem, CODE_BAD_REQUEST,
-                           "Send Content-Length or Transfer-Encoding, not both.");
-    if (head.transfer_encoding != NULL && strcasecmp(head.transfer_encoding, "chunked") != 0)
-        return problem_set(&request->problem, CODE_BAD_REQUEST, "The only Transfer-Encoding is chunked.");
-    if (head.host == NULL && strcmp(version, MHD_HTTP_VERSION_1_1) == 0)
-        return problem_set(&request->problem, CODE_BAD_REQUEST, "HTTP/1.1 needs a Host header.");
+    request->trace_id = head.traceparent != NULL ? trace_id_of(request->arena, head.traceparent) : NULL;
+    bool has_source = find_source(exchange, &head.proxies);
+    /* What it takes for the end of a chunked body may not be what a proxy does, as with the head. */
+    exchange->closes = head.transfer_encoding != NULL;
+    exchange->has_body = head.content_length != NULL || head.transfer_encoding != NULL;
+    bool is_whole = version == exchange->uri_end + 1 && head_ends(&head, method + size);
+    enum code code = head_check(&head, version, is_whole, has_source);
+    if (code != CODE_OK)
+        return code;
     unsigned long long length = head.content_length != NULL ? strtoull(head.content_length, NULL, 10) : 0;
     if (length > BODY_LIMIT)
         return CODE_PAYLOAD_TOO_LARGE;
@@ -299,18 +348,15 @@ static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
     const struct response *answer = &request->response;
+    headers_complete(request);
     /* The bytes live in the request's arena, which on_completed frees. */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         answer->length, (void *)(uintptr_t)answer->body, MHD_RESPMEM_PERSISTENT);
     if (response == NULL)
         return MHD_NO;
 
-    MHD_add_response_header(response, "Request-Id", request->request_id);
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (answer->content_type != NULL)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
-    if (strncmp(request->path, "/v1", 3) == 0)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     for (size_t i = 0; i < answer->header_count; i++)
         MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     if (exchange->server->stopping || exchange->closes)
@@ -326,7 +372,7 @@ static enum MHD_Result send_answer(struct exchange *exchange)
 
 static enum MHD_Result refuse(struct exchange *exchange, enum code code)
 {
-    request_refuse(&exchange->request, code);
+    response_refuse(&exchange->request, code);
     return send_answer(exchange);
 }
 
@@ -359,7 +405,7 @@ static void submit(struct server *server)
     for (; refused != NULL; refused = refused->next) {
         struct exchange *exchange = refused->transport;
         exchange->progress = ANSWERABLE;
-        request_refuse(refused, CODE_OVERLOADED);
+        response_refuse(refused, CODE_OVERLOADED);
         MHD_resume_connection(exchange->handle);
     }
 }
@@ -393,6 +439,10 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *handle,
         enter_phase(exchange->server, exchange->connection, PHASE_BODY);
         if (code == CODE_OK)
             return MHD_YES;
+        if (code == CODE_ANSWERED && !exchange->has_body) {
+            exchange->progress = ANSWERABLE;
+            return MHD_YES;
+        }
         exchange->closes = true; /* where the next request begins is not sure */
         return code == CODE_ANSWERED ? send_answer(exchange) : refuse(exchange, code);
     }
@@ -415,6 +465,7 @@ static void log_request(const struct exchange *exchange, enum MHD_RequestTermina
 {
     const struct request *request = &exchange->request;
     LOG(LOG_INFO, "request", LOG_TEXT("request_id", request->request_id),
+        LOG_OPTIONAL("trace_id", request->trace_id), LOG_TEXT("source_address", request->source_address),
         LOG_TEXT("method", request->method_name), LOG_TEXT("path", request->path),
         LOG_TEXT("operation", request->route != NULL ? request->route->operation : ""),
         LOG_TEXT("access_key_id", request->principal.access_key_id),
@@ -422,6 +473,22 @@ static void log_request(const struct exchange *exchange, enum MHD_RequestTermina
         LOG_TEXT("end", why == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "sent" : "cut"),
         LOG_NUMBER("bytes", (int64_t)exchange->sent),
         LOG_NUMBER("duration_us", now_us() - exchange->start_us));
+}
+
+static void count_request(const struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+    metrics_count_request(request->app->environment.metrics,
+                          request->route != NULL ? (size_t)(request->route - routes) : SIZE_MAX,
+                          request->response.status, now_us() - exchange->start_us);
+}
+
+/* An end that came together with the request is one that libmicrohttpd does not see: it would wait for the next. */
+static void end_if_left(const struct connection *connection)
+{
+    char byte;
+    if (recv(connection->reader.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        shutdown(connection->reader.fd, SHUT_RDWR);
 }
 
 static void on_completed(void *argument, struct MHD_Connection *handle, void **context,
@@ -437,7 +504,11 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
         log_request(exchange, why);
     server->buffered -= exchange->buffered;
     server->in_flight--;
+    metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, -1);
+    count_request(exchange);
     enter_phase(server, exchange->connection, PHASE_IDLE);
+    if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        end_if_left(exchange->connection);
     arena_free(exchange->request.arena);
 }
 
@@ -470,11 +541,12 @@ static void on_done(struct request *first, void *argument)
 /* libmicrohttpd does not see a suspended connection's client go away. */
 static void watch_client(struct exchange *exchange, bool watched)
 {
-    struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = exchange};
-    if (exchange->watched != watched)
-        epoll_ctl(exchange->server->epoll_fd, watched ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-                  exchange->connection->fd, &event);
-    exchange->watched = watched;
+    struct connection *connection = exchange->connection;
+    if (watched && connection->held == NULL)
+        watch_connection(connection, EPOLLRDHUP);
+    else if (!watched && connection->held != NULL)
+        unwatch_connection(connection);
+    connection->held = watched ? exchange : NULL;
 }
 
 /* Only here, on the loop's thread: libmicrohttpd does not notice a resume from elsewhere. */
@@ -513,12 +585,16 @@ static void look_at_held(struct server *server)
     }
 }
 
-static void resume_answered(struct server *server)
+static void take_messages(struct server *server)
 {
     pthread_mutex_lock(&server->mutex);
     struct request *request = server->done;
+    struct tls_certificate *certificate = server->certificate;
     server->done = NULL;
+    server->certificate = NULL;
     pthread_mutex_unlock(&server->mutex);
+    if (certificate != NULL) /* a handshake is part of the time for the head */
+        tls_use(certificate, now_ms(), now_ms() - 2 * server->limits_ms[PHASE_HEAD]);
     while (request != NULL) {
         struct request *next = request->next;
         take_back(server, request);
@@ -526,26 +602,39 @@ static void resume_answered(struct server *server)
     }
 }
 
+/* Until it says that it has no more to do; not for ever, so that deadlines and messages are seen to. */
+#define RUNS_AT_ONCE 64
+
+static void on_event(struct connection *connection)
+{
+    if (connection->hunger == PARKED)
+        unpark(connection);
+    else if (connection->held != NULL)
+        on_client_gone(connection->held);
+}
+
 static void turn(struct server *server)
 {
     MHD_UNSIGNED_LONG_LONG left = 0;
     bool due = MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0;
-    struct epoll_event events[16];
-    int count = epoll_wait(server->epoll_fd, events, 16, due ? 0 : TICK_MS);
+    struct epoll_event events[64];
+    int count = epoll_wait(server->epoll_fd, events, 64, due ? 0 : TICK_MS);
     for (int i = 0; i < count; i++) {
         uint64_t value;
         if (events[i].data.ptr == server && read(server->wake_fd, &value, sizeof(value)) < 0)
             continue;
         if (events[i].data.ptr != server && events[i].data.ptr != server->daemon)
-            on_client_gone(events[i].data.ptr);
+            on_event(events[i].data.ptr);
     }
     log_hold();
-    resume_answered(server);
+    take_messages(server);
     look_at_held(server);
+    unsigned runs = 0;
     do {
         MHD_run(server->daemon);
         submit(server);
-    } while (MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0);
+        park_hungry(server);
+    } while (MHD_get_timeout(server->daemon, &left) == MHD_YES && left == 0 && ++runs < RUNS_AT_ONCE);
     log_release();
 }
 
@@ -556,7 +645,7 @@ static void end_connections_without_work(struct server *server)
     for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
         struct connection *connection = TAILQ_FIRST(&server->phases[phases[i]]);
         for (; connection != NULL; connection = TAILQ_NEXT(connection, link))
-            shutdown(connection->fd, SHUT_RDWR);
+            shutdown(connection->reader.fd, SHUT_RDWR);
     }
 }
 
@@ -634,13 +723,22 @@ __attribute__((format(printf, 2, 0))) static void on_library_message(void *argum
 
 static bool start_daemon(struct server *server)
 {
+    const struct config *config = server->app->config;
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)tls_callback},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
     server->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-        server, MHD_OPTION_EXTERNAL_LOGGER, on_library_message, NULL, MHD_OPTION_LISTEN_SOCKET,
-        server->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)server->app->config->connection_limit,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+            (config->tls_cert != NULL ? MHD_USE_TLS : 0),
+        0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_message, NULL,
+        MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)config->connection_limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        server, MHD_OPTION_ARRAY, config->tls_cert != NULL ? tls : plain, MHD_OPTION_END);
     return server->daemon != NULL;
 }
 
@@ -650,7 +748,8 @@ static bool watch(struct server *server, int fd, void *who)
     return fd >= 0 && epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-struct server *server_start(struct app *app, int listen_fd, char *error, size_t error_size)
+struct server *server_start(struct app *app, int listen_fd, struct tls_certificate *certificate, char *error,
+                            size_t error_size)
 {
     const struct config *config = app->config;
     struct server *server = calloc(1, sizeof(*server));
@@ -659,9 +758,12 @@ struct server *server_start(struct app *app, int listen_fd, char *error, size_t 
     server->app = app;
     server->listen_fd = listen_fd;
     server->last_submitted = &server->submitted;
+    server->certificate = certificate;
     pthread_mutex_init(&server->mutex, NULL);
     for (unsigned phase = 0; phase < PHASE_COUNT; phase++)
         TAILQ_INIT(&server->phases[phase]);
+    TAILQ_INIT(&server->hungry);
+    TAILQ_INIT(&server->parked);
     server->limits_ms[PHASE_IDLE] = config->idle_timeout * 1000;
     server->limits_ms[PHASE_HEAD] = config->header_timeout * 1000;
     server->limits_ms[PHASE_BODY] = config->body_timeout * 1000;
@@ -671,6 +773,7 @@ struct server *server_start(struct app *app, int listen_fd, char *error, size_t 
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     server->waiting = waiting_new(app->environment.notifier, (unsigned)config->wait_limit, wake, server);
     server->executor = executor_start(&app->environment, (unsigned)config->http_threads, on_done, server);
+    app->executor = server->executor;
     bool started = server->executor != NULL && start_daemon(server) &&
                    watch(server, MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
                          server->daemon) &&
@@ -685,6 +788,28 @@ struct server *server_start(struct app *app, int listen_fd, char *error, size_t 
     return server;
 }
 
+void server_reload(struct server *server)
+{
+    const struct config *config = server->app->config;
+    char message[512];
+    if (config->tls_cert == NULL)
+        return;
+    struct tls_certificate *certificate =
+        tls_load(config->tls_cert, config->tls_key, true, message, sizeof(message));
+    if (*message != '\0')
+        LOG(LOG_WARNING, certificate != NULL ? "certificate" : "the old certificate is kept",
+            LOG_TEXT("why", message));
+    if (certificate == NULL)
+        return;
+    pthread_mutex_lock(&server->mutex);
+    struct tls_certificate *unused = server->certificate;
+    server->certificate = certificate;
+    pthread_mutex_unlock(&server->mutex);
+    tls_free(unused);
+    wake(server);
+    LOG(LOG_INFO, "certificate read again", LOG_TEXT("file", config->tls_cert));
+}
+
 void server_stop(struct server *server)
 {
     if (server == NULL)
@@ -695,10 +820,15 @@ void server_stop(struct server *server)
     server->closed = true; /* the loop's thread is gone: this one drives what is left */
     waiting_end(server->waiting);
     executor_stop(server->executor);
-    resume_answered(server);
-    while (TAILQ_FIRST(&server->phases[PHASE_WORK]) != NULL)
+    take_messages(server);
+    while (TAILQ_FIRST(&server->parked) != NULL)
+        unpark(TAILQ_FIRST(&server->parked));
+    do /* what is suspended would abort the process now */
         turn(server);
+    while (TAILQ_FIRST(&server->phases[PHASE_WORK]) != NULL);
     MHD_stop_daemon(server->daemon);
+    tls_free(server->certificate);
+    tls_free_all();
     executor_free(server->executor);
     waiting_free(server->waiting);
     close(server->listen_fd);

@@ -1,6 +1,7 @@
 #include "api/service.h"
 
 #include "api/app.h"
+#include "api/problem.h"
 #include "db/embedded_files.h"
 #include "db/limit.h"
 #include "db/notifier.h"
@@ -49,7 +50,22 @@ enum code get_openapi(struct request *request)
         .content_type = "application/yaml",
         .body = embedded_openapi.data,
         .length = embedded_openapi.length,
+        .gzip_body = embedded_openapi_gzip.data,
+        .gzip_length = embedded_openapi_gzip.length,
     };
+    return CODE_OK;
+}
+
+/* What the `type` of a problem points to. */
+enum code get_problem(struct request *request)
+{
+    struct buffer body = request_buffer(request);
+    enum code code = code_of(request->arguments[0]);
+    if (code == CODE_OK)
+        return CODE_ROUTE_NOT_FOUND;
+    problem_explain(code, &body);
+    response_json(request, 200, &body);
+    request->response.content_type = "text/plain; charset=utf-8";
     return CODE_OK;
 }
 

@@ -23,12 +23,19 @@ foreach(file IN LISTS MIGRATIONS)
 endforeach()
 bytes_of(${OPENAPI} openapi length)
 
+# Also compressed once and for all: the same file, without name and time in it.
+execute_process(COMMAND gzip --best --no-name --stdout INPUT_FILE ${OPENAPI} OUTPUT_FILE ${OUTPUT}.gz
+                COMMAND_ERROR_IS_FATAL ANY)
+bytes_of(${OUTPUT}.gz openapi_gzip gzip_length)
+
 file(WRITE ${OUTPUT} "#include \"db/embedded_files.h\"
 
 ${arrays}static const char openapi[] = {${openapi}};
+static const char openapi_gzip[] = {${openapi_gzip}};
 
 const struct embedded_file embedded_migrations[] = {
 ${rows}};
 const size_t embedded_migration_count = ${count};
 const struct embedded_file embedded_openapi = {\"openapi.yaml\", openapi, ${length}};
+const struct embedded_file embedded_openapi_gzip = {\"openapi.yaml.gz\", openapi_gzip, ${gzip_length}};
 ")

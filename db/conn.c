@@ -8,6 +8,7 @@
 
 #include "db/constraint.h"
 #include "db/wait.h"
+#include "model/metrics.h"
 
 /* How many statements may wait for their results; the longest pipeline has about a dozen. */
 #define MAX_QUEUED 64
@@ -40,6 +41,7 @@ struct db {
     PGconn *connection;
     bool lost;
     struct db_notes notes;
+    bool counted; /* as an open one */
     int64_t retry_at_ms;
     char error[512];
 
@@ -52,6 +54,7 @@ struct db {
     enum code failed;    /* the first error of this pipeline */
     unsigned failures;   /* pipelines that had one */
     char constraint[64]; /* that it violated, if it did */
+    const char *detail;  /* what to say of it; NULL: nothing more than the code says */
 };
 
 static int64_t now_ms(void)
@@ -73,12 +76,16 @@ struct db *db_new(const struct db_environment *environment, int statement_timeou
 
 void db_disconnect(struct db *db)
 {
+    if (db->counted)
+        metrics_add(db->environment->metrics, METRIC_DATABASE_CONNECTIONS, -1);
+    db->counted = false;
     PQfinish(db->connection);
     db->connection = NULL;
     db->lost = false;
     db->head = db->tail = 0;
     db->synced = false;
     db->failed = CODE_OK;
+    db->detail = NULL;
     db->constraint[0] = '\0';
     db->prepared_count = 0;
     memset(db->slots, 0, sizeof(db->slots));
@@ -143,10 +150,14 @@ bool db_connect(struct db *db)
     if (PQstatus(db->connection) != CONNECTION_OK || !prepare_session(db)) {
         remember_error(db, PQerrorMessage(db->connection));
         db_disconnect(db);
+        metrics_add(db->environment->metrics, METRIC_DATABASE_CONNECT_FAILURES, 1);
         db->retry_at_ms = now_ms() + RETRY_CONNECT_MS;
         return false;
     }
     db->retry_at_ms = 0;
+    db->counted = true;
+    metrics_add(db->environment->metrics, METRIC_DATABASE_CONNECTIONS, 1);
+    metrics_add(db->environment->metrics, METRIC_DATABASE_CONNECTS, 1);
     return true;
 }
 
@@ -204,6 +215,17 @@ static void fail(struct db *db, enum code code, const char *text)
     }
 }
 
+/* What the database has run out of, so that who can do something about it is told; NULL when that is not it. */
+static const char *shortage(const char *state)
+{
+    if (strncmp(state, "53", 2) != 0)
+        return NULL;
+    return strcmp(state, "53100") == 0   ? "The database's disk is full."
+           : strcmp(state, "53200") == 0 ? "The database is out of memory."
+           : strcmp(state, "53300") == 0 ? "The database has no free connection."
+                                         : "The database is out of resources.";
+}
+
 /* What an error means for the request, and whether the connection can still be used. */
 static enum code classify(struct db *db, const PGresult *result)
 {
@@ -240,6 +262,7 @@ static enum code classify(struct db *db, const PGresult *result)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (strncmp(state, rows[i].state, strlen(rows[i].state)) == 0) {
             db->lost |= rows[i].lost;
+            db->detail = shortage(state);
             return rows[i].code;
         }
     }
@@ -334,6 +357,7 @@ static void drop_results(struct db *db)
 {
     skip_all(db);
     db->failed = CODE_OK;
+    db->detail = NULL;
     db->constraint[0] = '\0';
 }
 
@@ -345,6 +369,8 @@ static enum code abandon(struct db *db, struct problem *problem)
     enum code code = db->failed;
     db->failures += code != CODE_OK;
     snprintf(constraint, sizeof(constraint), "%s", db->constraint);
+    if (db->detail != NULL)
+        problem_fill(problem, code, "%s", db->detail);
     drop_results(db);
     return constraint[0] != '\0' ? constraint_code(constraint, problem) : code;
 }

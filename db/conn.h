@@ -9,6 +9,7 @@
 #include "model/problem.h"
 #include "model/settings.h"
 
+struct metrics;
 struct notifier;
 struct secret_key;
 
@@ -24,6 +25,7 @@ struct db_environment {
     const struct settings *settings;
     struct notifier *notifier;           /* told of enqueued jobs; NULL in commands */
     const struct secret_key *secret_key; /* of secrets at rest; NULL in commands */
+    struct metrics *metrics;             /* NULL in commands */
 };
 
 struct db;

@@ -12,3 +12,4 @@ struct embedded_file {
 extern const struct embedded_file embedded_migrations[]; /* in order of their numbers */
 extern const size_t embedded_migration_count;
 extern const struct embedded_file embedded_openapi;
+extern const struct embedded_file embedded_openapi_gzip;

@@ -5,6 +5,9 @@
 #include "db/tx.h"
 #include "model/buffer.h"
 
+/* Work that so often in a row ended whoever did it is given up. */
+#define JOB_MAX_LOST_LEASES 5
+
 struct job {
     const char *job_id;
     const char *claims; /* the fence */
@@ -16,6 +19,7 @@ struct job {
     const char *document;
     int step;
     int failures;
+    int lost_leases; /* claims in a row that nobody ended, this one not counted */
 };
 
 /* Within a transaction. kind and organization_id are needed, the others may be NULL; delay_s is when it may run. */
@@ -35,8 +39,15 @@ void job_enqueue_periodic(struct db *db, struct arena *arena, const struct job_r
  * they do not come all at once, before other work. One statement, in no transaction. */
 enum code job_spread_late(struct db *db, struct problem *problem, const char *kind, int64_t over_s);
 
-/* Claims the job that is due longest, for a lease of a few seconds. *ret_job is NULL when none is due. */
-enum code job_claim(struct db *db, struct arena *arena, struct problem *problem, struct job **ret_job);
+/* Makes sure that the periodic job of a kind for the installation is there, and that its next time is within the
+ * interval. One statement, in no transaction. */
+enum code job_ensure_periodic(struct db *db, struct arena *arena, struct problem *problem, const char *kind,
+                              int64_t interval_s);
+
+/* Claims the job that is due longest, for a lease of a few seconds. *ret_job is NULL when none is due. `kinds` is what
+ * the caller can do, as an array literal: what a newer process enqueued is left to it. */
+enum code job_claim(struct db *db, struct arena *arena, const char *kinds, struct problem *problem,
+                    struct job **ret_job);
 
 /* In no transaction, before something that takes long: another lease, long enough for one statement, or a usual one
  * when that is over. False: another worker has it. */
@@ -58,6 +69,9 @@ void job_release(struct db *db, struct arena *arena, const struct job *job, int6
 /* … or it failed, and is tried again later. */
 void job_postpone(struct db *db, struct arena *arena, const struct job *job, int64_t delay_ms,
                   const char *error);
+
+/* For the operator: what was given up (JOB_MAX_LOST_LEASES) is to be tried again. */
+enum code job_retry_given_up(struct db *db, struct change *change, int64_t *ret_count);
 
 /* Within a transaction: what still waits for an organization, of one kind or (NULL) of all, is not to be done; operations
  * of it end CANCELED. */

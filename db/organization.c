@@ -428,6 +428,13 @@ enum code organization_retry(struct db *db, struct change *change, const char *o
 
 /* --- health, and being switched off --- */
 
+static enum code begin_check(struct db *db, struct change *change, const struct making *making,
+                             struct organization_row *row)
+{
+    enum code code = organization_transition(db, change, row, "VALIDATING", NULL);
+    return code == CODE_OK ? begin_work(db, change, making, JOB_ORGANIZATION_HEALTH, NULL) : code;
+}
+
 static enum code validate_body(struct db *db, struct change *change, void *argument)
 {
     const struct making *making = argument;
@@ -438,9 +445,7 @@ static enum code validate_body(struct db *db, struct change *change, void *argum
         code =
             problem_set(change->problem, CODE_ORGANIZATION_STATE,
                         "The organization is INACTIVE and not checked; ActivateOrganization also checks it.");
-    if (code == CODE_OK)
-        code = organization_transition(db, change, &row, "VALIDATING", NULL);
-    return code == CODE_OK ? begin_work(db, change, making, JOB_ORGANIZATION_HEALTH, NULL) : code;
+    return code == CODE_OK ? begin_check(db, change, making, &row) : code;
 }
 
 enum code organization_validate(struct db *db, struct change *change, const char *organization_id)
@@ -459,9 +464,7 @@ static enum code activate_body(struct db *db, struct change *change, void *argum
             problem_set(change->problem, CODE_ORGANIZATION_STATE,
                         "The organization is %s; only an INACTIVE one can be activated. It can become: %s.",
                         row.state, organization_next_states(change->arena, row.state));
-    if (code == CODE_OK)
-        code = organization_transition(db, change, &row, "VALIDATING", NULL);
-    return code == CODE_OK ? begin_work(db, change, making, JOB_ORGANIZATION_HEALTH, NULL) : code;
+    return code == CODE_OK ? begin_check(db, change, making, &row) : code;
 }
 
 enum code organization_activate(struct db *db, struct change *change, const char *organization_id)

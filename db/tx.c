@@ -24,9 +24,18 @@ const char *tx_etag(struct arena *arena, const char *version)
     return arena_printf(arena, "\"v%s\"", version);
 }
 
+/* Whether it is the tag, or that of the same in gzip: `"v3"`, `"v3-gzip"`. */
+static bool is_tag(const char *text, size_t length, const char *etag)
+{
+    static const char gzip[] = "-gzip\"";
+    size_t tag = strlen(etag) - 1; /* without the quote at its end */
+    return strncmp(text, etag, tag) == 0 &&
+           ((length == tag + 1 && text[tag] == '"') ||
+            (length == tag + sizeof(gzip) - 1 && memcmp(text + tag, gzip, sizeof(gzip) - 1) == 0));
+}
+
 bool tx_names(const char *tags, const char *etag, bool takes_weak)
 {
-    size_t length = strlen(etag);
     if (strcmp(tags, "*") == 0)
         return true;
     for (const char *at = tags; *at != '\0';) {
@@ -34,7 +43,7 @@ bool tx_names(const char *tags, const char *etag, bool takes_weak)
         if (takes_weak && strncmp(at, "W/", 2) == 0)
             at += 2;
         size_t tag = strcspn(at, ", \t");
-        if (tag == length && memcmp(at, etag, length) == 0)
+        if (is_tag(at, tag, etag))
             return true;
         at += tag;
     }

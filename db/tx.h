@@ -51,8 +51,8 @@ struct change {
 /* The entity tag of a version. */
 const char *tx_etag(struct arena *arena, const char *version);
 
-/* Whether an If-Match or If-None-Match names the tag: a list of tags, or `*`. Weak ones count for the latter only
- * (RFC 9110, 13.1). */
+/* Whether an If-Match or If-None-Match names the tag, or that of the same in gzip: a list of tags, or `*`. Weak ones count
+ * for the latter only (RFC 9110, 13.1). */
 bool tx_names(const char *tags, const char *etag, bool takes_weak);
 
 /* For bodies, once what the request is about is locked: CODE_PRECONDITION_FAILED unless its version is one that the

@@ -40,6 +40,7 @@
     X(CODE_IDEMPOTENCY_MISMATCH, "idempotency_mismatch", "The key belongs to another request")  \
     X(CODE_PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large")                     \
     X(CODE_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body's type is not accepted") \
+    X(CODE_RATE_LIMITED, "rate_limited", "Too many requests")                                   \
     X(CODE_INTERNAL_ERROR, "internal_error", "The service failed")                              \
     X(CODE_OVERLOADED, "overloaded", "The service is busy")                                     \
     X(CODE_NOT_READY, "not_ready", "The service is not ready")                                  \
@@ -62,3 +63,6 @@ enum code {
 /* The name, and a title in a few plain words. Not for CODE_OK. */
 const char *code_name(enum code code);
 const char *code_title(enum code code);
+
+/* The code of a name; CODE_OK: there is none. */
+enum code code_of(const char *name);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const struct job_kind kinds[] = {
+const struct job_kind job_kinds[] = {
     {.name = JOB_ORGANIZATION_SETUP,
      .steps =
          (const char *const[]){"create_directory", "create_test_domain", "apply_defaults", "activate", NULL},
@@ -20,12 +20,14 @@ static const struct job_kind kinds[] = {
          (const char *const[]){"remove_entities", "remove_settings", "release_directory", "finish", NULL},
      .why_not = "What a removal has taken away cannot be brought back, so it goes on to its end."},
     {.name = JOB_ENTITY_PURGE, .steps = (const char *const[]){"purge", NULL}},
+    {.name = JOB_CLEANING, .steps = (const char *const[]){"idempotency_records", "jobs", "operations", NULL}},
 };
+const size_t job_kind_count = sizeof(job_kinds) / sizeof(job_kinds[0]);
 
 const struct job_kind *job_kind_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strcmp(kinds[i].name, name) == 0)
-            return &kinds[i];
+    for (size_t i = 0; i < job_kind_count; i++)
+        if (strcmp(job_kinds[i].name, name) == 0)
+            return &job_kinds[i];
     return NULL;
 }

@@ -1,13 +1,15 @@
-/* The kinds of background work and their steps; workers/kinds.c has the functions. */
+/* The kinds of background work, their steps, and how they end; workers/kinds.c has the functions. */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define JOB_ORGANIZATION_SETUP          "organization_setup"
 #define JOB_ORGANIZATION_REMOVAL        "organization_removal"
 #define JOB_ORGANIZATION_SETUP_STANDARD "organization_setup_standard"
 #define JOB_ORGANIZATION_HEALTH         "organization_health"
 #define JOB_ENTITY_PURGE                "entity_purge"
+#define JOB_CLEANING                    "cleaning"
 
 struct job_kind {
     const char *name;
@@ -19,5 +21,18 @@ struct job_kind {
     const char *why_not; /* … because of this */
 };
 
+extern const struct job_kind job_kinds[];
+extern const size_t job_kind_count;
+
 /* The kind of that name; NULL when there is none. */
 const struct job_kind *job_kind_find(const char *name);
+
+/* What came of a claim. */
+enum job_outcome {
+    JOB_SUCCEEDED, /* the whole job */
+    JOB_FAILED,
+    JOB_CANCELED,
+    JOB_RETRIED,    /* a step failed and comes again */
+    JOB_LEASE_LOST, /* nothing was heard of the worker before */
+    JOB_OUTCOME_COUNT
+};

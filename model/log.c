@@ -12,6 +12,8 @@
 static atomic_int level_limit = LOG_INFO;
 static atomic_int line_format = LOG_FORMAT_TEXT;
 
+const char *const log_level_names[] = {"error", "warning", "info", "debug", NULL};
+
 /* A line that would be longer is cut: it must go out in one write, so that lines never mix. */
 #define LINE_SIZE 4096
 
@@ -25,6 +27,13 @@ void log_configure(enum log_level level, enum log_format format)
 {
     level_limit = (int)level;
     line_format = (int)format;
+}
+
+enum log_level log_step(int by)
+{
+    int level = level_limit + by;
+    level_limit = level < LOG_ERROR ? LOG_ERROR : level > LOG_DEBUG ? LOG_DEBUG : level;
+    return (enum log_level)level_limit;
 }
 
 /* The end of a line has its own room: however long the members are, it ends. */
@@ -165,7 +174,6 @@ static void make_stamp(char stamp[static STAMP_SIZE])
 
 void log_members(enum log_level level, const char *event, const struct log_member *members, size_t count)
 {
-    static const char *const json_levels[] = {"error", "warning", "info", "debug"};
     static const char *const text_levels[] = {" ERROR ", " WARNING ", " INFO ", " DEBUG "};
     if ((int)level > level_limit)
         return;
@@ -179,7 +187,7 @@ void log_members(enum log_level level, const char *event, const struct log_membe
         put(&line, "{\"time\":\"");
         put(&line, stamp);
         put(&line, "\",\"level\":\"");
-        put(&line, json_levels[level]);
+        put(&line, log_level_names[level]);
         put(&line, "\"");
         put_member(&line, format, "event", event, 0);
     } else {
@@ -189,6 +197,8 @@ void log_members(enum log_level level, const char *event, const struct log_membe
     }
     for (size_t i = 0; i < count; i++) {
         size_t before = line.length;
+        if (members[i].name == NULL)
+            continue;
         put_member(&line, format, members[i].name, members[i].text, members[i].number);
         if (line.is_full) { /* left out, rather than a line that nobody can parse */
             line.length = before;

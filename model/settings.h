@@ -12,6 +12,10 @@ struct settings {
     const char *regions[SETTINGS_MAX_REGIONS]; /* NULL after the last */
     int64_t health_check_interval_s; /* from one health check of an organization to the next, about */
     int64_t mailbox_retention_s;     /* how long a disabled user's mailbox and addresses are kept */
+    int64_t cleaning_interval_s;     /* how often old records are looked for */
+    int64_t idempotency_retention_s;
+    int64_t job_retention_s;       /* of finished ones */
+    int64_t operation_retention_s; /* of finished ones */
 };
 
 /* Whether it is one of the regions. */

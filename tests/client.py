@@ -1,5 +1,6 @@
 """An HTTP client that says what it expects and keeps every exchange for the contract."""
 import base64
+import gzip
 import http.client
 import json
 import threading
@@ -19,7 +20,7 @@ PROBLEM_STATUS = {
     "reserved_name": 409, "organization_state": 409, "entity_state": 409, "operation_state": 409, "organization_in_use": 409,
     "primary_address": 409, "mail_domain_not_found": 409, "mail_domain_state": 409, "limit_exceeded": 409,
     "idempotency_in_progress": 409, "precondition_failed": 412, "idempotency_mismatch": 422,
-    "payload_too_large": 413, "unsupported_media_type": 415, "internal_error": 500, "overloaded": 503,
+    "payload_too_large": 413, "unsupported_media_type": 415, "rate_limited": 429, "internal_error": 500, "overloaded": 503,
     "not_ready": 503, "database_unavailable": 503, "outcome_unknown": 503,
 }
 EXPECTED = {"GET": 200, "HEAD": 200, "POST": 201, "PUT": 200, "PATCH": 200, "DELETE": 204}
@@ -30,7 +31,10 @@ class Answer:
 
     def __init__(self, method, target, sent, response, raw):
         self.method, self.target, self.sent = method, target, sent
-        self.status, self.headers, self.raw = response.status, response.headers, raw
+        self.status, self.headers, self.wire = response.status, response.headers, raw
+        if raw and self.headers["Content-Encoding"] == "gzip":
+            raw = gzip.decompress(raw)
+        self.raw = raw
         kind = self.headers.get_content_type()
         is_json = kind == "application/json" or kind.endswith("+json")
         self.body = json.loads(raw) if raw and is_json else raw
@@ -59,7 +63,7 @@ class Answer:
             assert self.headers["WWW-Authenticate"], self
         if self.status == 405:
             assert self.headers["Allow"], self
-        if self.status == 503:
+        if self.status in (429, 503):
             assert self.headers["Retry-After"], self
         assert code is None or self.body["code"] == code, f"expected {code}: {self!r}"
         return self

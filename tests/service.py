@@ -76,15 +76,16 @@ class Service:
             subprocess.run(["cp", "-a", template, self.state], check=True)
         self.options, self.env, self.check = [str(option) for option in options], env, check
         self.log_path = self.folder / "log"
-        self.process, self.url, self.connection, self.clients = None, None, None, []
+        self.process, self.url, self.metrics_url, self.connection, self.clients = None, None, None, None, []
         self.exit_code, self.stop_seconds = None, None
 
     # Life
 
     def launch(self, env=None):
-        """Starts the process without waiting for it to be ready."""
+        """Starts the process without waiting for it to be ready. By itself it changes no row, and tests may guess."""
         command = [BINARY, "serve", "--listen", "127.0.0.1:0", "--state-dir", str(self.state),
-                   "--log-format", "json", *self.options]
+                   "--log-format", "json", "--failed-auth-limit", "1000", "--cleaning-interval", "86400",
+                   *self.options]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                                             env=environment({**(self.env or {}), **(env or {})}))
@@ -101,7 +102,10 @@ class Service:
             about = json.loads((self.state / "service.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
-        return about["url"] if about["pid"] == self.process.pid else None
+        if about["pid"] != self.process.pid:
+            return None
+        self.metrics_url = about.get("metrics_url")
+        return about["url"]
 
     def stop(self):
         """Ends it as an operator does, and insists on a clean end."""

@@ -8,9 +8,9 @@
 #include "db/notifier.h"
 #include "db/operation.h"
 #include "model/fault_point.h"
-#include "model/health.h"
 #include "model/job.h"
 #include "model/log.h"
+#include "model/metrics.h"
 #include "workers/workflow.h"
 
 #define POLL_MS              1000 /* hints may be lost */
@@ -22,6 +22,8 @@
 
 struct worker_pool {
     const struct db_environment *environment;
+    struct arena *arena;
+    const char *kinds; /* what this program can do, as an array literal */
     unsigned count;
     pthread_t *threads;
     atomic_bool stopping;
@@ -35,9 +37,11 @@ struct attempt {
     int step;
     void *prepared;
     bool again;
-    bool over;       /* nothing is left to do for this claim */
-    enum code code;  /* why it failed */
-    const char *why; /* the same in words */
+    bool over;                /* nothing is left to do for this claim */
+    bool given_up;            /* it is not to be tried again */
+    enum code code;           /* why it failed */
+    const char *why;          /* the same in words */
+    enum job_outcome outcome; /* JOB_OUTCOME_COUNT: none yet */
 };
 
 /* --- steps --- */
@@ -51,14 +55,18 @@ static bool leaves(const struct workflow *workflow, const char *state)
 }
 
 /* The end of a job, or of this time of one that comes again. */
-static void finish(struct db *db, struct change *change, const struct job *job, const char *status,
-                   const char *error, const char *organization_state)
+static void finish(struct db *db, struct change *change, struct attempt *attempt, enum job_outcome outcome,
+                   const char *organization_state)
 {
-    if (job_kind_find(job->kind)->is_periodic)
-        job_repeat(db, change->arena, job,
-                   health_next_check_s(db_settings(db)->health_check_interval_s, organization_state), error);
+    const struct workflow *workflow = attempt->workflow;
+    const char *error = outcome == JOB_FAILED ? attempt->why : NULL;
+
+    attempt->outcome = outcome;
+    if (workflow->every_s != NULL)
+        job_repeat(db, change->arena, attempt->job, workflow->every_s(db_settings(db), organization_state),
+                   error);
     else
-        job_finish(db, job, status, error);
+        job_finish(db, attempt->job, outcome == JOB_SUCCEEDED ? "SUCCEEDED" : "FAILED", error);
 }
 
 /* The first locks of every step. Sets attempt->over when this claim has nothing to do any more. */
@@ -68,6 +76,12 @@ static enum code enter(struct db *db, struct change *change, struct attempt *att
     const struct workflow *workflow = attempt->workflow;
     bool held = false;
 
+    attempt->outcome = JOB_OUTCOME_COUNT;
+    if (attempt->job->organization_id == NULL) {
+        enum code code = job_fence(db, attempt->job, change->problem, &held);
+        attempt->over = !held;
+        return code;
+    }
     organization_queue(db, change->account_id, attempt->job->organization_id,
                        workflow->state != NULL ? ORGANIZATION_UPDATE : ORGANIZATION_SHARE);
     enum code code = organization_collect(db, change->arena, change->problem, organization);
@@ -92,6 +106,7 @@ static enum code enter(struct db *db, struct change *change, struct attempt *att
         job_finish(db, attempt->job, "CANCELED", reason);
         operation_cancel(db, attempt->job->operation_id, reason);
         attempt->over = true;
+        attempt->outcome = JOB_CANCELED;
     }
     return CODE_OK;
 }
@@ -114,14 +129,17 @@ static enum code step_body(struct db *db, struct change *change, void *argument)
 
     attempt->again = step.again;
     bool last = !step.again && attempt->step_names[attempt->step + 1] == NULL;
+    bool gives_way = step.again && job->organization_id == NULL;
     if (!step.again)
         operation_update(db, change->arena, job->operation_id, attempt->step, "SUCCEEDED", NULL,
                          last ? "SUCCEEDED" : "RUNNING");
     if (last)
-        finish(db, change, job, "SUCCEEDED", NULL, organization.state);
+        finish(db, change, attempt, JOB_SUCCEEDED, organization.state);
+    else if (gives_way) /* to what has waited longer: there is no hurry, and may be much to do */
+        job_release(db, change->arena, job, 0);
     else
         job_advance(db, change->arena, job, attempt->step + !step.again);
-    attempt->over = last;
+    attempt->over = last || gives_way;
     code = db_finish(db, change->problem);
     FAULT_POINT("%s.%s.before_commit", job->kind, attempt->step_names[attempt->step]);
     return code;
@@ -151,6 +169,15 @@ static bool may_pass(enum code code)
     return code == CODE_INTERNAL_ERROR || code == CODE_OVERLOADED || code == CODE_BAD_REQUEST;
 }
 
+/* That the database has no room is no fault of the work: it is tried until there is. */
+static bool fails_for_good(const struct attempt *attempt)
+{
+    if (attempt->given_up)
+        return true;
+    return attempt->workflow->failed_state != NULL && attempt->code != CODE_DATABASE_UNAVAILABLE &&
+           (!may_pass(attempt->code) || attempt->job->failures + 1 >= MAX_FAILURES);
+}
+
 /* 100 ms, doubled with each failure, and up to as much again by chance. */
 static int64_t delay_ms(int failures)
 {
@@ -168,18 +195,24 @@ static enum code failure_body(struct db *db, struct change *change, void *argume
     enum code code = enter(db, change, attempt, &organization);
     if (code != CODE_OK || attempt->over)
         return code;
-    bool fails =
-        workflow->failed_state != NULL && (!may_pass(attempt->code) || job->failures + 1 >= MAX_FAILURES);
-    if (!fails) {
+    if (!fails_for_good(attempt)) {
+        attempt->outcome = JOB_RETRIED;
         operation_update(db, change->arena, job->operation_id, attempt->step, "PENDING", attempt->why,
                          "RUNNING");
         job_postpone(db, change->arena, job, delay_ms(job->failures), attempt->why);
         return CODE_OK;
     }
     operation_update(db, change->arena, job->operation_id, attempt->step, "FAILED", attempt->why, "FAILED");
-    code = organization_transition(db, change, &organization, workflow->failed_state, attempt->why);
-    finish(db, change, job, "FAILED", attempt->why, organization.state);
+    if (workflow->failed_state != NULL)
+        code = organization_transition(db, change, &organization, workflow->failed_state, attempt->why);
+    finish(db, change, attempt, JOB_FAILED, organization.state);
     return code;
+}
+
+static void count(const struct worker_pool *pool, const struct job *job, enum job_outcome outcome)
+{
+    if (outcome != JOB_OUTCOME_COUNT)
+        metrics_count_job(pool->environment->metrics, job_kind_find(job->kind), outcome);
 }
 
 /* Nothing is wrong: something else holds what the step needs, or the service ends. Needs no lock but the job's. */
@@ -193,11 +226,15 @@ static enum code release_body(struct db *db, struct change *change, void *argume
     return code;
 }
 
-static void record_failure(struct db *db, struct change *change, struct attempt *attempt, enum code code)
+static void record_failure(const struct worker_pool *pool, struct db *db, struct change *change,
+                           struct attempt *attempt, enum code code)
 {
     attempt->code = code;
     attempt->why = change->problem->detail != NULL ? change->problem->detail
                                                    : arena_printf(change->arena, "%s.", code_title(code));
+    if (code == CODE_OUTCOME_UNKNOWN ||
+        (code == CODE_DATABASE_UNAVAILABLE && change->problem->detail == NULL))
+        return; /* the database is away: the lease ends, and another attempt finds out */
     LOG(code == CODE_INTERNAL_ERROR ? LOG_ERROR : LOG_WARNING, "step failed",
         LOG_TEXT("kind", attempt->job->kind), LOG_TEXT("step", attempt->step_names[attempt->step]),
         LOG_TEXT("organization_id", attempt->job->organization_id), LOG_TEXT("code", code_name(code)),
@@ -207,24 +244,30 @@ static void record_failure(struct db *db, struct change *change, struct attempt 
         tx_run(db, change, release_body, attempt);
         return;
     }
-    /* Without a database nothing can be recorded: the lease ends, and another attempt follows. */
     code = tx_run(db, change, failure_body, attempt);
-    if (code != CODE_OK)
+    if (code == CODE_OK)
+        count(pool, attempt->job, attempt->outcome);
+    else
         LOG(LOG_WARNING, "failure not recorded", LOG_TEXT("kind", attempt->job->kind),
             LOG_TEXT("code", code_name(code)));
 }
 
 /* --- jobs --- */
 
+/* Each of the last workers that began this died of it, or stood still. */
+static void give_up(const struct worker_pool *pool, struct db *db, struct change *change,
+                    struct attempt *attempt)
+{
+    attempt->given_up = true;
+    problem_fill(change->problem, CODE_INTERNAL_ERROR,
+                 "This was begun %d times, and each time the process that did it ended or stood still.",
+                 attempt->job->lost_leases);
+    record_failure(pool, db, change, attempt, CODE_INTERNAL_ERROR);
+}
+
 static void run_job(struct worker_pool *pool, struct db *db, struct arena *arena, const struct job *job)
 {
     const struct workflow *workflow = workflow_find(job->kind);
-    if (workflow == NULL || job->account_id == NULL) {
-        /* A newer process made it, and will do it when the lease ends. */
-        LOG(LOG_WARNING, "unknown kind of job", LOG_TEXT("kind", job->kind));
-        return;
-    }
-    FAULT_POINT("%s.claimed", job->kind);
     struct attempt attempt = {
         .workflow = workflow, .step_names = job_kind_find(job->kind)->steps, .job = job, .step = job->step};
     struct problem problem = {.arena = arena};
@@ -234,16 +277,22 @@ static void run_job(struct worker_pool *pool, struct db *db, struct arena *arena
                             .actor = "service",
                             .operation = job->kind,
                             .asked = {.action = workflow->action, .organization_id = job->organization_id}};
+    if (job->lost_leases > 0)
+        count(pool, job, JOB_LEASE_LOST);
+    if (job->lost_leases >= JOB_MAX_LOST_LEASES) {
+        give_up(pool, db, &change, &attempt);
+        return;
+    }
+    FAULT_POINT("%s.claimed", job->kind);
     while (!attempt.over && !pool->stopping) {
         enum code code = prepare(db, &change, &attempt);
         if (code == CODE_OK && !attempt.over)
             code = tx_run(db, &change, step_body, &attempt);
-        if (code == CODE_DATABASE_UNAVAILABLE || code == CODE_OUTCOME_UNKNOWN)
-            return;
         if (code != CODE_OK) {
-            record_failure(db, &change, &attempt, code);
+            record_failure(pool, db, &change, &attempt, code);
             return;
         }
+        count(pool, job, attempt.outcome);
         FAULT_POINT("%s.%s.after_commit", job->kind, attempt.step_names[attempt.step]);
         attempt.step += !attempt.again;
     }
@@ -260,7 +309,8 @@ static bool run_next(struct worker_pool *pool, struct db *db)
     struct arena *arena = arena_new();
     struct problem problem = {.arena = arena};
     struct job *job = NULL;
-    enum code code = db_connect(db) ? job_claim(db, arena, &problem, &job) : CODE_DATABASE_UNAVAILABLE;
+    enum code code =
+        db_connect(db) ? job_claim(db, arena, pool->kinds, &problem, &job) : CODE_DATABASE_UNAVAILABLE;
     if (code == CODE_OK && job != NULL)
         run_job(pool, db, arena, job);
     else if (code != CODE_OK && code != CODE_DATABASE_UNAVAILABLE)
@@ -271,16 +321,41 @@ static bool run_next(struct worker_pool *pool, struct db *db)
     return job != NULL;
 }
 
+/* True once all periodic work of the installation is in the queue. */
+static bool schedule(struct worker_pool *pool, struct db *db)
+{
+    struct arena *arena = arena_new();
+    struct problem problem = {.arena = arena};
+    enum code code = db_connect(db) ? CODE_OK : CODE_DATABASE_UNAVAILABLE;
+    for (size_t i = 0; code == CODE_OK && i < workflow_count; i++)
+        if (workflows[i]->every_s != NULL && !job_kind_find(workflows[i]->kind)->is_periodic)
+            code = job_ensure_periodic(db, arena, &problem, workflows[i]->kind,
+                                       workflows[i]->every_s(pool->environment->settings, NULL));
+    arena_free(arena);
+    return code == CODE_OK;
+}
+
 static void *run(void *argument)
 {
     struct worker_pool *pool = argument;
     struct db *db = db_new(pool->environment, STATEMENT_TIMEOUT_MS);
+    bool scheduled = false;
     while (!pool->stopping) {
+        scheduled = scheduled || schedule(pool, db);
         if (!run_next(pool, db))
             notifier_wait_for_job(pool->environment->notifier, db_is_lost(db) ? NO_DATABASE_MS : POLL_MS);
     }
     db_free(db);
     return NULL;
+}
+
+static const char *known_kinds(struct arena *arena)
+{
+    struct buffer list = {.arena = arena};
+    for (size_t i = 0; i < workflow_count; i++)
+        buffer_printf(&list, "%s%s", i == 0 ? "{" : ",", workflows[i]->kind);
+    buffer_byte(&list, '}');
+    return buffer_string(&list);
 }
 
 struct worker_pool *worker_pool_start(const struct db_environment *environment, unsigned threads)
@@ -289,6 +364,8 @@ struct worker_pool *worker_pool_start(const struct db_environment *environment, 
     if (pool == NULL)
         abort();
     pool->environment = environment;
+    pool->arena = arena_new();
+    pool->kinds = known_kinds(pool->arena);
     pool->threads = calloc(threads, sizeof(pthread_t));
     if (pool->threads == NULL)
         abort();
@@ -310,5 +387,6 @@ void worker_pool_stop(struct worker_pool *pool)
     for (unsigned i = 0; i < pool->count; i++)
         pthread_join(pool->threads[i], NULL);
     free(pool->threads);
+    arena_free(pool->arena);
     free(pool);
 }

@@ -50,6 +50,11 @@ static enum code conclude(struct step *step)
     return organization_health_conclude(step->db, step->change, step->organization);
 }
 
+static int64_t every_s(const struct settings *settings, const char *organization_state)
+{
+    return health_next_check_s(settings->health_check_interval_s, organization_state);
+}
+
 const struct workflow organization_health_workflow = {
     .kind = JOB_ORGANIZATION_HEALTH,
     .steps = (workflow_step *const[]){begin, run_checks, conclude},
@@ -59,4 +64,5 @@ const struct workflow organization_health_workflow = {
     .state = "VALIDATING",
     .failed_state = "IMPAIRED",
     .action = "service:ValidateOrganization",
+    .every_s = every_s,
 };

@@ -6,7 +6,7 @@
 #include "db/job.h"
 #include "db/organization.h"
 
-/* What a step is given: the organization is locked, and the job's fence holds. */
+/* What a step is given: the organization is locked (work for the installation has none), and the job's fence holds. */
 struct step {
     struct db *db;
     struct change *change;
@@ -33,6 +33,9 @@ struct workflow {
     const char *state; /* … and the only one in which the steps run; NULL: any in which it is not deleted */
     const char *action;       /* its name in the audit log */
     const char *failed_state; /* where it goes when a step fails for good; NULL: it is tried for ever */
+    /* Of what comes again: seconds until its next time, by the state of its organization (NULL: it is work for the
+     * installation). NULL: it comes once. */
+    int64_t (*every_s)(const struct settings *settings, const char *organization_state);
 };
 
 extern const struct workflow organization_setup_workflow;
@@ -40,6 +43,10 @@ extern const struct workflow organization_setup_standard_workflow;
 extern const struct workflow organization_health_workflow;
 extern const struct workflow organization_removal_workflow;
 extern const struct workflow entity_purge_workflow;
+extern const struct workflow cleaning_workflow;
+
+extern const struct workflow *const workflows[];
+extern const size_t workflow_count;
 
 /* The workflow of a kind; NULL when this program does not know it. */
 const struct workflow *workflow_find(const char *kind);

@@ -117,7 +117,7 @@ def prepare(service, org, route):
     if "{directory_id}" in route["path"]:
         return Request(route, route["path"].replace("{directory_id}", kept_directory(org)), arguments, None)
     entity = make_entity(org, route)
-    target = route["path"].replace("{organization_id}", org.id)
+    target = route["path"].replace("{organization_id}", org.id).replace("{file}", "page.css")
     for name in ("user_id", "group_id", "resource_id"):
         target = target.replace("{%s}" % name, entity.get(name, "") if entity else "")
     for name in ("member_id", "entity_id"):
@@ -129,6 +129,7 @@ def prepare(service, org, route):
         target = target.replace("{operation_id}", begin_setup(service, org))
     elif "{operation_id}" in target:
         target = target.replace("{operation_id}", operation_of(org))
+    target = target.replace("{code}", "name_taken")
     assert "{" not in target, f"say in changes.py what to put into {target}"
     if operation == "CreateOrganization":
         arguments["json"]["alias"] = unique()

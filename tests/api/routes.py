@@ -8,26 +8,29 @@ from service import ROOT, run_binary
 
 FILLINGS = {**{name: lambda: str(uuid.uuid4()) for name in ("operation_id", "user_id", "group_id", "member_id", "entity_id")},
             "resource_id": lambda: "r-" + uuid.uuid4().hex, "directory_id": lambda: "d-" + uuid.uuid4().hex[:10],
-            "email": lambda: "nobody@nowhere.test"}
+            "file": lambda: "page.css", "email": lambda: "nobody@nowhere.test", "code": lambda: "name_taken"}
 QUERY = {"confirm": "acme"}
 NO_ORGANIZATION = "m-" + 32 * "0"
 
 
 @functools.lru_cache(None)
-def routes():
-    """All routes; none when there is no binary to ask (the tests say so then)."""
+def described():
+    """Routes and field tables; none when there is no binary to ask (the tests say so then)."""
     try:
-        described = json.loads(run_binary("admin", "describe-api").stdout)
+        return json.loads(run_binary("admin", "describe-api").stdout)
     except (OSError, ValueError):
-        return []
-    return described["routes"]
+        return {"routes": [], "tables": {}}
 
 
-def fill(path, organization_id):
-    """A path of the route with something in each place; the entities in it do not exist."""
+def routes():
+    return described()["routes"]
+
+
+def fill(path, organization_id, known=None):
+    """A path of the route with something in each place; the entities in it do not exist, but for those that are known."""
     path = path.replace("{organization_id}", organization_id)
     for name, make in FILLINGS.items():
-        path = path.replace("{%s}" % name, make())
+        path = path.replace("{%s}" % name, (known or {}).get(name) or make())
     assert "{" not in path, f"say in routes.py what to put into {path}"
     return path
 

@@ -117,7 +117,8 @@ def test_read_only_identity_reads_what_root_reads(service, api, read_only, org, 
     path = (route["path"].replace("{operation_id}", operation["operation_id"])
             .replace("{directory_id}", org.describe()["directory_id"]))
     path = fill_known({**route, "path": path}, org)
-    assert service.client(read_only).get(path).body == api.get(path).body
+    answers = [caller.get(path).body for caller in (service.client(read_only), api)]
+    assert answers[0] == answers[1] or route["operation"] == "GetMetrics"  # which counts this very request
 
 
 @pytest.mark.parametrize(**named(route for route in closed_routes() if route["body"] and is_mutation(route)))

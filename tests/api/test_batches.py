@@ -103,3 +103,18 @@ def test_a_read_that_fails_spoils_no_other_of_its_batch(narrow):
     for answer in answers[4::6]:
         assert [user["name"] for user in answer.result()["items"]] == ["u3", "u4", "u5"]
 
+
+
+def test_read_that_fails_lets_nobody_in_behind_it(narrow):
+    """Those behind it are run once more: by then they have been refused already, and must be again."""
+    held = Held(narrow)
+    page = held.api.get(held.org.users, params={"page_size": 3, "order_by": "created_at"})
+    token = forge(page["next_page_token"], held.org.id, "created_at", "not a time")
+    nobody = narrow.client(narrow.admin("create-iam-user", "--name", "nobody"))
+    with held:
+        answers = []
+        for user in held.users:
+            held.ask(held.org.users, page_size=3, order_by="created_at", page_token=token)
+            answers.append(held.pool.submit(nobody.request, "GET", held.org.user(user)))
+            answers.append(held.pool.submit(nobody.request, "GET", held.org.users))
+    assert {outcome(answer) for answer in answers} == {(404, "organization_not_found")}

@@ -268,7 +268,8 @@ def test_organization_is_checked_from_time_to_time_impaired_and_recovered(make_s
     org.remove()
     done = org.transitions()
     assert done[-1] == ("DELETING", "DELETED")
-    wait_until(lambda: not service.sql("SELECT 1 FROM job WHERE state IN ('PENDING', 'RUNNING')"), 5)
+    wait_until(lambda: not service.sql("SELECT 1 FROM job WHERE state IN ('PENDING', 'RUNNING')"
+                                       " AND organization_id IS NOT NULL"), 5)
     check_consistency(service)
 
 

@@ -1,5 +1,6 @@
 """The log: one line an event, whatever a client sends."""
 import json
+import signal
 
 import pytest
 
@@ -46,3 +47,64 @@ def test_every_line_is_json_whatever_the_path(service, path):
 def test_long_path_leaves_a_line_that_ends_in_the_text_format(make_service, path):
     first, *others = log_of(make_service("--log-format", "text"), path).splitlines()
     assert len(first) < 4096 and any(b"next" in line and b"/healthz" in line for line in others)
+
+
+def levels(service, offset):
+    return {event["level"] for event in service.events(offset) if event["event"] in ("request", "libmicrohttpd")}
+
+
+def log_level_now(service):
+    """What the last word about the level says."""
+    said = [event["log_level"] for event in service.events() if event["event"] in ("log level", "settings read again")]
+    return said[-1] if said else None
+
+
+def tell(service, number, level):
+    before = len([event for event in service.events()])
+    service.process.send_signal(number)
+    wait_until(lambda: len([event for event in service.events()]) > before and log_level_now(service) == level, 5)
+
+
+def test_signals_make_the_log_say_more_or_less_without_a_restart(make_service):
+    service = make_service("--log-level", "info")
+    client, pid = service.anonymous(), service.process.pid
+    tell(service, signal.SIGUSR2, "warning")
+    offset = service.log_path.stat().st_size
+    client.get("/healthz")
+    assert not levels(service, offset)
+    tell(service, signal.SIGUSR1, "info")
+    tell(service, signal.SIGUSR1, "debug")
+    service.process.send_signal(signal.SIGUSR1)  # there is no more
+    offset = service.log_path.stat().st_size
+    client.get("/healthz")
+    wait_until(lambda: "info" in levels(service, offset))
+    assert service.process.poll() is None and service.process.pid == pid
+
+
+def test_sighup_reads_log_level_and_format_from_the_configuration_file_again(make_service, folder):
+    config = folder / "config"
+    config.write_text("log-level = warning\n")
+    config.chmod(0o644)
+    service = make_service("--config", config)
+    client = service.anonymous()
+    client.get("/healthz")
+    assert not levels(service, 0)
+    config.write_text("log-level = debug\n")
+    tell(service, signal.SIGHUP, "debug")
+    client.get("/healthz")
+    wait_until(lambda: "info" in levels(service, 0))
+
+
+@pytest.mark.expect_errors
+def test_configuration_file_that_became_wrong_changes_nothing_and_is_told(make_service, folder):
+    config = folder / "config"
+    config.write_text("log-level = info\n")
+    config.chmod(0o644)
+    service = make_service("--config", config)
+    config.write_text("log-level = loud\n")
+    service.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: [event for event in service.events() if event["event"] == "settings not read again"
+                        and "loud" in event["why"]])
+    offset = service.log_path.stat().st_size
+    service.anonymous().get("/healthz")
+    wait_until(lambda: levels(service, offset) == {"info"})

@@ -258,8 +258,10 @@ def test_setup_waits_while_the_database_has_no_room(fresh_service):
     api = fresh_service.client()
     refuse_directories(fresh_service, "53100")
     accepted = request_organization(api)
-    wait_until(lambda: fresh_service.sql("SELECT claims FROM job") >= [(1,)], what="an attempt")
-    time.sleep(0.3)
+    operation = f"/v1/operations/{accepted['operation_id']}"
+    wait_until(lambda: api.get(operation)["steps"][0]["attempts"] >= 6, what="as many attempts as end other work")
+    waiting = api.get(operation)
+    assert (waiting["status"], waiting["steps"][0]["error"]) == ("RUNNING", "The database's disk is full.")
     assert api.get(accepted["target"])["state"] in ("REQUESTED", "CREATING")
     fresh_service.sql("DROP TRIGGER refuse ON directory")
     assert wait_operation(api, accepted["operation_id"])["status"] == "SUCCEEDED"

@@ -17,7 +17,9 @@ USAGE = 2
 SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
-            "drain-timeout"]
+            "drain-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
+            "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention",
+            "tls-cert", "tls-key", "trusted-proxies", "cors-origins"]
 
 
 def refused_start(service, *words):
@@ -32,6 +34,10 @@ def refused_start(service, *words):
     (["--listen", "nonsense"], "listen"),
     (["--listen", "127.0.0.1:99999"], "listen"),
     (["--listen", "no.such.host.invalid:80"], "listen"),
+    (["--metrics-listen", "nonsense"], "metrics-listen"),
+    (["--metrics-listen", "no.such.host.invalid:80"], "no.such.host.invalid"),
+    (["--rate-limit", "-1"], "rate-limit"),
+    (["--rate-limit", "100", "--rate-limit-burst", "99"], "rate-limit-burst"),
     (["--http-threads", "257"], "http-threads"),
     (["--job-threads", "0"], "job-threads"),
     (["--http-threads", "many"], "http-threads"),

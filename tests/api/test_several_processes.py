@@ -50,11 +50,16 @@ def test_background_work_is_shared(pair):
 
     def create(_):
         return create_organization(api)
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        list(pool.map(create, range(40)))
-    done = [sum(event["event"] == "job done" for event in service.events(offset))
-            for service, offset in zip(pair.services, offsets)]
-    assert sum(done) == 40 and min(done) > 0, done
+    # Who took the request hears of its job first: the other has its part when there is much to do.
+    for count in range(40, 401, 40):
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            list(pool.map(create, range(40)))
+        done = [sum(event["event"] == "job done" for event in service.events(offset))
+                for service, offset in zip(pair.services, offsets)]
+        assert sum(done) == count, done
+        if min(done) > 0:
+            break
+    assert min(done) > 0, done
     check_consistency(pair)
 
 

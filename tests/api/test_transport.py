@@ -1,5 +1,9 @@
 """HTTP itself: connections, time limits, ambiguous requests, odd paths."""
+import os
+import pathlib
+import resource
 import socket
+import threading
 import time
 
 import pytest
@@ -282,3 +286,147 @@ def test_time_for_the_headers_begins_with_the_connection(make_service):
         time.sleep(2.5)
         connection.send("GET /healthz HTTP/1.1\r\n")
         assert 2.7 <= drip(connection, b"X-Long: " + b"x" * 1000) <= 4.5
+
+
+@pytest.mark.parametrize("path", ["/v1/regions", "/healthz", "/openapi.yaml"])
+def test_who_ends_his_side_after_the_request_still_gets_his_answer(api, path):
+    with Connection(api) as connection:
+        connection.send(connection.head("GET", path))
+        connection.socket.shutdown(socket.SHUT_WR)
+        assert connection.answer().status == 200
+        assert connection.wait_closed(5) < 5
+
+
+def test_who_does_not_read_his_answers_is_cut(impatient):
+    """He asks for more than fits the buffers on the way, and waits."""
+    api = impatient.client()
+    api.get("/healthz")
+    before, small = descriptors(impatient), resident(impatient)
+    crowd = [Connection(api) for _ in range(20)]
+    try:
+        for connection in crowd:
+            connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.socket.setblocking(False)
+            request = connection.head("GET", "/openapi.yaml").encode()
+            try:
+                for _ in range(2000):
+                    connection.socket.send(request * 20)
+            except BlockingIOError:
+                pass
+        assert api.get("/healthz")["status"] == "ok"
+        assert resident(impatient) - small < 20 << 20
+        settle(impatient, before, 8)
+    finally:
+        for connection in crowd:
+            connection.close()
+
+
+def resident(service):
+    """Bytes of memory of the service itself."""
+    return int(pathlib.Path(f"/proc/{service.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+CHUNKED = "POST /v1/organizations HTTP/1.1\r\nHost: x\r\nAuthorization: Basic x\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "headers": ("GET /healthz HTTP/1.1\r\nHost: x\r\n", "A: bbbbbbbbbbbbbbbb\r\n"),
+    "one header": ("GET /healthz HTTP/1.1\r\nHost: x\r\nA: ", "b" * 16),
+    "address": ("GET /", "x" * 16),
+    "method": ("", "X" * 16),
+    "empty lines": ("", "\r\n" * 8),
+    "chunks": (CHUNKED, "1\r\nx\r\n"),
+    "length of a chunk": (CHUNKED, "0" * 16),
+    "extension of a chunk": (CHUNKED + "1;", "x" * 16),
+    "trailer": (CHUNKED + "0\r\n", "A: bbbbbbbbb\r\n"),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_endless_request_comes_to_an_end(impatient, what):
+    begin, more = (part.encode() for part in ENDLESS[what])
+    with Connection(impatient.anonymous()) as connection:
+        connection.send(begin)
+        with pytest.raises(OSError):
+            while time.monotonic() - connection.opened < 10:
+                connection.send(more * 16)
+                time.sleep(0.002)
+        assert time.monotonic() - connection.opened < 5
+
+
+def test_pipeline_that_never_ends_does_not_keep_others_waiting(service, api):
+    stop = threading.Event()
+
+    def flood():
+        with Connection(api) as connection:
+            request = connection.head("GET", "/healthz").encode() * 50
+            reader = threading.Thread(target=drain, args=(connection,))
+            reader.start()
+            while not stop.is_set():
+                connection.send(request)
+            connection.socket.shutdown(socket.SHUT_WR)
+            reader.join()
+
+    def drain(connection):
+        while connection.socket.recv(1 << 20):
+            pass
+    floods = [threading.Thread(target=flood) for _ in range(4)]
+    for thread in floods:
+        thread.start()
+    try:
+        waits = []
+        for _ in range(20):
+            begun = time.monotonic()
+            service.anonymous().get("/healthz")
+            waits.append(time.monotonic() - begun)
+    finally:
+        stop.set()
+        for thread in floods:
+            thread.join()
+    assert sorted(waits)[15] < 1, waits
+
+
+def test_refused_head_ends_the_connection_and_a_chunked_body_does_too(api, org):
+    body = b'{"name":"%s","display_name":"x"}' % unique("u").encode()
+    with Connection(api) as connection:
+        connection.send(connection.head("POST", org.users, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+        connection.send(b"%x\r\n%s\r\n0\r\n: x\r\n\r\n" % (len(body), body) + connection.head("GET", "/healthz").encode())
+        assert connection.answer().status in (201, 400)
+        assert b"200 OK" not in connection.reader.read()
+
+
+IDLE = 1500
+
+
+def test_idle_connections_cost_little_memory_and_no_time(service, api):
+    """The bench measures 10,000 of them."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    warm = [Connection(api) for _ in range(50)]
+    for connection in warm:
+        connection.request("GET", "/healthz")
+        connection.answer()
+        connection.close()
+    before, crowd = resident(service), []
+    try:
+        for _ in range(IDLE):
+            crowd.append(Connection(api))
+            crowd[-1].request("GET", "/healthz")
+            assert crowd[-1].answer().status == 200
+        if not is_instrumented(service):  # what sanitizers put around each block counts too
+            assert (resident(service) - before) / IDLE < 10240
+        ticks = cpu_ticks(service)
+        time.sleep(1)
+        assert cpu_ticks(service) - ticks <= 2
+        crowd[0].request("GET", "/healthz")
+        assert crowd[0].answer().status == 200
+    finally:
+        for connection in crowd:
+            connection.close()
+
+
+def is_instrumented(service):
+    maps = pathlib.Path(f"/proc/{service.process.pid}/maps").read_text()
+    return "libasan" in maps or "libtsan" in maps or "libclang_rt" in maps
+
+
+def cpu_ticks(service):
+    fields = pathlib.Path(f"/proc/{service.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:13]))

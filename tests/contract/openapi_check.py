@@ -199,6 +199,12 @@ class Contract:
             return None
         self._check_every_answer(path, asked, answered)
 
+        if method == "OPTIONS" and status == 204:
+            allowed = {word.strip() for word in answered.get("allow", "").split(",")} - {"HEAD"}
+            _require(allowed and allowed == self._methods_of(path), f"Allow names {sorted(allowed)}")
+            _require(not response_body, "an answer to OPTIONS has a body")
+            return None
+
         operation, arguments = self._find("GET" if method == "HEAD" else method, path)
         head = method == "HEAD"
         _require(not head or not response_body, "an answer to HEAD has a body")
@@ -294,7 +300,10 @@ class Contract:
             return None
         _require(body, "there is no body")
         schema = content[media_type]["schema"]
-        value = _json(body, "the answer") if media_type.endswith("json") else body.decode("utf-8")
+        if media_type.endswith("json"):
+            value = _json(body, "the answer")
+        else:
+            value = body.decode("latin-1" if media_type.startswith("image/") else "utf-8")
         self._validate(("answer", id(schema)), schema, value, "the answer")
         return value
 
