@@ -33,10 +33,10 @@ enum code update_resource(struct request *request)
 enum code get_booking_options(struct request *request)
 {
     struct entity_key key = request_entity(request);
-    struct buffer body = request_buffer(request);
+    struct answer answer = request_answer(request);
     enum code code = resource_get_booking_options(request->db, request->principal.account_id, &key,
-                                                  &request->problem, &body);
-    return code == CODE_OK ? response_json(request, 200, &body) : code;
+                                                  &request->problem, &answer);
+    return response_answer(request, &answer, code);
 }
 
 enum code put_booking_options(struct request *request)

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "db/audit.h"
 #include "db/entity_change.h"
 #include "model/json_out.h"
 
@@ -57,12 +58,17 @@ static enum code change_one(struct db *db, struct change *change, const struct s
 
     each.problem = &problem;
     each.answer = (struct answer){.body.arena = change->arena};
+    each.audit = change->asked;
     one->code = several->kind->not_found;
     one->detail = arena_printf(change->arena, "No %s of this organization has this id.", several->kind->noun);
     if (!several->kind->is_id(one->id))
         return CODE_OK;
     db_queue_silently(db, &begin, NULL, 0);
     one->code = actions[several->action].body(db, &each, &work);
+    if (one->code == CODE_OK && !change->validate_only) {
+        each.audit.target = entity_path(change->arena, &work.key);
+        audit_queue_event(db, &each);
+    }
     if (one->code == CODE_OK)
         one->code = db_finish(db, &problem); /* what the body left queued */
     if (is_fatal(one->code))
@@ -107,6 +113,7 @@ static enum code several_body(struct db *db, struct change *change, void *argume
         code = change_one(db, change, several, several->by_id[i]);
     if (code == CODE_OK)
         write_results(several, &change->answer.body);
+    change->audit.target = NULL; /* the audit log has each of them */
     return code;
 }
 

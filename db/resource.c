@@ -110,7 +110,8 @@ static enum code check_options(struct db *db, struct change *change, const struc
 #define OPTIONS                                                  \
     "d.auto_accept_requests, d.auto_decline_recurring_requests," \
     " d.auto_decline_conflicting_requests, " WARNINGS
-static const struct statement get_options = {"SELECT " OPTIONS ", " DELEGATES ", e.state FROM entity e" JOINS
+static const struct statement get_options = {"SELECT " OPTIONS ", " DELEGATES
+                                             ", e.state, e.version FROM entity e" JOINS
                                              " WHERE e.organization_id = $1 AND e.entity_id = $2",
                                              2};
 
@@ -122,15 +123,26 @@ static enum code get(struct db *db, const char *account_id, const struct entity_
     entity_queue_view(db, account_id, key);
     DB_QUEUE(db, &get_options, key->organization_id, key->entity_id);
     enum code code = entity_collect_view(db, key->kind, problem, &unused);
-    return code == CODE_OK ? db_collect(db, problem, ret_result) : code;
+    if (code == CODE_OK)
+        code = db_collect(db, problem, ret_result);
+    if (code == CODE_OK && PQntuples(*ret_result) == 0) /* it went between the two */
+        code = CODE_RESOURCE_NOT_FOUND;
+    return code;
+}
+
+/* They have the version of their resource. */
+static enum code write_options(struct arena *arena, const PGresult *result, struct answer *answer)
+{
+    answer->etag = tx_etag(arena, PQgetvalue(result, 0, PQfnumber(result, "version")));
+    return row_write(result, 0, 0, &booking_options_table, &answer->body);
 }
 
 enum code resource_get_booking_options(struct db *db, const char *account_id, const struct entity_key *key,
-                                       struct problem *problem, struct buffer *out)
+                                       struct problem *problem, struct answer *answer)
 {
     DB_RESULT result = NULL;
     enum code code = get(db, account_id, key, problem, &result);
-    return code == CODE_OK ? row_write(result, 0, 0, &booking_options_table, out) : code;
+    return code == CODE_OK ? write_options(problem->arena, result, answer) : code;
 }
 
 static enum code put_options_body(struct db *db, struct change *change, void *argument)
@@ -155,7 +167,7 @@ static enum code put_options_body(struct db *db, struct change *change, void *ar
     code = check_options(db, change, key, 2);
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, &result, &get_options, key->organization_id, key->entity_id);
-    return code == CODE_OK ? row_write(result, 0, 0, &booking_options_table, &change->answer.body) : code;
+    return code == CODE_OK ? write_options(change->arena, result, &change->answer) : code;
 }
 
 enum code resource_put_booking_options(struct db *db, struct change *change, const struct entity_key *key,

@@ -31,7 +31,7 @@ enum code resource_list_delegates(struct db *db, const char *account_id, const s
 
 /* The booking options as a document of their own; a change answers them. */
 enum code resource_get_booking_options(struct db *db, const char *account_id, const struct entity_key *key,
-                                       struct problem *problem, struct buffer *out);
+                                       struct problem *problem, struct answer *answer);
 enum code resource_put_booking_options(struct db *db, struct change *change, const struct entity_key *key,
                                        const struct booking_options *options);
 

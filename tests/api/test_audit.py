@@ -12,7 +12,7 @@ from audit_chain import FIRST_HASH, check_chain, hash_of, rows, statement
 from changes import changes, prepare
 from checks import check_all_sealed, check_consistency, error_lines
 from client import bearer
-from organization import BORN, DIES, create_organization, unique
+from organization import BORN, DIES, create_organization, id_of, unique
 from routes import NO_ORGANIZATION, arguments_of, closed_routes, fill, is_mutation, named
 from service import wait_until
 
@@ -53,6 +53,10 @@ def full_access(service):
 # Changes
 
 
+def is_of_several(request):
+    return "ids" in (request.json or {})
+
+
 def expected_target(answer, request, org):
     """The path of what was changed, or made."""
     if answer.status == 201:
@@ -64,6 +68,11 @@ def expected_target(answer, request, org):
     return "/".join(request.target.split("/")[:last + 1]).replace("@", "%40")
 
 
+def expected_targets(request):
+    """Each of several is told by itself."""
+    return [f"{request.target.rpartition('/')[0]}/{one}" for one in request.json["ids"]]
+
+
 @pytest.mark.parametrize(**named(changes()))
 def test_change_writes_one_event_that_tells_who_did_what(service, org, full_access, route):
     request, sent = prepare(service, org, route), own_id()
@@ -71,9 +80,11 @@ def test_change_writes_one_event_that_tells_who_did_what(service, org, full_acce
         request.params["force"] = "true"
     answer = request.send(service.client(full_access), headers=sent)
     assert answer.status == route["success"], answer
-    event = only_event(service.client(), sent["Request-Id"])
-    assert event["action"] == route["action"]
-    assert event["target"] == expected_target(answer, request, org)
+    told = events(service.client(), request_id=sent["Request-Id"])
+    targets = expected_targets(request) if is_of_several(request) else [expected_target(answer, request, org)]
+    assert sorted(event["target"] for event in told) == sorted(targets)
+    event = told[0]
+    assert {event["action"] for event in told} == {route["action"]}
     assert event["actor"] == {"kind": "IAM_USER", "id": full_access["iam_user_id"],
                               "access_key_id": full_access["access_key_id"]}
     assert (event["outcome"], event["source_address"]) == ("ALLOWED", "127.0.0.1")
@@ -97,7 +108,7 @@ def test_replay_writes_no_event(service, api, org, route):
     request, sent = prepare(service, org, route), {**own_id(), "Idempotency-Key": unique("key")}
     for replayed in (None, "true", "true"):
         assert request.send(api, headers=sent).headers["Idempotent-Replayed"] == replayed
-    only_event(api, sent["Request-Id"])
+    assert len(events(api, request_id=sent["Request-Id"])) == (len(request.json["ids"]) if is_of_several(request) else 1)
 
 
 @pytest.mark.parametrize("repeat", ["enable", "disable"])
@@ -131,6 +142,59 @@ def test_event_of_an_address_is_of_the_address_alone(api, org):
     made, removed = (only_event(api, which["Request-Id"]) for which in (sent, gone))
     assert made["target"] == removed["target"] == alias.headers["Location"]
     assert (made["changes"], removed["changes"]) == ({"after": alias.body}, {"before": alias.body})
+
+
+def test_each_of_several_is_told_with_its_state_before_and_after(api, org):
+    sent, enabled, disabled = own_id(), org.create_enabled(), org.create_user()
+    taken = org.create_user("taken")  # its default address is another's
+    org.create_enabled("holder", email="taken")
+    ids = [disabled["user_id"], taken["user_id"], "nonsense", enabled["user_id"]]
+    results = api.post(org.users + "/enable", expect=200, headers=sent, json={"ids": ids})["items"]
+    assert [result["succeeded"] for result in results] == [True, False, False, True]
+    told = {event["target"]: event["changes"] for event in events(api, request_id=sent["Request-Id"])}
+    assert told == {org.user(user): {"before": before, "after": org.describe_user(user)}
+                    for user, before in ((disabled, disabled), (enabled, enabled))}
+
+
+def test_resources_removed_together_are_told_with_what_they_were(api, org):
+    sent, rooms = own_id(), [org.create_resource() for _ in range(2)]
+    api.post(org.resources + "/remove", expect=200, headers=sent, json={"ids": [id_of(room) for room in rooms]})
+    told = {event["target"]: event["changes"] for event in events(api, request_id=sent["Request-Id"])}
+    assert told == {org.of(room): {"before": room} for room in rooms}
+
+
+def test_event_of_a_member_or_delegate_is_of_the_edge_alone(api, org):
+    group, room, user = org.create_group(), org.create_resource(booking_options={"auto_accept_requests": False}), org.create_user()
+    for owner, part in ((group, "members"), (room, "delegates")):
+        path, sent, gone = org.of(owner, part, id_of(user)), own_id(), own_id()
+        edge = api.call("PUT", path, expect=200, headers=sent).body
+        api.delete(path, headers=gone)
+        made, removed = (only_event(api, which["Request-Id"]) for which in (sent, gone))
+        assert made["target"] == removed["target"] == path
+        assert (made["changes"], removed["changes"]) == ({"after": edge}, {"before": edge})
+
+
+@pytest.mark.parametrize("make", ["create_enabled_group", "create_resource"])
+def test_event_shows_groups_and_resources_before_and_after(api, org, make):
+    entity = getattr(org, make)()
+    for method, part, body in (("PATCH", (), {"description": "new"}), ("PUT", ("primary-email",), {"email": "boss"}),
+                               ("POST", ("disable",), None), ("POST", ("enable",), {"email": "ann"}), ("POST", ("disable",), None)):
+        before, sent = org.look(entity), own_id()
+        after = api.call(method, org.of(entity, *part), expect=200, headers=sent,
+                         **({} if body is None else {"json": body})).body
+        assert only_event(api, sent["Request-Id"])["changes"] == {"before": before, "after": after}
+    before, sent = org.look(entity), own_id()
+    api.delete(org.of(entity), headers=sent)
+    assert only_event(api, sent["Request-Id"])["changes"] == {"before": before}
+
+
+def test_booking_options_are_told_before_and_after(api, org):
+    sent, room = own_id(), org.create_resource()
+    path = org.of(room, "booking-options")
+    before = api.get(path).body
+    after = api.call("PUT", path, expect=200, headers=sent, json={**room["booking_options"], "auto_accept_requests": False}).body
+    event = only_event(api, sent["Request-Id"])
+    assert event["changes"] == {"before": before, "after": after} and before != after
 
 
 def test_passwords_are_in_no_event(api, org, leak_check):

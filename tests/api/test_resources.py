@@ -98,6 +98,9 @@ def test_options_have_a_document_of_their_own(api, org):
     assert put_options(org, resource, **{RECURRING: True, CONFLICTING: False}).body == {
         ACCEPT: True, RECURRING: True, CONFLICTING: False, "warnings": []}
     assert org.look(resource)["booking_options"] == {ACCEPT: True, RECURRING: True, CONFLICTING: False}
+    tag = put_options(org, resource).headers["ETag"]
+    assert tag == api.get(path).headers["ETag"] == api.get(org.of(resource)).headers["ETag"]
+    assert api.call("GET", path, expect=304, headers={"If-None-Match": tag}).raw == b""
     assert api.put(path, expect="validation_failed", json={ACCEPT: True}).faults == {f"/{RECURRING} required", f"/{CONFLICTING} required"}
 
 
