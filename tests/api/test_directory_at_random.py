@@ -46,11 +46,19 @@ class Crowd:
             lambda: self.api.request("PATCH", org.of(resource), {
                 "delegate_ids": [id_of(self.any("users", "groups")) for _ in range(2)],
                 "booking_options": {"auto_accept_requests": False}}),
+            lambda: self.move(group),
             lambda: self.several(kind),
             lambda: self.replace(kind),
             lambda: self.api.request("GET", org.of(group, "members"), params={"effective": "true"}),
             lambda: self.api.request("GET", org.of(entity, "groups"), params={"effective": "true"}),
         ])()
+
+    def move(self, group):
+        """A member of one group into another."""
+        member = id_of(self.any("users", "groups"))
+        answer = self.api.request("DELETE", self.org.of(group, "members", member))
+        assert answer.status in ALLOWED, answer
+        return self.api.request("PUT", self.org.of(self.any("groups"), "members", member))
 
     def several(self, kind):
         ids = [id_of(self.any(kind)) for _ in range(3)]
