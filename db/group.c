@@ -217,6 +217,13 @@ const struct field_table membership_query_table =
 /* A filter that filters nothing: it binds page tokens to the one of two lists that they come from. */
 #define IS_EFFECTIVE " AND true"
 
+#define DIRECT                                                   \
+    "FROM (SELECT m.member_id, m.member_kind FROM entity_edge m" \
+    " WHERE m.organization_id = $1 AND m.relation = 'MEMBER' AND m.owner_id = $2) v"
+#define EFFECTIVE                                                                       \
+    "FROM (SELECT DISTINCT m.member_id, m.member_kind FROM nested n JOIN entity_edge m" \
+    " ON m.organization_id = $1 AND m.relation = 'MEMBER' AND m.owner_id = n.group_id) v"
+
 enum code group_list_members(struct db *db, const char *account_id, const struct entity_key *key,
                              struct member_query *query, struct problem *problem, struct buffer *out,
                              const char **ret_next_token)
@@ -224,8 +231,8 @@ enum code group_list_members(struct db *db, const char *account_id, const struct
     static const struct list_spec direct = {
         .table = &member_table,
         .columns = MEMBER_COLUMNS(NOT_VIA),
-        .from = "FROM (SELECT m.member_id, m.member_kind FROM entity_edge m"
-                " WHERE m.organization_id = $1 AND m.relation = 'MEMBER' AND m.owner_id = $2) v" OF_MEMBERS,
+        .from = DIRECT OF_MEMBERS,
+        .counted = DIRECT " WHERE true",
         .filters = {" AND v.member_kind = $?"},
         .default_order = "name",
         MEMBER_LIST,
@@ -241,9 +248,8 @@ enum code group_list_members(struct db *db, const char *account_id, const struct
             "ARRAY(SELECT m.owner_id FROM entity_edge m WHERE m.organization_id = $1 AND m.relation = 'MEMBER'"
             " AND m.member_id = e.entity_id AND m.owner_id IN (SELECT n.group_id FROM nested n)"
             " ORDER BY m.owner_id)"),
-        .from =
-            "FROM (SELECT DISTINCT m.member_id, m.member_kind FROM nested n JOIN entity_edge m"
-            " ON m.organization_id = $1 AND m.relation = 'MEMBER' AND m.owner_id = n.group_id) v" OF_MEMBERS,
+        .from = EFFECTIVE OF_MEMBERS,
+        .counted = EFFECTIVE " WHERE true",
         .filters = {" AND v.member_kind = $?", IS_EFFECTIVE},
         .default_order = "member_id",
         MEMBER_LIST,

@@ -20,6 +20,7 @@ struct list_spec {
     const char *with;    /* "WITH … " that comes before the SELECT; NULL: nothing */
     const char *columns; /* the rows of the table, in order */
     const char *from;    /* "FROM … WHERE …" over the fixed parameters $1 … */
+    const char *counted; /* the same rows without what only the columns and orders need; NULL: from */
     int fixed;
     const char *filters[LIST_MAX_FILTERS]; /* " AND …"; `$?` stands for its value */
     struct list_order orders[LIST_MAX_ORDERS];

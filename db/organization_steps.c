@@ -136,8 +136,10 @@ enum code organization_remove_entities(struct db *db, struct change *change,
         /* Before one end of it goes: the other may be in another batch. */
         " grouped AS (INSERT INTO directory_membership (directory_id, group_id, member_id)"
         "  SELECT $2, m.owner_id, m.member_id FROM batch b JOIN entity_edge m ON m.organization_id = $1"
-        "   AND m.relation = 'MEMBER' AND b.entity_id IN (m.owner_id, m.member_id)"
-        "  WHERE $3::boolean ON CONFLICT DO NOTHING),"
+        "   AND m.relation = 'MEMBER' AND m.owner_id = b.entity_id WHERE $3::boolean"
+        "  UNION SELECT $2, m.owner_id, m.member_id FROM batch b JOIN entity_edge m ON m.organization_id = $1"
+        "   AND m.relation = 'MEMBER' AND m.member_id = b.entity_id WHERE $3::boolean"
+        "  ON CONFLICT DO NOTHING),"
         " released AS (DELETE FROM address_registry r USING batch b, email_address a"
         "  WHERE a.organization_id = $1 AND a.entity_id = b.entity_id AND r.email = a.email),"
         " removed AS (DELETE FROM entity e USING batch b"
