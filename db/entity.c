@@ -430,7 +430,7 @@ static struct entity_key stored_key(struct arena *arena, const char *kind, const
 {
     static const struct entity_kind *const kinds[] = {&user_kind, &group_kind, &resource_kind};
     unsigned i = 0;
-    while (strcmp(kinds[i]->kind, kind) != 0)
+    while (i < sizeof(kinds) / sizeof(kinds[0]) - 1 && strcmp(kinds[i]->kind, kind) != 0)
         i++;
     return entity_key(kinds[i], organization_id,
                       kinds[i] == &resource_kind ? id_resource_of_uuid(arena, entity_id)
