@@ -8,11 +8,11 @@
 #include <time.h>
 
 #include "db/notifier.h"
+#include "model/digest.h"
 #include "model/secret.h"
 
 #define CACHE_SLOTS   4096
 #define CACHE_SECONDS 30
-#define DIGEST_SIZE   32
 
 struct slot {
     unsigned char digest[DIGEST_SIZE]; /* of id and secret: neither is kept */
@@ -23,7 +23,6 @@ struct slot {
 
 struct auth_cache {
     const struct notifier *notifier;
-    EVP_MD *sha256; /* fetched once: fetching costs more than hashing */
     pthread_mutex_t mutex;
     struct slot slots[CACHE_SLOTS];
 };
@@ -34,7 +33,6 @@ struct auth_cache *auth_cache_new(const struct notifier *notifier)
     if (cache == NULL)
         abort();
     cache->notifier = notifier;
-    cache->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     pthread_mutex_init(&cache->mutex, NULL);
     return cache;
 }
@@ -43,7 +41,6 @@ void auth_cache_free(struct auth_cache *cache)
 {
     if (cache == NULL)
         return;
-    EVP_MD_free(cache->sha256);
     pthread_mutex_destroy(&cache->mutex);
     free(cache);
 }
@@ -151,8 +148,9 @@ static enum code authenticate(struct auth_cache *cache, struct db *db, const str
     unsigned char digest[DIGEST_SIZE];
     /* Read before the database is: what changes meanwhile makes the entry stale at once. */
     uint64_t generation = notifier_identity_generation(cache->notifier);
-    bool cached = generation != 0 && cache->sha256 != NULL &&
-                  EVP_Digest(credential, sizeof(*credential), digest, NULL, cache->sha256, NULL) == 1;
+    bool cached = generation != 0;
+    if (cached)
+        digest_sha256(credential, sizeof(*credential), digest);
     if (cached && look_up(cache, generation, digest, ret_principal))
         return CODE_OK;
     enum code code = verify(db, key, credential, problem, ret_principal, claim);

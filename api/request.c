@@ -8,6 +8,7 @@
 #include "api/app.h"
 #include "api/compress.h"
 #include "api/waiting.h"
+#include "model/digest.h"
 #include "model/fault_point.h"
 #include "model/id.h"
 #include "model/log.h"
@@ -294,15 +295,14 @@ static enum code take_validate_only(struct request *request)
 static const char *fingerprint(struct request *request)
 {
     struct buffer text = request_buffer(request);
-    struct buffer hex = request_buffer(request);
     unsigned char mac[SECRET_MAC_SIZE];
+    char *hex = arena_alloc(request->arena, 2 * sizeof(mac) + 1);
     buffer_printf(&text, "%s\n%s\n", request->path, request->query);
     buffer_append(&text, request->body.data, request->body.length);
     if (!secret_mac(request->app->secret_key->bytes, text.data, text.length, mac))
         return NULL;
-    for (unsigned i = 0; i < sizeof(mac); i++)
-        buffer_printf(&hex, "%02x", mac[i]);
-    return buffer_string(&hex);
+    digest_to_hex(mac, sizeof(mac), hex);
+    return hex;
 }
 
 static enum code read_idempotency_key(struct request *request)

@@ -36,6 +36,7 @@
 /* All bodies together: who is refused may come again, who fills the memory ends the service for everybody. */
 #define BUFFERED_LIMIT ((size_t)256 * 1024 * 1024)
 #define TICK_MS        250
+#define HALF_SENT_MS   1000 /* how long a request takes to come before its client is looked after */
 
 /* What a connection is at. Each phase but WORK has one length of time for all, so that the connections of a phase,
  * in the order in which they came to it, are in the order of their deadlines. libmicrohttpd's own time-out counts from
@@ -137,6 +138,23 @@ static void cut_late_connections(struct server *server)
             shutdown(connection->reader.fd, SHUT_RDWR);
             enter_phase(server, connection,
                         (enum phase)phase); /* at the end: it will be gone before its turn */
+        }
+    }
+}
+
+/* libmicrohttpd misses the end of what a client sends when it comes together with the bytes before it: it would wait for
+ * the rest of the request until its time is over. */
+static void drop_half_sent_requests(struct server *server)
+{
+    static const enum phase phases[] = {PHASE_HEAD, PHASE_BODY};
+    int64_t before = now_ms() - HALF_SENT_MS;
+    for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        struct connection *connection = TAILQ_FIRST(&server->phases[phases[i]]);
+        for (; connection != NULL && connection->since_ms <= before;
+             connection = TAILQ_NEXT(connection, link)) {
+            char byte;
+            if (recv(connection->reader.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+                shutdown(connection->reader.fd, SHUT_RDWR);
         }
     }
 }
@@ -653,6 +671,7 @@ static void *run(void *argument)
 {
     struct server *server = argument;
     int64_t swept_ms = now_ms();
+    int64_t looked_ms = swept_ms;
     int64_t stop_ms = 0;
 
     for (;;) {
@@ -661,6 +680,10 @@ static void *run(void *argument)
         if (now - swept_ms >= TICK_MS) {
             cut_late_connections(server);
             swept_ms = now;
+        }
+        if (now - looked_ms >= HALF_SENT_MS) {
+            drop_half_sent_requests(server);
+            looked_ms = now;
         }
         if (!server->stopping)
             continue;

@@ -304,8 +304,9 @@ def test_what_is_hidden_from_a_caller_is_told_as_refused(service, api, org):
     assert wait_event(api, sent["Request-Id"])["reason"] == "access_denied"
 
 
-def test_wrong_secret_of_a_known_key_is_told_to_its_account(service, api, read_only):
-    sent = own_id()
+def test_wrong_secret_of_a_known_key_is_told_to_its_account(make_service):
+    service = make_service()
+    api, read_only, sent = service.client(), new_identity(service, "AmazonWorkMailReadOnlyAccess"), own_id()
     wrong = bearer({**read_only, "secret_access_key": 40 * "A"})
     service.anonymous().get("/v1/regions", expect="unauthenticated", headers={**sent, "Authorization": wrong})
     event = wait_event(api, sent["Request-Id"])
