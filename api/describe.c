@@ -7,6 +7,8 @@
 #include "model/account.h"
 #include "model/audit.h"
 #include "model/directory.h"
+#include "model/entity.h"
+#include "model/group.h"
 #include "model/health.h"
 #include "model/iam.h"
 #include "model/json_out.h"
@@ -15,9 +17,10 @@
 #include "model/operation.h"
 #include "model/organization.h"
 #include "model/region.h"
+#include "model/resource.h"
 #include "model/user.h"
 
-#define MAX_TABLES 64
+#define MAX_TABLES 128
 
 /* Tables of answers; those of bodies and queries are found in the routes. */
 static const struct field_table *const answers[] = {
@@ -42,6 +45,14 @@ static const struct field_table *const answers[] = {
     &access_key_table,
     &session_table,
     &simulation_result_table,
+    &group_table,
+    &member_table,
+    &membership_table,
+    &entity_result_table,
+    &resource_table,
+    &booking_options_table,
+    &delegate_table,
+    &booking_decision_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)

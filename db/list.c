@@ -126,6 +126,8 @@ static const char *build(struct arena *arena, const struct list_spec *spec, cons
     struct buffer sql = {.arena = arena};
     int parameters = spec->fixed;
 
+    if (spec->with != NULL)
+        buffer_text(&sql, spec->with);
     buffer_text(&sql, "SELECT ");
     if (variant->count) {
         buffer_text(&sql, "count(*)");
@@ -134,7 +136,7 @@ static const char *build(struct arena *arena, const struct list_spec *spec, cons
         for (int i = 0; i < variant->key_count; i++)
             buffer_printf(&sql, ", (%s)::text", variant->keys[i].expression);
     }
-    buffer_printf(&sql, " %s", spec->from);
+    buffer_printf(&sql, " %s", variant->count && spec->counted != NULL ? spec->counted : spec->from);
     for (unsigned i = 0; i < LIST_MAX_FILTERS; i++)
         if ((variant->filters & (1U << i)) != 0)
             add_fragment(&sql, spec->filters[i], &parameters);

@@ -6,22 +6,22 @@
 
 #include "model/account.h"
 
-void usage_queue_begin(struct db *db, const struct user_key *key)
+void usage_queue_begin(struct db *db, const struct entity_key *key)
 {
     static const struct statement begin = {
         "INSERT INTO active_period (organization_id, entity_id) VALUES ($1, $2)"
         " ON CONFLICT (organization_id, entity_id) WHERE ended_at IS NULL DO NOTHING",
         2};
-    DB_QUEUE(db, &begin, key->organization_id, key->user_id);
+    DB_QUEUE(db, &begin, key->organization_id, key->entity_id);
 }
 
-void usage_queue_end(struct db *db, const struct user_key *key)
+void usage_queue_end(struct db *db, const struct entity_key *key)
 {
     static const struct statement end = {
         "UPDATE active_period SET ended_at = clock_timestamp()"
         " WHERE organization_id = $1 AND entity_id = $2 AND ended_at IS NULL",
         2};
-    DB_QUEUE(db, &end, key->organization_id, key->user_id);
+    DB_QUEUE(db, &end, key->organization_id, key->entity_id);
 }
 
 /* --- report --- */

@@ -1,12 +1,12 @@
 /* What is metered: the time in which users are enabled, as periods that the changes themselves begin and end. */
 #pragma once
 
+#include "db/entity.h"
 #include "db/list.h"
-#include "db/user.h"
 
 /* Within a transaction that has locked the user: one result to collect each. */
-void usage_queue_begin(struct db *db, const struct user_key *key);
-void usage_queue_end(struct db *db, const struct user_key *key);
+void usage_queue_begin(struct db *db, const struct entity_key *key);
+void usage_queue_end(struct db *db, const struct entity_key *key);
 
 struct usage_query {
     struct list_query page;

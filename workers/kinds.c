@@ -7,7 +7,7 @@ const struct workflow *const workflows[] = {
     &organization_setup_standard_workflow,
     &organization_health_workflow,
     &organization_removal_workflow,
-    &user_purge_workflow,
+    &entity_purge_workflow,
     &data_key_workflow,
     &cleaning_workflow,
 };

@@ -4,7 +4,7 @@ import pytest
 import iam
 from changes import prepare
 from organization import create_organization, unique
-from routes import closed_routes, fill, first_resource, is_mutation, named, of_identities, of_organization
+from routes import arguments_of, closed_routes, fill, first_resource, is_mutation, named, of_identities, of_organization
 from test_auth import new_identity
 from test_validate_only import rows
 
@@ -112,7 +112,8 @@ def test_each_route_for_each_kind_of_caller(service, api, org, callers, route, k
         assert rows(service, audit=False) == before
     else:
         # Of what there is not: what may be done here ends at the latest where it would be found.
-        answer = caller.request(route["method"], fill(route["path"], org.id))
+        body = {"json_body": arguments_of(route)["json"]} if route["method"] == "POST" and not is_mutation(route) else {}
+        answer = caller.request(route["method"], fill(route["path"], org.id), **body)
     if expect:
         answer.check_problem(expect)
     else:

@@ -24,9 +24,10 @@ CODES_OUTSIDE_OPERATIONS = {"route_not_found", "method_not_allowed"}
 # Needs a credential and must not be stored, though it is not under /v1.
 CLOSED_OUTSIDE_V1 = {"/metrics"}
 
-# They make something new, or end what is never changed.
-CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey",
-                           "SignOut", "DeleteSession", "CancelOperation"}
+# They make something new, end what is never changed, or change several at once.
+CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation", "CreateIamUser", "CreateIamGroup", "CreatePolicy",
+                           "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession", "RegisterToWorkMailForUsers",
+                           "DeregisterFromWorkMailForUsers", "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 
 # What is not there is that of the request itself.
 WITHOUT_ID = {"DescribeCurrentSession", "SignOut"}
