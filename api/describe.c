@@ -14,6 +14,8 @@
 #include "model/json_out.h"
 #include "model/key.h"
 #include "model/limit.h"
+#include "model/mobile_device.h"
+#include "model/mobile_policy.h"
 #include "model/operation.h"
 #include "model/organization.h"
 #include "model/region.h"
@@ -53,6 +55,9 @@ static const struct field_table *const answers[] = {
     &booking_options_table,
     &delegate_table,
     &booking_decision_table,
+    &mobile_policy_table,
+    &mobile_device_table,
+    &mobile_device_sync_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)

@@ -8,6 +8,8 @@
 #include "api/iam.h"
 #include "api/key.h"
 #include "api/metrics.h"
+#include "api/mobile_device.h"
+#include "api/mobile_policy.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
@@ -22,6 +24,8 @@
 #include "db/iam.h"
 #include "db/iam_session.h"
 #include "db/master_key.h"
+#include "db/mobile_device.h"
+#include "db/mobile_policy.h"
 #include "db/operation.h"
 #include "db/organization.h"
 #include "db/resource.h"
@@ -62,6 +66,7 @@
 #define IAM_POLICY   "/v1/iam/policies/{policy_id}"
 #define ACCESS_KEYS  IAM_USER "/access-keys"
 #define GROUP        ORGANIZATION "/groups/{group_id}"
+#define DEVICE       USER "/devices/{device_id}"
 #define RESOURCE     ORGANIZATION "/resources/{resource_id}"
 
 /* What users, groups and resources have alike; users under the plain names. */
@@ -212,6 +217,30 @@ const struct route routes[] = {
     ROUTE(DELETE, RESOURCE "/delegates/{entity_id}", "workmail", "DisassociateDelegateFromResource",
           LANE_FAST, 204, disassociate_delegate_from_resource, OF(resource_kind)),
     ENTITY_ROUTES(RESOURCE, "ForResource", resource_kind),
+
+    ROUTE(GET, ORGANIZATION "/mobile-policy", "workmail", "GetMobilePolicy", LANE_FAST, 200,
+          get_mobile_policy, QUEUE(queue_mobile_policy)),
+    ROUTE(PUT, ORGANIZATION "/mobile-policy", "workmail", "PutMobilePolicy", LANE_FAST, 200,
+          put_mobile_policy, BODY(mobile_policy_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/mobile-policy/provision-doc", "workmail", "GetMobilePolicyProvisionDoc",
+          LANE_FAST, 200, get_mobile_policy_provision_doc, QUEUE(queue_mobile_policy)),
+    ROUTE(GET, USER "/devices", "workmail", "ListMobileDevices", LANE_FAST, 200, list_mobile_devices,
+          QUERY(mobile_device_query_table), OF(user_kind)),
+    ROUTE(GET, DEVICE, "workmail", "DescribeMobileDevice", LANE_FAST, 200, describe_mobile_device,
+          QUEUE(queue_mobile_device), OF(user_kind)),
+    ROUTE(DELETE, DEVICE, "workmail", "RemoveMobileDevice", LANE_FAST, 204, remove_mobile_device,
+          OF(user_kind)),
+    ROUTE(POST, DEVICE "/wipe", "workmail", "WipeMobileDevice", LANE_FAST, 200, wipe_mobile_device,
+          OF(user_kind)),
+    ROUTE(POST, DEVICE "/cancel-wipe", "workmail", "CancelMobileDeviceWipe", LANE_FAST, 200,
+          cancel_mobile_device_wipe, OF(user_kind)),
+    ROUTE(POST, DEVICE "/provision", "workmail", "ProvisionMobileDevice", LANE_FAST, 200,
+          provision_mobile_device, OF(user_kind)),
+    /* The gateway's side. */
+    ROUTE(PUT, DEVICE, "workmail", "SyncMobileDevice", LANE_FAST, 201, sync_mobile_device,
+          BODY(mobile_device_table, FIELD_CREATE), .body_optional = true, OF(user_kind)),
+    ROUTE(POST, DEVICE "/acknowledge", "workmail", "AcknowledgeMobileDevice", LANE_FAST, 200,
+          acknowledge_mobile_device, BODY(mobile_device_acknowledgement_table, FIELD_CREATE), OF(user_kind)),
 
     ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
           QUERY(audit_query_table), LISTS(ORGANIZATION)),

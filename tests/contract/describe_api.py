@@ -31,6 +31,9 @@ ANSWERS = {
     "booking_options": "BookingOptions",
     "delegate": "Delegate",
     "booking_decision": "BookingDecision",
+    "mobile_policy": "MobilePolicy",
+    "mobile_device": "MobileDevice",
+    "mobile_device_sync": "MobileDeviceSync",
 }
 
 # What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an

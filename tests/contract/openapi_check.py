@@ -362,8 +362,8 @@ class Contract:
         _require(media_type in operation.body["content"], f"a body of type {asked.get('content-type')!r} was accepted")
         schema = operation.body["content"][media_type]["schema"]
         value = _json(body, "the request body")
-        if operation.method == "POST" and isinstance(value, dict):
-            # As the description says, null in a body that creates is a member left out; required ones are missed then.
+        if operation.method in ("POST", "PUT") and isinstance(value, dict):
+            # As the description says, null in a body that creates (or puts in place) is a member left out; required ones are missed then.
             value = {name: member for name, member in value.items() if member is not None}
         self._validate(("request", id(schema)), schema, value, "the request body, which was accepted,")
 
