@@ -49,6 +49,7 @@ struct request {
     enum lane lane;
     struct db *db; /* of the executor's thread; NULL in LANE_INLINE */
     struct principal principal;
+    struct policy_question question; /* that it was let in for; of root without action and resource */
     const char *actor;
     bool admitted;    /* may be handled: it is not asked again when it is run once more */
     struct rate rate; /* of the access key */
