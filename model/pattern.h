@@ -27,7 +27,7 @@ static inline bool pattern_may_take(const struct pattern *pattern, const char *t
 {
     return length >= pattern->head + pattern->tail &&
            (pattern->head == 0 || text[pattern->head - 1] == pattern->text[pattern->head - 1]) &&
-           (pattern->tail == 0 || text[length - 1] == pattern->text[pattern->length - 1]);
+           (pattern->tail == 0 || (length > 0 && text[length - 1] == pattern->text[pattern->length - 1]));
 }
 
 /* Whether each text of `inner` is one of `outer`, both normal. True is certain; false also says, where
