@@ -8,11 +8,13 @@
 #include "api/database.h"
 #include "api/describe.h"
 #include "api/privileges.h"
+#include "db/account.h"
 #include "db/audit_seal.h"
 #include "db/audit_verify.h"
 #include "db/job.h"
 #include "db/limit.h"
 #include "db/migrate.h"
+#include "db/secrets.h"
 #include "model/json_out.h"
 #include "model/text.h"
 
@@ -36,6 +38,7 @@ struct command {
     const char *name[2];
     const char *policies[MAX_POLICIES + 1];
     const char *access_key_id[2];
+    const char *trial[2];
     const char *sequence[2];
     const char *hash[2];
 };
@@ -60,7 +63,52 @@ static int print(struct buffer *json)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
+/* Writes a new access key as members; it is shown this once. */
+static void out_access_key(struct buffer *json, struct access_key *key)
+{
+    out_member(json, "access_key_id", key->access_key_id);
+    out_member(json, "secret_access_key", key->secret_access_key);
+    secret_wipe(key, sizeof(*key));
+}
+
 /* --- commands --- */
+
+static int create_account(struct command *command)
+{
+    struct access_key key;
+    const char *account_id;
+    const char *trial = command->trial[0] != NULL ? command->trial[0] : "true";
+    struct new_account wanted = {.name = command->name[0], .is_trial = strcmp(trial, "true") == 0};
+    if (wanted.name == NULL || !account_name_fits(wanted.name))
+        return refuse("create-account needs --name NAME, of up to 128 characters");
+    if (!wanted.is_trial && strcmp(trial, "false") != 0)
+        return refuse("--trial is true or false");
+    enum code code = identity_create_account(command->db, &command->change, &command->database.secret_key,
+                                             &wanted, &account_id, &key);
+    if (code != CODE_OK)
+        return fail(command, code);
+
+    struct buffer json = {.arena = command->arena};
+    out_begin_object(&json);
+    out_member(&json, "account_id", account_id);
+    out_member(&json, "name", wanted.name);
+    out_access_key(&json, &key);
+    out_end_object(&json);
+    return print(&json);
+}
+
+static int list_accounts(struct command *command)
+{
+    struct buffer json = {.arena = command->arena};
+    enum code code = account_list(command->db, &command->problem, &json);
+    return code == CODE_OK ? print(&json) : fail(command, code);
+}
+
+static int end_trial(struct command *command)
+{
+    enum code code = account_end_trial(command->db, &command->change);
+    return code == CODE_OK ? 0 : fail(command, code);
+}
 
 static int set_limit(struct command *command)
 {
@@ -106,10 +154,8 @@ static int create_iam_user(struct command *command)
     struct buffer json = {.arena = command->arena};
     out_begin_object(&json);
     out_member(&json, "iam_user_id", iam_user_id);
-    out_member(&json, "access_key_id", key.access_key_id);
-    out_member(&json, "secret_access_key", key.secret_access_key);
+    out_access_key(&json, &key);
     out_end_object(&json);
-    secret_wipe(&key, sizeof(key));
     return print(&json);
 }
 
@@ -122,6 +168,17 @@ static int disable_access_key(struct command *command)
     if (code != CODE_OK)
         return fail(command, code);
     return known ? 0 : refuse("there is no such access key");
+}
+
+static int verify_secrets(struct command *command)
+{
+    struct buffer json = {.arena = command->arena};
+    bool whole = false;
+    enum code code = secrets_verify(command->db, &command->problem, &json, &whole);
+    if (code != CODE_OK)
+        return fail(command, code);
+    int status = print(&json);
+    return whole ? status : 1;
 }
 
 /* `--account installation` names the chain that no account has. */
@@ -174,6 +231,10 @@ static const struct {
     const char *action; /* in the audit log; NULL: it changes nothing */
     const char *help;
 } commands[] = {
+    {"create-account", create_account, false, "operator:CreateAccount",
+     "--name NAME [--trial false]   prints its root access key"},
+    {"list-accounts", list_accounts, false, NULL, ""},
+    {"end-trial", end_trial, true, "operator:EndTrial", "[--account ID]"},
     {"set-limit", set_limit, true, "operator:SetLimit", "--limit CODE --value N [--account ID]"},
     {"list-limits", list_limits, true, NULL, "[--account ID]"},
     {"reset-root-key", reset_root_key, true, "operator:ResetRootKey",
@@ -181,6 +242,7 @@ static const struct {
     {"create-iam-user", create_iam_user, true, "iam:CreateIamUser",
      "--name NAME [--policy POLICY]… [--account ID]"},
     {"disable-access-key", disable_access_key, false, "iam:UpdateAccessKey", "--access-key-id ID"},
+    {"verify-secrets", verify_secrets, false, NULL, "tries to open every secret in the database"},
     {"verify-audit", verify_audit, true, NULL, "[--sequence N --hash HASH] [--account ID|installation]"},
     {"restart-audit", restart_audit, true, "operator:RestartAuditLog",
      "[--account ID|installation]   after its head was lost or altered"},
@@ -218,6 +280,7 @@ static bool read_options(struct command *command, int argc, char **argv)
         {"name", command->name, 1},
         {"policy", command->policies, MAX_POLICIES},
         {"access-key-id", command->access_key_id, 1},
+        {"trial", command->trial, 1},
         {"sequence", command->sequence, 1},
         {"hash", command->hash, 1},
         {NULL, NULL, 0},
@@ -229,7 +292,8 @@ static bool read_options(struct command *command, int argc, char **argv)
 static int run_command(struct command *command, size_t index)
 {
     command->environment = (struct db_environment){.conninfo = command->database.conninfo,
-                                                   .settings = &command->config.settings};
+                                                   .settings = &command->config.settings,
+                                                   .secret_key = &command->database.secret_key};
     if (!database_prepare(&command->database, &command->environment, &command->config, command->error,
                           sizeof(command->error))) {
         fprintf(stderr, "postreeve: %s\n", command->error);

@@ -9,11 +9,11 @@
 
 #include "db/notifier.h"
 #include "model/buffer.h"
+#include "model/digest.h"
 #include "model/secret.h"
 
 #define CACHE_SLOTS   4096
 #define CACHE_SECONDS 30
-#define DIGEST_SIZE   32
 
 struct slot {
     unsigned char digest[DIGEST_SIZE]; /* of id and secret, or of a session's token: neither is kept */
@@ -24,7 +24,6 @@ struct slot {
 
 struct auth_cache {
     const struct notifier *notifier;
-    EVP_MD *sha256; /* fetched once: fetching costs more than hashing */
     pthread_mutex_t mutex;
     struct slot slots[CACHE_SLOTS];
 };
@@ -35,7 +34,6 @@ struct auth_cache *auth_cache_new(const struct notifier *notifier)
     if (cache == NULL)
         abort();
     cache->notifier = notifier;
-    cache->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     pthread_mutex_init(&cache->mutex, NULL);
     return cache;
 }
@@ -44,7 +42,6 @@ void auth_cache_free(struct auth_cache *cache)
 {
     if (cache == NULL)
         return;
-    EVP_MD_free(cache->sha256);
     for (size_t i = 0; i < CACHE_SLOTS; i++)
         authority_release(cache->slots[i].principal.authority);
     pthread_mutex_destroy(&cache->mutex);
@@ -164,10 +161,9 @@ static enum code verify_key(struct db *db, const struct secret_key *key, const s
 
 static const char *to_hex(struct arena *arena, const unsigned char *bytes, size_t size)
 {
-    struct buffer hex = {.arena = arena};
-    for (size_t i = 0; i < size; i++)
-        buffer_printf(&hex, "%02x", bytes[i]);
-    return buffer_string(&hex);
+    char *hex = arena_alloc(arena, 2 * size + 1);
+    digest_to_hex(bytes, size, hex);
+    return hex;
 }
 
 static enum code verify_session(struct db *db, const struct proof *proof, struct problem *problem,
@@ -194,11 +190,11 @@ static enum code verify(struct db *db, const struct secret_key *key, const struc
     return code;
 }
 
-static bool digest_proof(const struct auth_cache *cache, struct proof *proof)
+static void digest_proof(struct proof *proof)
 {
     const void *bytes = proof->token != NULL ? (const void *)proof->token : &proof->credential;
     size_t size = proof->token != NULL ? SESSION_TOKEN_LENGTH : sizeof(proof->credential);
-    return cache->sha256 != NULL && EVP_Digest(bytes, size, proof->digest, NULL, cache->sha256, NULL) == 1;
+    digest_sha256(bytes, size, proof->digest);
 }
 
 static enum code find_principal(struct auth_cache *cache, struct db *db, const struct secret_key *key,
@@ -207,8 +203,7 @@ static enum code find_principal(struct auth_cache *cache, struct db *db, const s
 {
     /* Read before the database is: what changes meanwhile makes the entry stale at once. */
     uint64_t generation = notifier_identity_generation(cache->notifier);
-    if (!digest_proof(cache, proof))
-        return CODE_INTERNAL_ERROR;
+    digest_proof(proof);
     if (generation != 0 && look_up(cache, generation, proof->digest, ret_principal))
         return CODE_OK;
     enum code code = verify(db, key, proof, problem, ret_principal, claim);
@@ -243,9 +238,8 @@ const char *auth_session_token(struct arena *arena, const char *cookies, bool is
 const char *auth_session_digest(struct arena *arena, const char *session_token)
 {
     unsigned char digest[DIGEST_SIZE];
-    return EVP_Digest(session_token, SESSION_TOKEN_LENGTH, digest, NULL, EVP_sha256(), NULL) == 1
-               ? to_hex(arena, digest, sizeof(digest))
-               : NULL;
+    digest_sha256(session_token, SESSION_TOKEN_LENGTH, digest);
+    return to_hex(arena, digest, sizeof(digest));
 }
 
 const char *auth_csrf_token(struct arena *arena, const struct secret_key *key, const char *session_token)

@@ -27,6 +27,12 @@ static const struct {
                                CODE_ORGANIZATION_NOT_FOUND,
                                {VIEW("organization_id", "region FROM organization WHERE account_id = $1"),
                                 1}},
+    [RESOURCE_KEY] = {"key_id",
+                      "kms",
+                      "key",
+                      "kms:DescribeKey",
+                      CODE_KEY_NOT_FOUND,
+                      {VIEW("key_id", "'' AS region FROM master_key WHERE account_id = $1"), 1}},
     [RESOURCE_IAM_USER] = {"iam_user_id",
                            "iam",
                            "user",
@@ -52,7 +58,7 @@ static const struct {
 
 /* --- names --- */
 
-const char *authorize_name(struct arena *arena, enum resource resource, const char *region,
+const char *authorize_name(struct arena *arena, enum named_resource resource, const char *region,
                            const char *account_id, const char *id)
 {
     if (resource == RESOURCE_ACCOUNT)
@@ -121,9 +127,9 @@ static enum code read_region(struct request *request, const char *organization_i
     return code;
 }
 
-static enum resource resource_of(const char *argument, size_t length)
+static enum named_resource resource_of(const char *argument, size_t length)
 {
-    enum resource resource = RESOURCE_ORGANIZATION;
+    enum named_resource resource = RESOURCE_ORGANIZATION;
     while (resource < RESOURCE_COUNT && (strlen(kinds[resource].argument) != length ||
                                          memcmp(kinds[resource].argument, argument, length) != 0))
         resource++;
@@ -131,7 +137,8 @@ static enum resource resource_of(const char *argument, size_t length)
 }
 
 /* The first of the path that has a name; the account when there is none. */
-static enum code find_resource(struct request *request, enum resource *ret_resource, const char **ret_name)
+static enum code find_resource(struct request *request, enum named_resource *ret_resource,
+                               const char **ret_name)
 {
     const struct route *route = request->route;
     const char *account_id = request->principal.account_id;
@@ -139,7 +146,7 @@ static enum code find_resource(struct request *request, enum resource *ret_resou
     const char *argument;
     size_t length = 0;
     for (unsigned i = 0; (argument = route_argument_name(route, i, &length)) != NULL; i++) {
-        enum resource resource = resource_of(argument, length);
+        enum named_resource resource = resource_of(argument, length);
         if (resource == RESOURCE_COUNT)
             continue;
         const char *id = request->arguments[i];
@@ -173,7 +180,7 @@ static struct policy_decision decide(const struct request *request, const char *
     return principal_decide(&request->principal, &question);
 }
 
-bool authorize_sees(const struct request *request, enum resource resource, const char *id)
+bool authorize_sees(const struct request *request, enum named_resource resource, const char *id)
 {
     const char *name = authorize_name(request->arena, resource, "", request->principal.account_id, id);
     return decide(request, kinds[resource].view, name).effect == POLICY_ALLOWED;
@@ -224,7 +231,7 @@ static enum code explain(struct request *request, const struct policy_decision *
 enum code authorize_request(struct request *request)
 {
     const struct route *route = request->route;
-    enum resource resource = RESOURCE_ACCOUNT;
+    enum named_resource resource = RESOURCE_ACCOUNT;
     const char *name = NULL;
     if (request->principal.kind == PRINCIPAL_ROOT || route->for_everybody)
         return CODE_OK;
@@ -252,7 +259,8 @@ struct granter authorize_granter(const struct request *request)
 /* --- lists --- */
 
 /* He may list it, and he may know that it is there. */
-static bool is_visible(const struct request *request, enum resource kind, const char *region, const char *id)
+static bool is_visible(const struct request *request, enum named_resource kind, const char *region,
+                       const char *id)
 {
     const char *name = authorize_name(request->arena, kind, region, request->principal.account_id, id);
     return decide(request, request->route->action, name).effect == POLICY_ALLOWED &&
@@ -269,7 +277,7 @@ static bool sees_all(const struct request *request)
 
 enum code authorize_visible(struct request *request, const char **ret_ids)
 {
-    enum resource kind = request->route->lists;
+    enum named_resource kind = request->route->lists;
     DB_RESULT result = NULL;
     *ret_ids = NULL;
     if (sees_all(request))

@@ -9,9 +9,10 @@ struct request;
 struct db;
 
 /* What has a name in policies (arn:aws:…). */
-enum resource {
+enum named_resource {
     RESOURCE_ACCOUNT, /* all that is not one of these */
     RESOURCE_ORGANIZATION,
+    RESOURCE_KEY,
     RESOURCE_IAM_USER,
     RESOURCE_IAM_GROUP,
     RESOURCE_POLICY,
@@ -27,10 +28,10 @@ enum code authorize_request(struct request *request);
 enum code authorize_visible(struct request *request, const char **ret_ids);
 
 /* Whether the caller may know of this resource (none in a region). */
-bool authorize_sees(const struct request *request, enum resource resource, const char *id);
+bool authorize_sees(const struct request *request, enum named_resource resource, const char *id);
 
 /* The name of a resource; `region` is "" where it has none. */
-const char *authorize_name(struct arena *arena, enum resource resource, const char *region,
+const char *authorize_name(struct arena *arena, enum named_resource resource, const char *region,
                            const char *account_id, const char *id);
 
 /* The caller of an authorized request, for what may give authority. */

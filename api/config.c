@@ -51,7 +51,8 @@ static const struct setting settings[] = {
     TEXT_SETTING(postgresql_bin_dir, "postgresql-bin-dir", "/usr/lib/postgresql/15/bin",
                  "programs of the embedded PostgreSQL"),
     TEXT_SETTING(root_key_file, "root-key-file", NULL,
-                 "key of all secrets at rest (STATE/root-key, made at first)"),
+                 "key of all secrets at rest; or $POSTREEVE_ROOT_KEY, or the systemd credential root-key"
+                 " (else STATE/root-key, made at first)"),
     TEXT_SETTING(user, "user", "postreeve", "whom to become when started as root"),
     TEXT_SETTING(service_domain, "service-domain", "postreeve.test", "parent of all test mail domains"),
     TEXT_SETTING(region, "region", "us-east-1", "region of organizations whose creator names none"),
@@ -392,8 +393,6 @@ static bool finish(struct reader *reader)
         config->state_dir = default_state_dir(reader->arena);
     if (config->state_dir == NULL)
         return fail(reader, "say where to keep the state: --state-dir");
-    if (config->root_key_file == NULL)
-        config->root_key_file = arena_printf(reader->arena, "%s/root-key", config->state_dir);
     if (config->http_threads == 0)
         config->http_threads = 2 * sysconf(_SC_NPROCESSORS_ONLN);
     return true;

@@ -19,7 +19,7 @@ struct config {
     const char *state_dir;
     const char *database; /* NULL: the embedded cluster */
     const char *postgresql_bin_dir;
-    const char *root_key_file; /* NULL: STATE/root-key */
+    const char *root_key_file; /* NULL: none was named */
     const char *user;
     const char *log_level;
     const char *log_format;

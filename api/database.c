@@ -1,6 +1,9 @@
 #include "api/database.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "db/migrate.h"
@@ -12,15 +15,58 @@
 
 /* Connections that are not the executor's: workers, notifier, and what an operator runs by hand. */
 #define OTHER_CONNECTIONS 40
+#define ROOT_KEY_VARIABLE "POSTREEVE_ROOT_KEY"
+
+/* Taken out of the environment, where a child or a look into /proc would find it. */
+static bool take_root_key(char *text, struct database *database, uint8_t *ret_key, char *error,
+                          size_t error_size)
+{
+    bool good = root_key_parse(text, strlen(text), ret_key);
+    secret_wipe(text, strlen(text));
+    unsetenv(ROOT_KEY_VARIABLE);
+    snprintf(database->root_key_origin, sizeof(database->root_key_origin), "in " ROOT_KEY_VARIABLE);
+    if (!good)
+        snprintf(error, error_size, ROOT_KEY_VARIABLE " is not 64 hexadecimal digits");
+    return good;
+}
+
+/* From the environment or from the file that was named, not from both; else a credential of systemd, if the unit has one;
+ * else from the state folder. */
+static bool load_root_key(const struct config *config, struct database *database, uint8_t *ret_key,
+                          char *error, size_t error_size)
+{
+    char *origin = database->root_key_origin;
+    size_t size = sizeof(database->root_key_origin);
+    char *variable = getenv(ROOT_KEY_VARIABLE);
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+    char why[400];
+
+    if (variable != NULL && config->root_key_file != NULL) {
+        snprintf(error, error_size, "give " ROOT_KEY_VARIABLE " or --root-key-file, not both");
+        return false;
+    }
+    if (variable != NULL)
+        return take_root_key(variable, database, ret_key, error, error_size);
+    if (config->root_key_file == NULL && credentials != NULL) {
+        snprintf(origin, size, "%s/root-key", credentials);
+        if (access(origin, F_OK) == 0)
+            return root_key_read_credential(origin, ret_key, error, error_size);
+    }
+    if (config->root_key_file != NULL)
+        snprintf(origin, size, "%s", config->root_key_file);
+    else
+        snprintf(origin, size, "%s/root-key", config->state_dir);
+    if (root_key_load(origin, true, ret_key, why, sizeof(why)))
+        return true;
+    snprintf(error, error_size, "--root-key-file: %s", why);
+    return false;
+}
 
 static bool load_keys(const struct config *config, struct database *database, char *error, size_t error_size)
 {
     uint8_t root_key[SECRET_KEY_SIZE];
-    char why[400];
-    if (!root_key_load(config->root_key_file, true, root_key, why, sizeof(why))) {
-        snprintf(error, error_size, "--root-key-file: %s", why);
+    if (!load_root_key(config, database, root_key, error, error_size))
         return false;
-    }
     bool good = secret_derive(root_key, "secrets at rest", database->secret_key.bytes) &&
                 secret_derive(root_key, "audit log heads", database->audit_key.bytes) &&
                 secret_fingerprint(root_key, database->fingerprint);
@@ -97,6 +143,17 @@ void database_close(struct database *database)
     database->lock_fd = -1;
 }
 
+/* Whether the file holds the key of another account, which must not be lost. */
+static bool is_of_another(const char *path, const char *account_id)
+{
+    const char *theirs = account_id;
+    json_t *json = json_load_file(path, 0, NULL);
+    json_unpack(json, "{s:s}", "account_id", &theirs);
+    bool other = strcmp(theirs, account_id) != 0;
+    json_decref(json);
+    return other;
+}
+
 bool database_publish_root_key(const struct access_key *key, const char *account_id, void *argument)
 {
     const struct config *config = argument;
@@ -104,6 +161,8 @@ bool database_publish_root_key(const struct access_key *key, const char *account
     struct buffer json = {.arena = arena};
     char error[512];
     const char *path = arena_printf(arena, "%s/root-access-key.json", config->state_dir);
+    if (is_of_another(path, account_id))
+        path = arena_printf(arena, "%s/root-access-key-%s.json", config->state_dir, account_id);
 
     out_begin_object(&json);
     out_member(&json, "access_key_id", key->access_key_id);
@@ -136,7 +195,7 @@ static bool prepare_identities(struct db *db, const struct database *database, c
     if (code == CODE_OK && !same) {
         snprintf(error, error_size,
                  "the root key %s is not the one that this database's secrets are sealed with: give that one",
-                 config->root_key_file);
+                 database->root_key_origin);
         return false;
     }
     if (code == CODE_OK)

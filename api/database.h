@@ -15,6 +15,7 @@ struct database {
     struct secret_key secret_key;
     struct secret_key audit_key;               /* signs the audit log */
     char fingerprint[SECRET_FINGERPRINT_SIZE]; /* of the root key */
+    char root_key_origin[512];                 /* where it came from, for messages */
 };
 
 enum database_use {
@@ -38,5 +39,5 @@ void database_close(struct database *database);
 bool database_prepare(const struct database *database, const struct db_environment *environment,
                       const struct config *config, char *error, size_t error_size);
 
-/* STATE/root-access-key.json: an identity_publish whose argument is the configuration. */
+/* STATE/root-access-key.json, or beside it when that is of another account: an identity_publish whose argument is the configuration. */
 bool database_publish_root_key(const struct access_key *key, const char *account_id, void *argument);

@@ -4,18 +4,23 @@
 #include <string.h>
 
 #include "api/route.h"
+#include "model/account.h"
 #include "model/audit.h"
 #include "model/directory.h"
+#include "model/entity.h"
+#include "model/group.h"
 #include "model/health.h"
 #include "model/iam.h"
 #include "model/json_out.h"
+#include "model/key.h"
 #include "model/limit.h"
 #include "model/operation.h"
 #include "model/organization.h"
 #include "model/region.h"
+#include "model/resource.h"
 #include "model/user.h"
 
-#define MAX_TABLES 64
+#define MAX_TABLES 128
 
 /* Tables of answers; those of bodies and queries are found in the routes. */
 static const struct field_table *const answers[] = {
@@ -28,6 +33,9 @@ static const struct field_table *const answers[] = {
     &alias_table,
     &limit_table,
     &region_table,
+    &account_table,
+    &usage_table,
+    &key_table,
     &audit_event_table,
     &audit_verification_table,
     &iam_user_table,
@@ -37,6 +45,14 @@ static const struct field_table *const answers[] = {
     &access_key_table,
     &session_table,
     &simulation_result_table,
+    &group_table,
+    &member_table,
+    &membership_table,
+    &entity_result_table,
+    &resource_table,
+    &booking_options_table,
+    &delegate_table,
+    &booking_decision_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)

@@ -4,6 +4,7 @@
 #include "api/authorize.h"
 #include "db/organization.h"
 #include "db/organization_health.h"
+#include "model/key.h"
 
 enum code create_organization(struct request *request)
 {
@@ -21,6 +22,9 @@ enum code create_organization(struct request *request)
                            "See GET /v1/regions for the regions.");
         code = CODE_VALIDATION_FAILED;
     }
+    /* Who may not see a key may not use it. */
+    if (organization.key_id != NULL && !authorize_sees(request, RESOURCE_KEY, organization.key_id))
+        code = key_is_unknown(&request->problem);
     if (code == CODE_OK)
         code = organization_create(request->db, &change, &organization);
     return response_change(request, &change, code);

@@ -114,6 +114,23 @@ static void copy(struct note *note, const struct audit_refusal *refusal)
     note->omitted = 0;
 }
 
+/* One event tells of all that are omitted: only what holds for each of them. */
+static void keep_common(char *kept, const char *text)
+{
+    if (strcmp(kept, text != NULL ? text : "") != 0)
+        *kept = '\0';
+}
+
+static void omit(struct note *omitted, const struct audit_refusal *refusal)
+{
+    if (omitted->omitted == 0)
+        copy(omitted, refusal);
+    keep_common(omitted->account_id, refusal->account_id);
+    keep_common(omitted->access_key_id, refusal->access_key_id);
+    keep_common(omitted->source_address, refusal->source_address); /* of an IPv6 /64 there are many */
+    omitted->omitted++;
+}
+
 void refusals_add(struct refusals *refusals, const struct audit_refusal *refusal)
 {
     char name[48];
@@ -130,17 +147,14 @@ void refusals_add(struct refusals *refusals, const struct audit_refusal *refusal
         refusals->count++;
         caller->written++;
     } else {
-        int64_t omitted = caller->omitted.omitted;
-        if (omitted == 0)
-            copy(&caller->omitted, refusal);
-        caller->omitted.omitted = omitted + 1;
+        omit(&caller->omitted, refusal);
     }
     pthread_mutex_unlock(&refusals->mutex);
 }
 
 /* --- writing --- */
 
-/* What is to be told of a caller whose time is over: of several that share a place, only what holds for all of them. */
+/* What is to be told of a caller whose time is over; several may share a place. */
 static void take_omitted(struct refusals *refusals, struct caller *caller, struct note *note)
 {
     struct note *omitted = &caller->omitted;

@@ -11,6 +11,7 @@
 #include "api/hash_gate.h"
 #include "api/problem.h"
 #include "api/waiting.h"
+#include "model/digest.h"
 #include "model/fault_point.h"
 #include "model/id.h"
 #include "model/log.h"
@@ -173,7 +174,12 @@ static enum code check_arguments(struct request *request)
         {"organization_id", id_is_organization, CODE_ORGANIZATION_NOT_FOUND},
         {"user_id", id_is_uuid, CODE_USER_NOT_FOUND},
         {"directory_id", id_is_directory, CODE_DIRECTORY_NOT_FOUND},
+        {"group_id", id_is_uuid, CODE_GROUP_NOT_FOUND},
+        {"resource_id", id_is_resource, CODE_RESOURCE_NOT_FOUND},
+        {"member_id", id_is_uuid, CODE_ENTITY_NOT_FOUND},
+        {"entity_id", id_is_uuid, CODE_ENTITY_NOT_FOUND},
         {"operation_id", id_is_uuid, CODE_OPERATION_NOT_FOUND},
+        {"key_id", id_is_uuid, CODE_KEY_NOT_FOUND},
         {"iam_user_id", id_is_uuid, CODE_IAM_USER_NOT_FOUND},
         {"iam_group_id", id_is_uuid, CODE_IAM_GROUP_NOT_FOUND},
         {"policy_id", id_is_uuid, CODE_POLICY_NOT_FOUND},
@@ -358,15 +364,14 @@ static enum code take_validate_only(struct request *request)
 static const char *fingerprint(struct request *request)
 {
     struct buffer text = request_buffer(request);
-    struct buffer hex = request_buffer(request);
     unsigned char mac[SECRET_MAC_SIZE];
+    char *hex = arena_alloc(request->arena, 2 * sizeof(mac) + 1);
     buffer_printf(&text, "%s\n%s\n", request->path, request->query);
     buffer_append(&text, request->body.data, request->body.length);
     if (!secret_mac(request->app->secret_key->bytes, text.data, text.length, mac))
         return NULL;
-    for (unsigned i = 0; i < sizeof(mac); i++)
-        buffer_printf(&hex, "%02x", mac[i]);
-    return buffer_string(&hex);
+    digest_to_hex(mac, sizeof(mac), hex);
+    return hex;
 }
 
 static enum code read_idempotency_key(struct request *request)
@@ -554,7 +559,12 @@ void request_run_batch(struct request *first, struct db *db)
     }
     if (!db_is_clean(db))
         LOG(LOG_ERROR, "a read left a transaction open");
-    for (; request != NULL; request = request->next) {
+    for (; request != NULL; request = request->next, count++) {
+        /* Who was refused stays so: it is noted and counted once. */
+        if (!request->admitted && codes[count] != CODE_DATABASE_UNAVAILABLE) {
+            finish(request, codes[count]);
+            continue;
+        }
         request->problem = (struct problem){.arena = request->arena};
         request_run(request, db);
     }

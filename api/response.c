@@ -1,11 +1,11 @@
 #include "api/response.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 #include <strings.h>
 
 #include "api/problem.h"
 #include "api/request.h"
+#include "model/digest.h"
 #include "model/text.h"
 
 void response_header(struct request *request, const char *name, const char *value)
@@ -107,14 +107,11 @@ enum code response_kept(struct request *request, const struct answer *answer)
 /* Of what has no version: the same bytes, the same tag. */
 static const char *etag_of(struct arena *arena, const struct buffer *body)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    struct buffer etag = {.arena = arena};
-    EVP_Digest(body->data, body->length, digest, NULL, EVP_sha256(), NULL);
-    buffer_byte(&etag, '"');
-    for (unsigned i = 0; i < 12; i++)
-        buffer_printf(&etag, "%02x", digest[i]);
-    buffer_byte(&etag, '"');
-    return buffer_string(&etag);
+    unsigned char digest[DIGEST_SIZE];
+    char hex[2 * 12 + 1];
+    digest_sha256(body->data, body->length, digest);
+    digest_to_hex(digest, 12, hex);
+    return arena_printf(arena, "\"%s\"", hex);
 }
 
 enum code response_answer(struct request *request, const struct answer *answer, enum code code)

@@ -10,6 +10,7 @@
 
 #define ROUTE_MAX_ARGUMENTS 3
 
+struct entity_kind;
 struct request;
 
 enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_COUNT };
@@ -32,7 +33,7 @@ struct route {
     const char *action; /* NULL: open to everybody (OPEN_ROUTE) */
     bool only_reads;    /* although its method is not GET */
     bool for_everybody; /* who has a credential needs no permission */
-    enum resource
+    enum named_resource
         lists; /* what of them the caller may see the handler asks authorize_visible; else RESOURCE_ACCOUNT */
     enum lane lane;
     int status; /* of a success */
@@ -44,6 +45,7 @@ struct route {
     enum field_mode body_mode;
     bool body_optional;
     const struct field_table *query;
+    const struct entity_kind *entity; /* what the operation is on, where kinds share the handler */
 };
 
 /* THE table. */

@@ -1,21 +1,31 @@
 /* THE table of operations: what is not here does not exist. */
+#include "api/account.h"
 #include "api/audit.h"
 #include "api/directory.h"
 #include "api/docs.h"
+#include "api/entity.h"
+#include "api/group.h"
 #include "api/iam.h"
+#include "api/key.h"
 #include "api/metrics.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
+#include "api/resource.h"
 #include "api/service.h"
 #include "api/session.h"
 #include "api/user.h"
+#include "db/account.h"
 #include "db/audit.h"
 #include "db/directory.h"
+#include "db/group.h"
 #include "db/iam.h"
 #include "db/iam_session.h"
+#include "db/master_key.h"
 #include "db/operation.h"
 #include "db/organization.h"
+#include "db/resource.h"
+#include "db/usage.h"
 #include "db/user.h"
 
 /* A route cannot be written without an action; what is open says so. */
@@ -38,6 +48,8 @@
 #define QUEUE(function)   .queue = (function)
 #define BODY(table, mode) .body = &(table), .body_mode = (mode)
 #define QUERY(table)      .query = (&(table))
+#define OF(kind)          .entity = (&(kind))
+#define ONLY_READS        .only_reads = true
 #define PLAIN             .body = NULL
 /* Answers about those of these that the caller may see. */
 #define LISTS(resource) .lists = RESOURCE_##resource
@@ -49,6 +61,25 @@
 #define IAM_GROUP    "/v1/iam/groups/{iam_group_id}"
 #define IAM_POLICY   "/v1/iam/policies/{policy_id}"
 #define ACCESS_KEYS  IAM_USER "/access-keys"
+#define GROUP        ORGANIZATION "/groups/{group_id}"
+#define RESOURCE     ORGANIZATION "/resources/{resource_id}"
+
+/* What users, groups and resources have alike; users under the plain names. */
+#define ENTITY_ROUTES(path, suffix, kind)                                                                  \
+    SHARED_ROUTE(POST, path "/enable", "workmail:RegisterToWorkMail", "RegisterToWorkMail" suffix,         \
+                 LANE_FAST, 200, register_to_workmail, BODY(enable_table, FIELD_CREATE),                   \
+                 .body_optional = true, OF(kind)),                                                         \
+        SHARED_ROUTE(POST, path "/disable", "workmail:DeregisterFromWorkMail",                             \
+                     "DeregisterFromWorkMail" suffix, LANE_FAST, 200, deregister_from_workmail, OF(kind)), \
+        SHARED_ROUTE(GET, path "/aliases", "workmail:ListAliases", "ListAliases" suffix, LANE_FAST, 200,   \
+                     list_aliases, QUERY(alias_query_table), OF(kind)),                                    \
+        SHARED_ROUTE(POST, path "/aliases", "workmail:CreateAlias", "CreateAlias" suffix, LANE_FAST, 201,  \
+                     create_alias, BODY(alias_table, FIELD_CREATE), OF(kind)),                             \
+        SHARED_ROUTE(DELETE, path "/aliases/{email}", "workmail:DeleteAlias", "DeleteAlias" suffix,        \
+                     LANE_FAST, 204, delete_alias, OF(kind)),                                              \
+        SHARED_ROUTE(PUT, path "/primary-email", "workmail:UpdatePrimaryEmailAddress",                     \
+                     "UpdatePrimaryEmailAddress" suffix, LANE_FAST, 200, update_primary_email_address,     \
+                     BODY(primary_email_table, FIELD_CREATE), OF(kind))
 
 const struct route routes[] = {
     OPEN_ROUTE("/healthz", "GetHealth", get_health),
@@ -60,8 +91,23 @@ const struct route routes[] = {
     ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN),
     OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
 
+    ROUTE(GET, "/v1/account", "workmail", "DescribeAccount", LANE_FAST, 200, describe_account, PLAIN),
+    ROUTE(PATCH, "/v1/account", "workmail", "UpdateAccount", LANE_FAST, 200, update_account,
+          BODY(account_table, FIELD_UPDATE)),
+    /* It ends all identities of the account: full access to mail does not allow it. */
+    ROUTE(DELETE, "/v1/account", "iam", "CloseAccount", LANE_FAST, 204, close_account,
+          QUERY(account_closing_query)),
+    ROUTE(GET, "/v1/account/usage", "workmail", "GetAccountUsage", LANE_SLOW, 200, get_account_usage,
+          QUERY(usage_query_table)),
     ROUTE(GET, "/v1/account/limits", "workmail", "ListLimits", LANE_FAST, 200, list_limits, PLAIN),
     ROUTE(GET, "/v1/regions", "workmail", "ListRegions", LANE_FAST, 200, list_regions, PLAIN),
+
+    ROUTE(POST, "/v1/keys", "kms", "CreateKey", LANE_FAST, 201, create_key, BODY(new_key_table, FIELD_CREATE),
+          .body_optional = true),
+    ROUTE(GET, "/v1/keys", "kms", "ListKeys", LANE_FAST, 200, list_keys, QUERY(key_query_table), LISTS(KEY)),
+    ROUTE(GET, "/v1/keys/{key_id}", "kms", "DescribeKey", LANE_FAST, 200, describe_key, PLAIN),
+    ROUTE(PATCH, "/v1/keys/{key_id}", "kms", "UpdateKey", LANE_FAST, 200, update_key,
+          BODY(key_table, FIELD_UPDATE)),
 
     ROUTE(POST, "/v1/organizations", "workmail", "CreateOrganization", LANE_FAST, 202, create_organization,
           BODY(organization_table, FIELD_CREATE)),
@@ -98,24 +144,74 @@ const struct route routes[] = {
 
     ROUTE(POST, ORGANIZATION "/users", "workmail", "CreateUser", LANE_FAST, 201, create_user,
           BODY(user_table, FIELD_CREATE)),
-    ROUTE(GET, ORGANIZATION "/users", "workmail", "ListUsers", LANE_FAST, 200, list_users, QUEUE(queue_users),
-          QUERY(user_query_table)),
-    ROUTE(GET, USER, "workmail", "DescribeUser", LANE_FAST, 200, describe_user, QUEUE(queue_user)),
-    ROUTE(PATCH, USER, "workmail", "UpdateUser", LANE_FAST, 200, update_user, BODY(user_table, FIELD_UPDATE)),
-    ROUTE(DELETE, USER, "workmail", "DeleteUser", LANE_FAST, 204, delete_user, PLAIN),
-    ROUTE(POST, USER "/enable", "workmail", "RegisterToWorkMail", LANE_FAST, 200, register_to_workmail,
-          BODY(enable_user_table, FIELD_CREATE), .body_optional = true),
-    ROUTE(POST, USER "/disable", "workmail", "DeregisterFromWorkMail", LANE_FAST, 200,
-          deregister_from_workmail, PLAIN),
+    ROUTE(GET, ORGANIZATION "/users", "workmail", "ListUsers", LANE_FAST, 200, list_entities,
+          QUEUE(queue_entities), QUERY(user_query_table), OF(user_kind)),
+    ROUTE(GET, USER, "workmail", "DescribeUser", LANE_FAST, 200, describe_entity, QUEUE(queue_entity),
+          OF(user_kind)),
+    ROUTE(PATCH, USER, "workmail", "UpdateUser", LANE_FAST, 200, update_user, BODY(user_table, FIELD_UPDATE),
+          OF(user_kind)),
+    ROUTE(DELETE, USER, "workmail", "DeleteUser", LANE_FAST, 204, delete_entity, OF(user_kind)),
     ROUTE(POST, USER "/reset-password", "workmail", "ResetPassword", LANE_FAST, 204, reset_password,
-          BODY(reset_password_table, FIELD_CREATE)),
-    ROUTE(GET, USER "/aliases", "workmail", "ListAliases", LANE_FAST, 200, list_aliases,
-          QUERY(alias_query_table)),
-    ROUTE(POST, USER "/aliases", "workmail", "CreateAlias", LANE_FAST, 201, create_alias,
-          BODY(alias_table, FIELD_CREATE)),
-    ROUTE(DELETE, USER "/aliases/{email}", "workmail", "DeleteAlias", LANE_FAST, 204, delete_alias, PLAIN),
-    ROUTE(PUT, USER "/primary-email", "workmail", "UpdatePrimaryEmailAddress", LANE_FAST, 200,
-          update_primary_email_address, BODY(primary_email_table, FIELD_CREATE)),
+          BODY(reset_password_table, FIELD_CREATE), OF(user_kind)),
+    ENTITY_ROUTES(USER, "", user_kind),
+    ROUTE(GET, USER "/groups", "workmail", "ListGroupsForEntity", LANE_FAST, 200, list_groups_for_entity,
+          QUERY(membership_query_table), OF(user_kind)),
+    SHARED_ROUTE(POST, ORGANIZATION "/users/enable", "workmail:RegisterToWorkMail",
+                 "RegisterToWorkMailForUsers", LANE_SLOW, 200, register_several,
+                 BODY(entity_ids_table, FIELD_CREATE), OF(user_kind)),
+    SHARED_ROUTE(POST, ORGANIZATION "/users/disable", "workmail:DeregisterFromWorkMail",
+                 "DeregisterFromWorkMailForUsers", LANE_SLOW, 200, deregister_several,
+                 BODY(entity_ids_table, FIELD_CREATE), OF(user_kind)),
+
+    ROUTE(POST, ORGANIZATION "/groups", "workmail", "CreateGroup", LANE_FAST, 201, create_group,
+          BODY(group_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/groups", "workmail", "ListGroups", LANE_FAST, 200, list_entities,
+          QUEUE(queue_entities), QUERY(group_query_table), OF(group_kind)),
+    ROUTE(GET, GROUP, "workmail", "DescribeGroup", LANE_FAST, 200, describe_entity, QUEUE(queue_entity),
+          OF(group_kind)),
+    ROUTE(PATCH, GROUP, "workmail", "UpdateGroup", LANE_FAST, 200, update_group,
+          BODY(group_table, FIELD_UPDATE), OF(group_kind)),
+    ROUTE(DELETE, GROUP, "workmail", "DeleteGroup", LANE_FAST, 204, delete_entity, OF(group_kind)),
+    ROUTE(GET, GROUP "/members", "workmail", "ListGroupMembers", LANE_FAST, 200, list_group_members,
+          QUERY(member_query_table), OF(group_kind)),
+    ROUTE(PUT, GROUP "/members/{member_id}", "workmail", "AssociateMemberToGroup", LANE_FAST, 200,
+          associate_member_to_group, OF(group_kind)),
+    ROUTE(DELETE, GROUP "/members/{member_id}", "workmail", "DisassociateMemberFromGroup", LANE_FAST, 204,
+          disassociate_member_from_group, OF(group_kind)),
+    SHARED_ROUTE(GET, GROUP "/groups", "workmail:ListGroupsForEntity", "ListGroupsForEntityForGroup",
+                 LANE_FAST, 200, list_groups_for_entity, QUERY(membership_query_table), OF(group_kind)),
+    SHARED_ROUTE(POST, ORGANIZATION "/groups/enable", "workmail:RegisterToWorkMail",
+                 "RegisterToWorkMailForGroups", LANE_SLOW, 200, register_several,
+                 BODY(entity_ids_table, FIELD_CREATE), OF(group_kind)),
+    SHARED_ROUTE(POST, ORGANIZATION "/groups/disable", "workmail:DeregisterFromWorkMail",
+                 "DeregisterFromWorkMailForGroups", LANE_SLOW, 200, deregister_several,
+                 BODY(entity_ids_table, FIELD_CREATE), OF(group_kind)),
+    ENTITY_ROUTES(GROUP, "ForGroup", group_kind),
+
+    ROUTE(POST, ORGANIZATION "/resources", "workmail", "CreateResource", LANE_FAST, 201, create_resource,
+          BODY(resource_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/resources", "workmail", "ListResources", LANE_FAST, 200, list_entities,
+          QUEUE(queue_entities), QUERY(resource_query_table), OF(resource_kind)),
+    ROUTE(GET, RESOURCE, "workmail", "DescribeResource", LANE_FAST, 200, describe_entity, QUEUE(queue_entity),
+          OF(resource_kind)),
+    ROUTE(PATCH, RESOURCE, "workmail", "UpdateResource", LANE_FAST, 200, update_resource,
+          BODY(resource_table, FIELD_UPDATE), OF(resource_kind)),
+    ROUTE(DELETE, RESOURCE, "workmail", "DeleteResource", LANE_FAST, 204, delete_entity, OF(resource_kind)),
+    SHARED_ROUTE(POST, ORGANIZATION "/resources/remove", "workmail:DeleteResource", "DeleteResources",
+                 LANE_SLOW, 200, delete_several, BODY(entity_ids_table, FIELD_CREATE), OF(resource_kind)),
+    ROUTE(GET, RESOURCE "/booking-options", "workmail", "GetBookingOptions", LANE_FAST, 200,
+          get_booking_options, OF(resource_kind)),
+    ROUTE(PUT, RESOURCE "/booking-options", "workmail", "PutBookingOptions", LANE_FAST, 200,
+          put_booking_options, BODY(booking_options_table, FIELD_CREATE), OF(resource_kind)),
+    ROUTE(POST, RESOURCE "/booking-decisions", "workmail", "TestBookingRequest", LANE_FAST, 200,
+          test_booking_request, BODY(booking_request_table, FIELD_CREATE), ONLY_READS, OF(resource_kind)),
+    ROUTE(GET, RESOURCE "/delegates", "workmail", "ListResourceDelegates", LANE_FAST, 200,
+          list_resource_delegates, QUERY(delegate_query_table), OF(resource_kind)),
+    ROUTE(PUT, RESOURCE "/delegates/{entity_id}", "workmail", "AssociateDelegateToResource", LANE_FAST, 200,
+          associate_delegate_to_resource, OF(resource_kind)),
+    ROUTE(DELETE, RESOURCE "/delegates/{entity_id}", "workmail", "DisassociateDelegateFromResource",
+          LANE_FAST, 204, disassociate_delegate_from_resource, OF(resource_kind)),
+    ENTITY_ROUTES(RESOURCE, "ForResource", resource_kind),
 
     ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
           QUERY(audit_query_table), LISTS(ORGANIZATION)),

@@ -36,6 +36,7 @@
 /* All bodies together: who is refused may come again, who fills the memory ends the service for everybody. */
 #define BUFFERED_LIMIT ((size_t)256 * 1024 * 1024)
 #define TICK_MS        250
+#define HALF_SENT_MS   1000 /* how long a request takes to come before its client is looked after */
 
 /* What a connection is at. Each phase but WORK has one length of time for all, so that the connections of a phase,
  * in the order in which they came to it, are in the order of their deadlines. libmicrohttpd's own time-out counts from
@@ -69,12 +70,12 @@ struct exchange {
     struct connection *connection;
     enum progress progress;
     size_t discarded;
+    enum code refusal; /* of a body that is discarded */
     int64_t start_us;
     const char *uri_end; /* as sent: the HTTP version stands behind it, unless there is a NUL in it */
     size_t sent;
-    size_t buffered; /* reserved for the body */
-    bool has_body;   /* says that it has */
-    bool closes;     /* the connection ends with the answer */
+    bool has_body; /* says that it has */
+    bool closes;   /* the connection ends with the answer */
 };
 
 struct server {
@@ -137,6 +138,23 @@ static void cut_late_connections(struct server *server)
             shutdown(connection->reader.fd, SHUT_RDWR);
             enter_phase(server, connection,
                         (enum phase)phase); /* at the end: it will be gone before its turn */
+        }
+    }
+}
+
+/* libmicrohttpd misses the end of what a client sends when it comes together with the bytes before it: it would wait for
+ * the rest of the request until its time is over. */
+static void drop_half_sent_requests(struct server *server)
+{
+    static const enum phase phases[] = {PHASE_HEAD, PHASE_BODY};
+    int64_t before = now_ms() - HALF_SENT_MS;
+    for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        struct connection *connection = TAILQ_FIRST(&server->phases[phases[i]]);
+        for (; connection != NULL && connection->since_ms <= before;
+             connection = TAILQ_NEXT(connection, link)) {
+            char byte;
+            if (recv(connection->reader.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+                shutdown(connection->reader.fd, SHUT_RDWR);
         }
     }
 }
@@ -279,18 +297,14 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-/* Before a byte of the body is read: only for who has some credential or brings one to sign in, and while there is room. */
-static enum code reserve_body(struct exchange *exchange, size_t length)
+/* Before a byte of the body is read: only for who has some credential or brings one to sign in, and while there is room. What is only announced
+ * takes none: a few who never send what they announce would keep out all others. */
+static enum code admit_body(const struct exchange *exchange)
 {
-    struct request *request = &exchange->request;
-    struct server *server = exchange->server;
+    const struct request *request = &exchange->request;
     if (request->route->action != NULL && request->authorization == NULL && request->cookies == NULL)
         return CODE_UNAUTHENTICATED;
-    if (server->buffered + length > BUFFERED_LIMIT)
-        return CODE_OVERLOADED;
-    exchange->buffered = length;
-    server->buffered += length;
-    return CODE_OK;
+    return exchange->server->buffered < BUFFERED_LIMIT ? CODE_OK : CODE_OVERLOADED;
 }
 
 /* False when it cannot be told. */
@@ -338,9 +352,7 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
         return CODE_PAYLOAD_TOO_LARGE;
     if (!request_find_route(request))
         return CODE_ANSWERED;
-    if (head.transfer_encoding != NULL)
-        length = BODY_LIMIT;
-    return length > 0 ? reserve_body(exchange, (size_t)length) : CODE_OK;
+    return length > 0 || head.transfer_encoding != NULL ? admit_body(exchange) : CODE_OK;
 }
 
 /* --- answering --- */
@@ -413,11 +425,19 @@ static void submit(struct server *server)
 
 static enum MHD_Result read_body(struct exchange *exchange, const char *data, size_t *size)
 {
+    struct server *server = exchange->server;
+    struct buffer *body = &exchange->request.body;
     size_t length = *size;
     *size = 0;
-    if (exchange->progress == READING && exchange->request.body.length + length <= BODY_LIMIT) {
-        buffer_append(&exchange->request.body, data, length);
-        return MHD_YES;
+    if (exchange->progress == READING) {
+        exchange->refusal = body->length + length > BODY_LIMIT           ? CODE_PAYLOAD_TOO_LARGE
+                            : server->buffered + length > BUFFERED_LIMIT ? CODE_OVERLOADED
+                                                                         : CODE_OK;
+        if (exchange->refusal == CODE_OK) {
+            server->buffered += length;
+            buffer_append(body, data, length);
+            return MHD_YES;
+        }
     }
     exchange->progress = DISCARDING;
     exchange->discarded += length;
@@ -451,8 +471,7 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *handle,
     case DISCARDING:
         if (*size > 0)
             return read_body(exchange, data, size);
-        return exchange->progress == READING ? start_work(exchange)
-                                             : refuse(exchange, CODE_PAYLOAD_TOO_LARGE);
+        return exchange->progress == READING ? start_work(exchange) : refuse(exchange, exchange->refusal);
     case ANSWERABLE:
         return send_answer(exchange);
     case WORKING:
@@ -503,7 +522,7 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
     *context = NULL;
     if (exchange->request.request_id != NULL)
         log_request(exchange, why);
-    server->buffered -= exchange->buffered;
+    server->buffered -= exchange->request.body.length;
     server->in_flight--;
     metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, -1);
     count_request(exchange);
@@ -655,6 +674,7 @@ static void *run(void *argument)
 {
     struct server *server = argument;
     int64_t swept_ms = now_ms();
+    int64_t looked_ms = swept_ms;
     int64_t stop_ms = 0;
 
     for (;;) {
@@ -663,6 +683,10 @@ static void *run(void *argument)
         if (now - swept_ms >= TICK_MS) {
             cut_late_connections(server);
             swept_ms = now;
+        }
+        if (now - looked_ms >= HALF_SENT_MS) {
+            drop_half_sent_requests(server);
+            looked_ms = now;
         }
         if (!server->stopping)
             continue;

@@ -3,7 +3,6 @@
 #include "api/app.h"
 #include "api/problem.h"
 #include "db/embedded_files.h"
-#include "db/limit.h"
 #include "db/notifier.h"
 #include "model/json_out.h"
 #include "model/region.h"
@@ -81,11 +80,4 @@ enum code list_regions(struct request *request)
     out_end_array(&body);
     out_end_object(&body);
     return response_json(request, 200, &body);
-}
-
-enum code list_limits(struct request *request)
-{
-    struct buffer body = request_buffer(request);
-    enum code code = limit_list(request->db, request->principal.account_id, &request->problem, &body);
-    return code == CODE_OK ? response_json(request, 200, &body) : code;
 }

@@ -9,4 +9,3 @@ enum code get_version(struct request *request);
 enum code get_openapi(struct request *request);
 enum code get_problem(struct request *request);
 enum code list_regions(struct request *request);
-enum code list_limits(struct request *request);

@@ -13,7 +13,7 @@
 #define AUDIT_VALUE_COUNT 13
 
 /* The hash of the row whose AUDIT_VALUES begin at a column. */
-bool audit_hash_row(struct buffer *scratch, const char *previous, int64_t sequence, const PGresult *result,
+void audit_hash_row(struct buffer *scratch, const char *previous, int64_t sequence, const PGresult *result,
                     int row, int first_column, char ret_hash[static AUDIT_HASH_LENGTH + 1]);
 
 /* A bigint column. */

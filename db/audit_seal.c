@@ -21,14 +21,14 @@ int64_t audit_number(const PGresult *result, int row, int column)
     return strtoll(PQgetvalue(result, row, column), NULL, 10);
 }
 
-bool audit_hash_row(struct buffer *scratch, const char *previous, int64_t sequence, const PGresult *result,
+void audit_hash_row(struct buffer *scratch, const char *previous, int64_t sequence, const PGresult *result,
                     int row, int first_column, char ret_hash[static AUDIT_HASH_LENGTH + 1])
 {
     const char *values[AUDIT_VALUE_COUNT];
     for (int i = 0; i < AUDIT_VALUE_COUNT; i++)
         values[i] =
             PQgetisnull(result, row, first_column + i) ? NULL : PQgetvalue(result, row, first_column + i);
-    return audit_hash(scratch, previous, sequence, values, AUDIT_VALUE_COUNT, ret_hash);
+    audit_hash(scratch, previous, sequence, values, AUDIT_VALUE_COUNT, ret_hash);
 }
 
 /* --- a batch --- */
@@ -170,8 +170,7 @@ static enum code move_events(struct db *db, struct change *change, struct sealin
         if (!is_sealed(chain))
             continue;
         chain->head.sequence++;
-        if (!audit_hash_row(&scratch, chain->head.hash, chain->head.sequence, batch, row, 1, hash))
-            return CODE_INTERNAL_ERROR;
+        audit_hash_row(&scratch, chain->head.hash, chain->head.sequence, batch, row, 1, hash);
         chain->head.hash = arena_string(change->arena, hash);
         add_item(&ids, PQgetvalue(batch, row, 0));
         add_item(&sequences, row_integer(change->arena, chain->head.sequence));

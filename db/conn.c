@@ -482,7 +482,7 @@ enum code db_finish(struct db *db, struct problem *problem)
 
 unsigned db_position(const struct db *db)
 {
-    /* What was queued and collected before counts no more: the next statement is the first again. */
+    /* When nothing is left to be read, the next statement begins the queue anew. */
     return db->head == db->tail ? 0 : db->tail;
 }
 

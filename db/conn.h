@@ -24,7 +24,7 @@ struct db_environment {
     const char *conninfo; /* libpq connection string or URI */
     const struct settings *settings;
     struct notifier *notifier;           /* told of enqueued jobs; NULL in commands */
-    const struct secret_key *secret_key; /* of secrets at rest; NULL in commands */
+    const struct secret_key *secret_key; /* of secrets at rest */
     struct metrics *metrics;             /* NULL in commands */
 };
 

@@ -3,14 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "db/account.h"
+#include "db/master_key.h"
 #include "db/notifier.h"
 #include "db/row.h"
+#include "model/account.h"
 #include "model/id.h"
 #include "model/json_out.h"
 #include "model/secret.h"
 
-/* Inside the transaction, unlike the jobs' hint: a revocation must not be lost. */
-static void queue_identity_notice(struct db *db)
+void identity_queue_notice(struct db *db)
 {
     static const struct statement notice = {"SELECT pg_notify('" NOTIFIER_IDENTITY_CHANNEL "', '')", 0};
     db_queue_parameters(db, &notice, NULL, 0);
@@ -33,6 +35,8 @@ struct making {
     struct access_key access_key;
     identity_publish *publish;
     void *argument;
+    const struct new_account *account;
+    const char *account_id;
     const char *name;
     const char *const *policies;
     const char *iam_user_id;
@@ -89,16 +93,45 @@ static void note_user(struct change *change, const struct making *making)
     out_end_object(after);
 }
 
+static void note_account(struct change *change, const struct making *making)
+{
+    struct buffer *after = &change->audit.after;
+    change->account_id = making->account_id;
+    change->audit.target = "/v1/account";
+    after->arena = change->arena;
+    out_begin_object(after);
+    out_member(after, "account_id", making->account_id);
+    out_member(after, "name", making->account->name);
+    out_member_boolean(after, "is_trial", making->account->is_trial);
+    out_member(after, "access_key_id", making->access_key.access_key_id);
+    out_end_object(after);
+}
+
+/* Queues an account and its root access key. */
+static enum code queue_account(struct db *db, struct change *change, struct making *making)
+{
+    static const struct statement insert = {
+        "INSERT INTO account (account_id, name, is_trial) VALUES ($1, $2, $3)", 3};
+    char account_id[ACCOUNT_ID_LENGTH + 1];
+    if (!secret_random_text(account_id, ACCOUNT_ID_LENGTH, "123456789") ||
+        !identity_new_key(&making->access_key))
+        return CODE_INTERNAL_ERROR;
+    making->account_id = arena_string(change->arena, account_id);
+    DB_QUEUE(db, &insert, making->account_id, making->account->name, row_boolean(making->account->is_trial));
+    enum code code = master_key_queue_default(db, change->arena, making->key, making->account_id);
+    if (code != CODE_OK)
+        return code;
+    note_account(change, making);
+    return queue_access_key(db, change, making, making->account_id);
+}
+
 static enum code bootstrap_body(struct db *db, struct change *change, void *argument)
 {
     /* Two services that start at once: the second waits, and finds the account. */
     static const struct statement lock = {"LOCK TABLE account IN SHARE ROW EXCLUSIVE MODE", 0};
     static const struct statement count = {"SELECT count(*) FROM account", 0};
-    static const struct statement insert = {"INSERT INTO account (account_id, name) VALUES ($1, 'Postreeve')",
-                                            1};
     struct making *making = argument;
     DB_RESULT result = NULL;
-    char account_id[13];
 
     db_queue_parameters(db, &lock, NULL, 0);
     db_queue_parameters(db, &count, NULL, 0);
@@ -110,27 +143,41 @@ static enum code bootstrap_body(struct db *db, struct change *change, void *argu
     making->done = strcmp(PQgetvalue(result, 0, 0), "0") == 0;
     if (!making->done)
         return CODE_OK;
-    if (!secret_random_text(account_id, sizeof(account_id) - 1, "123456789") ||
-        !identity_new_key(&making->access_key))
-        return CODE_INTERNAL_ERROR;
-    DB_QUEUE(db, &insert, account_id);
-    change->account_id = arena_string(change->arena, account_id);
-    note_access_key(change, making->access_key.access_key_id, NULL, "ACTIVE");
-    code = queue_access_key(db, change, making, account_id);
+    code = queue_account(db, change, making);
     if (code == CODE_OK)
         code = db_finish(db, change->problem);
     if (code == CODE_OK)
-        code = publish(making, account_id);
+        code = publish(making, making->account_id);
     return code;
 }
 
 enum code identity_bootstrap(struct db *db, struct change *change, const struct secret_key *key,
                              identity_publish *publish_key, void *argument, bool *ret_created)
 {
-    struct making making = {.key = key, .publish = publish_key, .argument = argument};
+    static const struct new_account first = {.name = "Postreeve"};
+    struct making making = {.key = key, .publish = publish_key, .argument = argument, .account = &first};
     enum code code = tx_run(db, change, bootstrap_body, &making);
     if (code == CODE_OK)
         *ret_created = making.done;
+    secret_wipe(&making.access_key, sizeof(making.access_key));
+    return code;
+}
+
+static enum code create_account_body(struct db *db, struct change *change, void *argument)
+{
+    return queue_account(db, change, argument);
+}
+
+enum code identity_create_account(struct db *db, struct change *change, const struct secret_key *key,
+                                  const struct new_account *wanted, const char **ret_account_id,
+                                  struct access_key *ret_key)
+{
+    struct making making = {.key = key, .account = wanted};
+    enum code code = tx_run(db, change, create_account_body, &making);
+    if (code == CODE_OK) {
+        *ret_account_id = making.account_id;
+        *ret_key = making.access_key;
+    }
     secret_wipe(&making.access_key, sizeof(making.access_key));
     return code;
 }
@@ -140,12 +187,15 @@ static enum code reset_body(struct db *db, struct change *change, void *argument
     static const struct statement remove = {
         "DELETE FROM access_key WHERE account_id = $1 AND iam_user_id IS NULL", 1};
     struct making *making = argument;
+    enum code code = account_lock(db, change);
+    if (code != CODE_OK)
+        return code;
     if (!identity_new_key(&making->access_key))
         return CODE_INTERNAL_ERROR;
     DB_QUEUE(db, &remove, change->account_id);
     note_access_key(change, making->access_key.access_key_id, NULL, "ACTIVE");
-    enum code code = queue_access_key(db, change, making, change->account_id);
-    queue_identity_notice(db);
+    code = queue_access_key(db, change, making, change->account_id);
+    identity_queue_notice(db);
     if (code == CODE_OK)
         code = db_finish(db, change->problem);
     if (code == CODE_OK)
@@ -216,7 +266,7 @@ static enum code disable_body(struct db *db, struct change *change, void *argume
     struct disabling *disabling = argument;
     DB_RESULT result = NULL;
     DB_QUEUE(db, &disable, disabling->access_key_id);
-    queue_identity_notice(db);
+    identity_queue_notice(db);
     enum code code = db_collect(db, change->problem, &result);
     if (code != CODE_OK)
         return code;
@@ -242,7 +292,8 @@ enum code identity_disable_key(struct db *db, struct change *change, const char 
 enum code identity_only_account(struct db *db, struct problem *problem, struct arena *arena,
                                 const char **ret_account_id)
 {
-    static const struct statement list = {"SELECT account_id FROM account ORDER BY account_id LIMIT 2", 0};
+    static const struct statement list = {
+        "SELECT account_id FROM account WHERE status = 'ACTIVE' ORDER BY account_id LIMIT 2", 0};
     DB_RESULT result = NULL;
     db_queue_parameters(db, &list, NULL, 0);
     enum code code = db_collect(db, problem, &result);

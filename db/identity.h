@@ -20,6 +20,15 @@ typedef bool identity_publish(const struct access_key *key, const char *account_
 enum code identity_bootstrap(struct db *db, struct change *change, const struct secret_key *key,
                              identity_publish *publish, void *argument, bool *ret_created);
 
+/* One more account, with its root access key. */
+struct new_account {
+    const char *name;
+    bool is_trial;
+};
+enum code identity_create_account(struct db *db, struct change *change, const struct secret_key *key,
+                                  const struct new_account *wanted, const char **ret_account_id,
+                                  struct access_key *ret_key);
+
 /* A new root access key instead of all that the account's root has. */
 enum code identity_reset_root_key(struct db *db, struct change *change, const struct secret_key *key,
                                   identity_publish *publish, void *argument);
@@ -33,7 +42,12 @@ enum code identity_create_user(struct db *db, struct change *change, const struc
 enum code identity_disable_key(struct db *db, struct change *change, const char *access_key_id,
                                bool *ret_known);
 
-/* The only account of the installation. CODE_BAD_REQUEST, with a detail, when there are none or several. */
+/* Within a transaction that takes credentials away: every process forgets what it has cached. Inside the transaction,
+ * unlike the jobs' hint: a revocation must not be lost. */
+void identity_queue_notice(struct db *db);
+
+/* The only account of the installation. Closed ones do not count. CODE_BAD_REQUEST, with a detail, when there are none or
+ * several. */
 enum code identity_only_account(struct db *db, struct problem *problem, struct arena *arena,
                                 const char **ret_account_id);
 

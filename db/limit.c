@@ -6,16 +6,32 @@
 #include "db/row.h"
 #include "model/json_out.h"
 
-void limit_queue_organizations(struct db *db, const char *account_id, const char *region)
+static void queue_account_lock(struct db *db, const char *account_id)
 {
     static const struct statement lock = {"SELECT FROM account WHERE account_id = $1 FOR NO KEY UPDATE", 1};
+    db_queue_silently(db, &lock, &account_id, 1);
+}
+
+void limit_queue_organizations(struct db *db, const char *account_id, const char *region)
+{
     static const struct statement count = {
         "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
         " (SELECT count(*) FROM organization WHERE account_id = $1 AND region = $3 AND setup = 'QUICK'"
-        "  AND state NOT IN ('FAILED', 'DELETED')) AS used",
+        "  AND state NOT IN ('FAILED', 'DELETED')) AS used FROM account WHERE account_id = $1 AND status = 'ACTIVE'",
         3};
-    db_queue_silently(db, &lock, &account_id, 1);
+    queue_account_lock(db, account_id);
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_QUICK_SETUP_ORGANIZATIONS].code, region);
+}
+
+void limit_queue_keys(struct db *db, const char *account_id)
+{
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM master_key WHERE account_id = $1 AND origin = 'CUSTOM') AS used"
+        " FROM account WHERE account_id = $1 AND status = 'ACTIVE'",
+        2};
+    queue_account_lock(db, account_id);
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_CUSTOM_KEYS].code);
 }
 
 void limit_queue_aliases(struct db *db, const char *account_id, const char *organization_id,
@@ -29,12 +45,27 @@ void limit_queue_aliases(struct db *db, const char *account_id, const char *orga
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_ALIASES_PER_USER].code, organization_id, entity_id);
 }
 
+enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem)
+{
+    static const struct statement lock = {"SELECT pg_advisory_xact_lock(hashtextextended($1, 7266))", 1};
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM active_period p JOIN organization o ON o.organization_id = p.organization_id"
+        "  WHERE o.account_id = $1 AND o.state NOT IN ('DELETING', 'DELETED') AND p.ended_at IS NULL) AS used",
+        2};
+    db_queue_silently(db, &lock, &account_id, 1);
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_TRIAL_USERS].code);
+    return limit_collect(db, LIMIT_TRIAL_USERS, problem);
+}
+
 enum code limit_collect(struct db *db, enum limit limit, struct problem *problem)
 {
     DB_RESULT result = NULL;
     enum code code = db_collect(db, problem, &result);
     if (code != CODE_OK)
         return code;
+    if (PQntuples(result) == 0)
+        return problem_set(problem, CODE_UNAUTHENTICATED, "The account is closed.");
     const struct limit_row *row = &limit_rows[limit];
     const char *set = PQgetisnull(result, 0, 0) ? NULL : PQgetvalue(result, 0, 0);
     int64_t value = set != NULL ? strtoll(set, NULL, 10) : row->value;

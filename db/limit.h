@@ -6,11 +6,17 @@
 #include "model/limit.h"
 
 /* Within a transaction: locks the account, so that of two that would pass the limit one waits for the other, and counts
- * the organizations of a region. limit_collect answers CODE_LIMIT_EXCEEDED when there is no room for one more. */
+ * the organizations of a region. limit_collect answers CODE_LIMIT_EXCEEDED when there is no room for one more, and
+ * CODE_UNAUTHENTICATED when the account was closed meanwhile. */
 void limit_queue_organizations(struct db *db, const char *account_id, const char *region);
+/* The same for the account's custom keys. */
+void limit_queue_keys(struct db *db, const char *account_id);
 /* Within a transaction that has locked the user: counts its aliases. */
 void limit_queue_aliases(struct db *db, const char *account_id, const char *organization_id,
                          const char *entity_id);
+/* Within a transaction that has locked organization and user, before it takes an address: whether an account on trial has
+ * room for one more enabled user. Others that enable one in this account wait. */
+enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem);
 enum code limit_collect(struct db *db, enum limit limit, struct problem *problem);
 
 /* Writes {"items":[…]}. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "db/row.h"
+#include "model/digest.h"
 #include "model/json_out.h"
 
 #define MAX_PARAMETERS (9 + LIST_MAX_FILTERS + LIST_MAX_KEYS + 2)
@@ -125,6 +126,8 @@ static const char *build(struct arena *arena, const struct list_spec *spec, cons
     struct buffer sql = {.arena = arena};
     int parameters = spec->fixed;
 
+    if (spec->with != NULL)
+        buffer_text(&sql, spec->with);
     buffer_text(&sql, "SELECT ");
     if (variant->count) {
         buffer_text(&sql, "count(*)");
@@ -133,7 +136,7 @@ static const char *build(struct arena *arena, const struct list_spec *spec, cons
         for (int i = 0; i < variant->key_count; i++)
             buffer_printf(&sql, ", (%s)::text", variant->keys[i].expression);
     }
-    buffer_printf(&sql, " %s", spec->from);
+    buffer_printf(&sql, " %s", variant->count && spec->counted != NULL ? spec->counted : spec->from);
     for (unsigned i = 0; i < LIST_MAX_FILTERS; i++)
         if ((variant->filters & (1U << i)) != 0)
             add_fragment(&sql, spec->filters[i], &parameters);
@@ -202,19 +205,34 @@ static const char *bind(struct arena *arena, const struct list_spec *spec, const
     return buffer_string(&text);
 }
 
+#define SEAL_LENGTH 16
 /* Of what a token is bound to and of what it holds: one that was cut or altered does not fit either. */
 static const char *seal(struct arena *arena, const char *binding, const char *values)
 {
     struct buffer text = {.arena = arena};
-    struct buffer hex = {.arena = arena};
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    unsigned char digest[DIGEST_SIZE];
+    char *hex = arena_alloc(arena, SEAL_LENGTH + 1);
     buffer_printf(&text, "%s%s", binding, values);
-    EVP_Digest(text.data, text.length, digest, NULL, EVP_sha256(), NULL);
-    for (int i = 0; i < 8; i++)
-        buffer_printf(&hex, "%02x", digest[i]);
-    return buffer_string(&hex);
+    digest_sha256(text.data, text.length, digest);
+    digest_to_hex(digest, SEAL_LENGTH / 2, hex);
+    return hex;
 }
-#define SEAL_LENGTH 16
+
+/* base64url without padding, RFC 4648, 5. */
+static const char *encode(struct arena *arena, const char *data, size_t length)
+{
+    char *text = arena_alloc(arena, length * 4 / 3 + 8);
+    EVP_EncodeBlock((unsigned char *)text, (const unsigned char *)data, (int)length);
+    for (char *at = text; *at != '\0'; at++) {
+        if (*at == '+')
+            *at = '-';
+        else if (*at == '/')
+            *at = '_';
+        else if (*at == '=')
+            *at = '\0';
+    }
+    return text;
+}
 
 static const char *make_token(struct arena *arena, const struct list_pending *pending, const PGresult *result,
                               int row)
@@ -229,17 +247,7 @@ static const char *make_token(struct arena *arena, const struct list_pending *pe
     }
     buffer_text(&text, seal(arena, pending->binding, buffer_string(&values)));
     buffer_append(&text, values.data, values.length);
-    char *token = arena_alloc(arena, text.length * 4 / 3 + 8);
-    EVP_EncodeBlock((unsigned char *)token, (const unsigned char *)text.data, (int)text.length);
-    for (char *at = token; *at != '\0'; at++) {
-        if (*at == '+')
-            *at = '-';
-        else if (*at == '/')
-            *at = '_';
-        else if (*at == '=')
-            *at = '\0';
-    }
-    return token;
+    return encode(arena, text.data, text.length);
 }
 
 static enum code bad_token(struct problem *problem)
@@ -258,11 +266,11 @@ static enum code read_token(struct arena *arena, const char *token, const char *
         base64[i] = token[i] == '-' ? '+' : token[i] == '_' ? '/' : token[i];
     memset(base64 + length, '=', padding);
     char *text = arena_alloc(arena, length + padding + 1);
-    int decoded =
-        strchr(token, '=') == NULL && padding < 3
-            ? EVP_DecodeBlock((unsigned char *)text, (const unsigned char *)base64, (int)(length + padding))
-            : -1;
-    if (decoded < 0 || (size_t)decoded - padding != strlen(text) || strlen(text) < SEAL_LENGTH ||
+    int decoded = padding < 3 ? EVP_DecodeBlock((unsigned char *)text, (const unsigned char *)base64,
+                                                (int)(length + padding))
+                              : -1;
+    /* Of several texts that stand for the same bytes only the one that we make. */
+    if (decoded < 0 || strlen(text) < SEAL_LENGTH || strcmp(encode(arena, text, strlen(text)), token) != 0 ||
         strncmp(text, seal(arena, binding, text + SEAL_LENGTH), SEAL_LENGTH) != 0)
         return bad_token(problem);
 

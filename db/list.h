@@ -17,8 +17,10 @@ struct list_order {
 
 struct list_spec {
     const struct field_table *table;
+    const char *with;    /* "WITH … " that comes before the SELECT; NULL: nothing */
     const char *columns; /* the rows of the table, in order */
     const char *from;    /* "FROM … WHERE …" over the fixed parameters $1 … */
+    const char *counted; /* the same rows without what only the columns and orders need; NULL: from */
     int fixed;
     const char *filters[LIST_MAX_FILTERS]; /* " AND …"; `$?` stands for its value */
     const char *visible;                   /* " AND … = ANY($?)", where some callers see only some */

@@ -1,13 +1,13 @@
 #include "db/migrate.h"
 
 #include <libpq-fe.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "db/conn.h"
 #include "db/embedded_files.h"
+#include "model/digest.h"
 
 /* "postreev" as a number: whoever migrates this database holds it. */
 #define LOCK_MIGRATION "SELECT pg_advisory_lock(8101839093432870262)"
@@ -28,11 +28,9 @@ static bool run(PGconn *connection, const char *sql)
 
 static void checksum(const struct embedded_file *file, char hex[65])
 {
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    unsigned length = 0;
-    EVP_Digest(file->data, file->length, digest, &length, EVP_sha256(), NULL);
-    for (unsigned i = 0; i < 32; i++)
-        snprintf(hex + 2 * (size_t)i, 3, "%02x", digest[i]);
+    unsigned char digest[DIGEST_SIZE];
+    digest_sha256(file->data, file->length, digest);
+    digest_to_hex(digest, sizeof(digest), hex);
 }
 
 static long version_of(const struct embedded_file *file)

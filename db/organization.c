@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "db/account.h"
 #include "db/directory.h"
 #include "db/job.h"
 #include "db/limit.h"
+#include "db/master_key.h"
 #include "db/operation.h"
 #include "db/row.h"
 #include "model/id.h"
@@ -14,15 +16,15 @@
 #include "model/text.h"
 
 /* $2 is the service domain: hosts follow the operator's setting. */
-#define COLUMNS                                                                                                \
-    "o.organization_id, o.alias, o.region, o.setup, o.directory_id, o.interoperability_enabled, o.state,"      \
-    " o.state_reason, o.default_domain, o.test_domain,"                                                        \
-    " 'arn:aws:workmail:' || o.region || ':' || o.account_id || ':organization/' || o.organization_id AS arn," \
-    " 'https://' || o.alias || '.' || $2::text || '/mail' AS \"endpoints.web\","                               \
-    " 'https://autodiscover.mail.' || o.region || '.' || $2::text || '/autodiscover/autodiscover.xml'"         \
-    " AS \"endpoints.autodiscover\","                                                                          \
-    " 'mobile.mail.' || o.region || '.' || $2::text AS \"endpoints.mobile\","                                  \
-    " 'inbound-smtp.' || o.region || '.' || $2::text AS \"endpoints.inbound_mail\","                           \
+#define COLUMNS                                                                                                     \
+    "o.organization_id, o.alias, o.region, o.setup, o.directory_id, o.key_id, o.interoperability_enabled, o.state," \
+    " o.state_reason, o.default_domain, o.test_domain,"                                                             \
+    " 'arn:aws:workmail:' || o.region || ':' || o.account_id || ':organization/' || o.organization_id AS arn,"      \
+    " 'https://' || o.alias || '.' || $2::text || '/mail' AS \"endpoints.web\","                                    \
+    " 'https://autodiscover.mail.' || o.region || '.' || $2::text || '/autodiscover/autodiscover.xml'"              \
+    " AS \"endpoints.autodiscover\","                                                                               \
+    " 'mobile.mail.' || o.region || '.' || $2::text AS \"endpoints.mobile\","                                       \
+    " 'inbound-smtp.' || o.region || '.' || $2::text AS \"endpoints.inbound_mail\","                                \
     " o.completed_at, o.deleted_at, o.created_at, o.updated_at"
 
 /* --- reading --- */
@@ -131,7 +133,7 @@ void organization_queue(struct db *db, const char *account_id, const char *organ
     };
     static const struct statement read = {
         "SELECT organization_id, alias, region, setup, state, is_serving, directory_id, test_domain, default_domain,"
-        " version" OWN_ONE,
+        " version, (SELECT a.is_trial AND a.trial_ends_at > now() FROM account a WHERE a.account_id = $2) AS is_on_trial" OWN_ONE,
         2};
 #undef OWN_ONE
     const char *const parameters[] = {organization_id, account_id};
@@ -156,6 +158,7 @@ enum code organization_collect(struct db *db, struct arena *arena, struct proble
         .setup = row_text(arena, result, 0, "setup"),
         .state = row_text(arena, result, 0, "state"),
         .is_serving = row_flag(result, 0, "is_serving"),
+        .is_on_trial = row_flag(result, 0, "is_on_trial"),
         .directory_id = row_text(arena, result, 0, "directory_id"),
         .test_domain = row_text(arena, result, 0, "test_domain"),
         .default_domain = row_text(arena, result, 0, "default_domain"),
@@ -313,8 +316,11 @@ static enum code take_directory(struct db *db, struct change *change, const stru
     const struct organization *wanted = making->wanted;
     struct directory_row directory;
 
+    enum code code = account_lock(db, change);
+    if (code != CODE_OK)
+        return code;
     directory_queue(db, change->account_id, wanted->directory_id);
-    enum code code = directory_collect(db, change->arena, change->problem, &directory);
+    code = directory_collect(db, change->arena, change->problem, &directory);
     if (code == CODE_DIRECTORY_NOT_FOUND) {
         problem_clear(change->problem);
         problem_add_member(change->problem, "directory_id", "invalid_value",
@@ -331,9 +337,8 @@ static enum code take_directory(struct db *db, struct change *change, const stru
                            directory.region);
         return CODE_VALIDATION_FAILED;
     }
-    DB_QUEUE(db, &take, wanted->directory_id, making->organization_id);
     *ret_region = directory.region;
-    return CODE_OK;
+    return DB_RUN(db, change->problem, NULL, &take, wanted->directory_id, making->organization_id);
 }
 
 /* What a set-up needs first, and its region. */
@@ -348,12 +353,23 @@ static enum code prepare_setup(struct db *db, struct change *change, const struc
     return limit_collect(db, LIMIT_QUICK_SETUP_ORGANIZATIONS, change->problem);
 }
 
+/* The master key that is asked for, or the default one. */
+static enum code find_key(struct db *db, struct change *change, const char *key_id,
+                          struct master_key_row *ret_key)
+{
+    enum code code = master_key_lock(db, change, key_id, MASTER_KEY_SHARE, ret_key);
+    if (code == CODE_KEY_NOT_FOUND)
+        return key_is_unknown(change->problem);
+    return code == CODE_OK ? master_key_need_enabled(ret_key->key_id, ret_key->is_enabled, change->problem)
+                           : code;
+}
+
 static enum code create_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement insert = {
         "INSERT INTO organization (organization_id, account_id, alias, region, setup, directory_id, test_domain,"
-        " default_domain) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
-        7};
+        " default_domain, key_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+        8};
     static const struct statement insert_alias = {
         "INSERT INTO organization_alias (alias, organization_id) VALUES ($1, $2)", 2};
     static const struct statement insert_transition = {
@@ -363,12 +379,16 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     const struct making *making = argument;
     const struct organization *wanted = making->wanted;
     const char *region = NULL;
+    struct master_key_row key;
     enum code code = prepare_setup(db, change, making, &region);
+    if (code == CODE_OK)
+        code = find_key(db, change, wanted->key_id, &key);
     if (code != CODE_OK)
         return code;
     const char *domain = arena_printf(change->arena, "%s.%s", wanted->alias, db_settings(db)->service_domain);
     DB_QUEUE(db, &insert, making->organization_id, change->account_id, wanted->alias, region, wanted->setup,
-             wanted->directory_id, domain);
+             wanted->directory_id, domain, key.key_id);
+    account_queue_begin_trial(db, change->arena, change->account_id);
     DB_QUEUE(db, &insert_alias, wanted->alias, making->organization_id);
     DB_QUEUE(db, &insert_transition, making->organization_id, change->actor);
     struct buffer *after = &change->audit.after;

@@ -48,6 +48,7 @@ struct organization_row {
     const char *setup;
     const char *state;
     bool is_serving;
+    bool is_on_trial; /* its account */
     const char *directory_id;
     const char *test_domain;
     const char *default_domain;

@@ -1,4 +1,5 @@
 /* THE table of health checks. A row finds what is wrong, says how bad it is, and what to do. */
+#include "db/data_key.h"
 #include "db/limit.h"
 #include "db/organization_health.h"
 #include "db/row.h"
@@ -24,6 +25,12 @@ static bool does_not_open(struct db *db, struct arena *arena, const PGresult *re
     size_t size;
     return sealed_open(arena, db_secret_key(db), row_text(arena, result, row, "subject"),
                        row_text(arena, result, row, "sealed"), &size) == NULL;
+}
+
+static bool data_key_is_lost(struct db *db, struct arena *arena, const PGresult *result, int row)
+{
+    return PQgetisnull(result, row, PQfnumber(result, "wrapped_key")) ||
+           !data_key_opens(db, arena, result, row);
 }
 
 #define RESTORE                                                                                                \
@@ -143,6 +150,26 @@ static const struct check checks[] = {
           "   $2::bigint)) a ON a.entity_id = e.entity_id"
           " WHERE e.organization_id = $1" LIMIT,
           2}},
+    {.code = "key_disabled",
+     .severity = HEALTH_ERROR,
+     .help = "Enable the key (UpdateKey); the organization is checked again at once.",
+     .find =
+         {"SELECT k.key_id AS subject, 'The master key ' || k.key_id || ' of the organization is disabled: no"
+          " secret of the organization can be used.' AS detail"
+          " FROM organization o JOIN master_key k ON k.account_id = o.account_id AND k.key_id = o.key_id"
+          " WHERE o.organization_id = $1 AND k.status = 'DISABLED'",
+          1}},
+    {.code = "data_key_unreadable",
+     .severity = HEALTH_ERROR,
+     .help = RESTORE,
+     .find =
+         {"SELECT o.key_id AS subject, 'The data key of the organization is lost, or cannot be opened with the"
+          " master key ' || o.key_id || ': no secret of the organization can be used.' AS detail," DATA_KEY_COLUMNS
+          " FROM organization o LEFT JOIN (data_key d JOIN " DATA_KEY_MATERIAL ")"
+          " ON d.organization_id = o.organization_id AND d.key_id = o.key_id"
+          " WHERE o.organization_id = $1 AND o.key_id IS NOT NULL",
+          1},
+     .is_issue = data_key_is_lost},
     {.code = "access_key_unreadable",
      .severity = HEALTH_WARNING,
      .help = "Ask the operator to disable the access key and to make another.",

@@ -60,3 +60,17 @@ void organization_health_schedule(struct db *db, struct arena *arena, const stru
                                                .delay_s = health_next_check_s(
                                                    db_settings(db)->health_check_interval_s, row->state)});
 }
+
+void organization_health_queue_under_key(struct db *db, const char *account_id, const char *key_id)
+{
+    /* One that runs begins anew: it may have looked at the key already. Whoever asked for it is answered by this one. */
+    static const struct statement hurry = {
+        "INSERT INTO job (kind, organization_id, is_periodic) SELECT '" JOB_ORGANIZATION_HEALTH
+        "', organization_id, true FROM organization WHERE account_id = $1 AND key_id = $2"
+        " AND state IN ('ACTIVE', 'IMPAIRED', 'VALIDATING')"
+        " ON CONFLICT (organization_id, kind) WHERE is_periodic AND state IN ('PENDING', 'RUNNING') DO UPDATE SET"
+        " state = 'PENDING', step = 0, failures = 0, claims = job.claims + 1, run_at = now()",
+        2};
+    DB_QUEUE(db, &hurry, account_id, key_id);
+    db_note_job(db);
+}

@@ -8,6 +8,10 @@
 enum code organization_health_get(struct db *db, const char *account_id, const char *organization_id,
                                   struct problem *problem, struct answer *answer);
 
+/* Within a transaction that changes a master key: the organizations under it that can be checked are checked now. One result
+ * to collect. */
+void organization_health_queue_under_key(struct db *db, const char *account_id, const char *key_id);
+
 /* --- for the worker --- */
 
 /* How many checks there are, and one of them: adds what it finds to the report. In no transaction; each is one statement,

@@ -23,6 +23,27 @@ void organization_make_directory(struct db *db, struct change *change, const str
     DB_QUEUE(db, &attach, row->organization_id);
 }
 
+/* Once all entries are there: who is in what. */
+static enum code import_memberships(struct db *db, struct change *change, const struct organization_row *row,
+                                    bool *ret_more)
+{
+    static const struct statement import = {
+        "WITH batch AS (DELETE FROM directory_membership WHERE directory_id = $2 AND (group_id, member_id) IN"
+        "  (SELECT group_id, member_id FROM directory_membership WHERE directory_id = $2 LIMIT " BATCH ")"
+        "  RETURNING group_id, member_id),"
+        " made AS (INSERT INTO entity_edge (organization_id, relation, owner_id, member_id, member_kind)"
+        "  SELECT $1, 'MEMBER', b.group_id, b.member_id, m.kind FROM batch b"
+        "  JOIN entity m ON m.organization_id = $1 AND m.entity_id = b.member_id"
+        "  JOIN entity g ON g.organization_id = $1 AND g.entity_id = b.group_id)"
+        " SELECT count(*) = " BATCH " FROM batch",
+        2};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, change->problem, &result, &import, row->organization_id, row->directory_id);
+    if (code == CODE_OK)
+        *ret_more = PQgetvalue(result, 0, 0)[0] == 't';
+    return code;
+}
+
 enum code organization_import_directory(struct db *db, struct change *change,
                                         const struct organization_row *row, bool *ret_more)
 {
@@ -40,14 +61,18 @@ enum code organization_import_directory(struct db *db, struct change *change,
         "  street, city, zip_code, country, telephone, job_title, department, company, office, quota_mb, password_hash)"
         "  SELECT $1, b.id, d.type, d.first_name, d.last_name, d.initials, d.street, d.city, d.zip_code, d.country,"
         "   d.telephone, d.job_title, d.department, d.company, d.office, d.quota_mb, d.password_hash"
-        "  FROM batch b, jsonb_populate_record(NULL::user_detail, b.detail) d WHERE b.kind = 'USER')"
-        " SELECT count(*) = " BATCH " FROM batch",
+        "  FROM batch b, jsonb_populate_record(NULL::user_detail, b.detail) d WHERE b.kind = 'USER'),"
+        " described AS (INSERT INTO group_detail (organization_id, entity_id, type, description)"
+        "  SELECT $1, b.id, d.type, d.description"
+        "  FROM batch b, jsonb_populate_record(NULL::group_detail, b.detail) d WHERE b.kind = 'GROUP')"
+        " SELECT count(*) > 0 FROM batch",
         2};
     DB_RESULT result = NULL;
     enum code code = DB_RUN(db, change->problem, &result, &import, row->organization_id, row->directory_id);
-    if (code == CODE_OK)
-        *ret_more = PQgetvalue(result, 0, 0)[0] == 't';
-    return code;
+    if (code != CODE_OK)
+        return code;
+    *ret_more = PQgetvalue(result, 0, 0)[0] == 't';
+    return *ret_more ? CODE_OK : import_memberships(db, change, row, ret_more);
 }
 
 enum code organization_make_test_domain(struct db *db, struct change *change,
@@ -103,12 +128,22 @@ enum code organization_remove_entities(struct db *db, struct change *change,
         " kept AS (INSERT INTO directory_entry (directory_id, id, kind, document)"
         "  SELECT $2, e.entity_id, e.kind, json_build_object('name', e.name, 'display_name', e.display_name,"
         "   'hidden_from_address_list', e.hidden_from_address_list, 'created_at', e.created_at,"
-        "   'detail', to_jsonb(d) - 'organization_id' - 'entity_id')"
+        "   'detail', coalesce(to_jsonb(d), to_jsonb(g)) - 'organization_id' - 'entity_id')"
         "  FROM batch b JOIN entity e ON e.organization_id = $1 AND e.entity_id = b.entity_id"
         "  LEFT JOIN user_detail d ON d.organization_id = $1 AND d.entity_id = b.entity_id"
-        "  WHERE $3::boolean AND e.state <> 'DELETED'),"
+        "  LEFT JOIN group_detail g ON g.organization_id = $1 AND g.entity_id = b.entity_id"
+        "  WHERE $3::boolean AND e.state <> 'DELETED' AND e.kind <> 'RESOURCE'),"
+        /* Before one end of it goes: the other may be in another batch. */
+        " grouped AS (INSERT INTO directory_membership (directory_id, group_id, member_id)"
+        "  SELECT $2, m.owner_id, m.member_id FROM batch b JOIN entity_edge m ON m.organization_id = $1"
+        "   AND m.relation = 'MEMBER' AND m.owner_id = b.entity_id WHERE $3::boolean"
+        "  UNION SELECT $2, m.owner_id, m.member_id FROM batch b JOIN entity_edge m ON m.organization_id = $1"
+        "   AND m.relation = 'MEMBER' AND m.member_id = b.entity_id WHERE $3::boolean"
+        "  ON CONFLICT DO NOTHING),"
         " released AS (DELETE FROM address_registry r USING batch b, email_address a"
         "  WHERE a.organization_id = $1 AND a.entity_id = b.entity_id AND r.email = a.email),"
+        " ended AS (UPDATE active_period p SET ended_at = clock_timestamp() FROM batch b"
+        "  WHERE p.organization_id = $1 AND p.entity_id = b.entity_id AND p.ended_at IS NULL),"
         " removed AS (DELETE FROM entity e USING batch b"
         "  WHERE e.organization_id = $1 AND e.entity_id = b.entity_id)"
         " SELECT count(*) = " BATCH " FROM batch",

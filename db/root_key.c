@@ -63,6 +63,39 @@ static bool check_file(int fd, const char *path, char *error, size_t error_size)
     return true;
 }
 
+bool root_key_parse(const char *text, size_t length, uint8_t ret_key[static SECRET_KEY_SIZE])
+{
+    char digits[KEY_DIGITS + 1];
+    uint8_t key[SECRET_KEY_SIZE];
+    size_t decoded = 0;
+    if (length != KEY_DIGITS && (length != KEY_DIGITS + 1 || text[KEY_DIGITS] != '\n'))
+        return false;
+    memcpy(digits, text, KEY_DIGITS);
+    digits[KEY_DIGITS] = '\0';
+    bool good = OPENSSL_hexstr2buf_ex(key, sizeof(key), &decoded, digits, '\0') && decoded == sizeof(key);
+    if (good)
+        memcpy(ret_key, key, sizeof(key));
+    secret_wipe(key, sizeof(key));
+    secret_wipe(digits, sizeof(digits));
+    return good;
+}
+
+static bool read_key(int fd, const char *path, uint8_t ret_key[static SECRET_KEY_SIZE], char *error,
+                     size_t error_size)
+{
+    char text[KEY_DIGITS + 2];
+    ssize_t size = read(fd, text, sizeof(text));
+    bool good = size > 0 && root_key_parse(text, (size_t)size, ret_key);
+    secret_wipe(text, sizeof(text));
+    if (!good)
+        snprintf(
+            error, error_size,
+            "the root key file %s does not hold 64 hexadecimal digits and a newline; restore it from its "
+            "backup",
+            path);
+    return good;
+}
+
 bool root_key_load(const char *path, bool create, uint8_t ret_key[static SECRET_KEY_SIZE], char *error,
                    size_t error_size)
 {
@@ -82,23 +115,16 @@ bool root_key_load(const char *path, bool create, uint8_t ret_key[static SECRET_
     }
     if (!check_file(fd, path, error, error_size))
         return false;
-    char text[KEY_DIGITS + 2];
-    uint8_t key[SECRET_KEY_SIZE];
-    ssize_t size = read(fd, text, sizeof(text));
-    bool good = size == KEY_DIGITS || (size == KEY_DIGITS + 1 && text[KEY_DIGITS] == '\n');
-    text[KEY_DIGITS] = '\0';
-    size_t decoded = 0;
-    if (good && OPENSSL_hexstr2buf_ex(key, sizeof(key), &decoded, text, '\0') && decoded == sizeof(key)) {
-        memcpy(ret_key, key, sizeof(key));
-    } else {
-        good = false;
-        snprintf(
-            error, error_size,
-            "the root key file %s does not hold 64 hexadecimal digits and a newline; restore it from its "
-            "backup",
-            path);
+    return read_key(fd, path, ret_key, error, error_size);
+}
+
+bool root_key_read_credential(const char *path, uint8_t ret_key[static SECRET_KEY_SIZE], char *error,
+                              size_t error_size)
+{
+    __attribute__((cleanup(fd_close))) int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        snprintf(error, error_size, "cannot read the credential %s: %m", path);
+        return false;
     }
-    secret_wipe(key, sizeof(key));
-    secret_wipe(text, sizeof(text));
-    return good;
+    return read_key(fd, path, ret_key, error, error_size);
 }

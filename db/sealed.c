@@ -34,3 +34,14 @@ const char *sealed_open(struct arena *arena, const struct secret_key *key, const
     PQfreemem(sealed);
     return good ? plain : NULL;
 }
+
+bool sealed_open_key(struct arena *arena, const struct secret_key *key, const char *row, const char *column,
+                     struct secret_key *ret_key)
+{
+    size_t size = 0;
+    const char *plain = sealed_open(arena, key, row, column, &size);
+    if (plain == NULL || size != sizeof(ret_key->bytes))
+        return false;
+    memcpy(ret_key->bytes, plain, size);
+    return true;
+}

@@ -17,6 +17,10 @@ struct secret_key {
 const char *sealed_parameter(struct arena *arena, const struct secret_key *key, const char *row,
                              const char *plain, size_t size);
 
+/* The same for a column that holds a key. False when it does not open, or is no key. */
+bool sealed_open_key(struct arena *arena, const struct secret_key *key, const char *row, const char *column,
+                     struct secret_key *ret_key);
+
 /* Opens the text of a bytea column: NUL-terminated, in the arena. NULL when it does not open. */
 const char *sealed_open(struct arena *arena, const struct secret_key *key, const char *row,
                         const char *column, size_t *ret_size);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/digest.h"
+
 const char *const audit_outcomes[] = {"ALLOWED", "DENIED", "FAILED", NULL};
 static const char *const actor_kinds[] = {"ROOT", "IAM_USER", "SERVICE", "OPERATOR", "ANONYMOUS", NULL};
 
@@ -64,16 +66,6 @@ const struct field_table audit_verification_table = FIELD_TABLE("audit_verificat
 
 /* --- hex --- */
 
-static void to_hex(const unsigned char *bytes, size_t size, char *hex)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        hex[2 * i] = digits[bytes[i] >> 4];
-        hex[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    hex[2 * size] = '\0';
-}
-
 /* False unless it is `size` bytes in lower case. */
 static bool from_hex(const char *hex, unsigned char *bytes, size_t size)
 {
@@ -100,10 +92,10 @@ static void add_netstring(struct buffer *out, const char *value)
     buffer_byte(out, ',');
 }
 
-bool audit_hash(struct buffer *scratch, const char *previous, int64_t sequence, const char *const *values,
+void audit_hash(struct buffer *scratch, const char *previous, int64_t sequence, const char *const *values,
                 size_t count, char ret_hash[static AUDIT_HASH_LENGTH + 1])
 {
-    unsigned char digest[AUDIT_HASH_LENGTH / 2];
+    unsigned char digest[DIGEST_SIZE];
     char number[24];
     scratch->length = 0;
     snprintf(number, sizeof(number), "%" PRId64, sequence);
@@ -111,10 +103,8 @@ bool audit_hash(struct buffer *scratch, const char *previous, int64_t sequence, 
     add_netstring(scratch, number);
     for (size_t i = 0; i < count; i++)
         add_netstring(scratch, values[i]);
-    if (EVP_Digest(scratch->data, scratch->length, digest, NULL, EVP_sha256(), NULL) != 1)
-        return false;
-    to_hex(digest, sizeof(digest), ret_hash);
-    return true;
+    digest_sha256(scratch->data, scratch->length, digest);
+    digest_to_hex(digest, sizeof(digest), ret_hash);
 }
 
 /* --- heads --- */
@@ -153,7 +143,7 @@ bool audit_sign(const struct audit_head *head, const uint8_t key[static SECRET_K
         EVP_DigestSignInit(context, NULL, NULL, NULL, pair) != 1 ||
         EVP_DigestSign(context, signature, &size, (const unsigned char *)statement, length) != 1)
         return false;
-    to_hex(signature, sizeof(signature), ret_signature);
+    digest_to_hex(signature, sizeof(signature), ret_signature);
     return true;
 }
 
@@ -178,6 +168,6 @@ bool audit_public_key(const uint8_t key[static SECRET_KEY_SIZE],
     KEY pair = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key, SECRET_KEY_SIZE);
     if (pair == NULL || EVP_PKEY_get_raw_public_key(pair, bytes, &size) != 1 || size != sizeof(bytes))
         return false;
-    to_hex(bytes, size, ret_public_key);
+    digest_to_hex(bytes, size, ret_public_key);
     return true;
 }

@@ -30,7 +30,7 @@ extern const struct field_table audit_verification_table;
 
 /* The hash of an event: SHA-256, in hex, over `previous`, the number of the event and its stored values in their order,
  * each as netstring (`-` for a null). False when OpenSSL fails. */
-bool audit_hash(struct buffer *scratch, const char *previous, int64_t sequence, const char *const *values,
+void audit_hash(struct buffer *scratch, const char *previous, int64_t sequence, const char *const *values,
                 size_t count, char ret_hash[static AUDIT_HASH_LENGTH + 1]);
 
 /* The end of a chain. */

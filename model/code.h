@@ -17,7 +17,11 @@
     X(CODE_ORGANIZATION_NOT_FOUND, "organization_not_found", "There is no such organization")   \
     X(CODE_USER_NOT_FOUND, "user_not_found", "There is no such user")                           \
     X(CODE_DIRECTORY_NOT_FOUND, "directory_not_found", "There is no such directory")            \
+    X(CODE_GROUP_NOT_FOUND, "group_not_found", "There is no such group")                        \
+    X(CODE_RESOURCE_NOT_FOUND, "resource_not_found", "There is no such resource")               \
+    X(CODE_ENTITY_NOT_FOUND, "entity_not_found", "There is no such user or group")              \
     X(CODE_OPERATION_NOT_FOUND, "operation_not_found", "There is no such operation")            \
+    X(CODE_KEY_NOT_FOUND, "key_not_found", "There is no such key")                              \
     X(CODE_IAM_USER_NOT_FOUND, "iam_user_not_found", "There is no such IAM user")               \
     X(CODE_IAM_GROUP_NOT_FOUND, "iam_group_not_found", "There is no such IAM group")            \
     X(CODE_POLICY_NOT_FOUND, "policy_not_found", "There is no such policy")                     \
@@ -33,9 +37,13 @@
     X(CODE_OPERATION_STATE, "operation_state", "The operation cannot be canceled")              \
     X(CODE_ORGANIZATION_IN_USE, "organization_in_use", "The organization has enabled users")    \
     X(CODE_DIRECTORY_IN_USE, "directory_in_use", "An organization uses the directory")          \
+    X(CODE_ACCOUNT_IN_USE, "account_in_use", "The account is not empty")                        \
+    X(CODE_KEY_STATE, "key_state", "The master key's state forbids it")                         \
     X(CODE_IAM_IN_USE, "iam_in_use", "It is in use")                                            \
     X(CODE_MANAGED_POLICY, "managed_policy", "A managed policy cannot be changed")              \
     X(CODE_PRIMARY_ADDRESS, "primary_address", "The primary address cannot be removed")         \
+    X(CODE_MEMBERSHIP_CYCLE, "membership_cycle", "The group would contain itself")              \
+    X(CODE_BOOKING_OPTIONS, "booking_options", "Delegates and automatic acceptance at once")    \
     X(CODE_MAIL_DOMAIN_NOT_FOUND, "mail_domain_not_found", "The mail domain is not registered") \
     X(CODE_MAIL_DOMAIN_STATE, "mail_domain_state", "The mail domain is not verified")           \
     X(CODE_LIMIT_EXCEEDED, "limit_exceeded", "A limit is reached")                              \

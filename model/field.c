@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,22 @@ static const struct field *find(const struct field_table *table, const char *nam
 
 /* --- bodies --- */
 
+/* A member, or one of a sub-object: `part.member`. */
+__attribute__((format(printf, 4, 5))) static void add_body_fault(struct problem *problem, const char *name,
+                                                                 const char *code, const char *format, ...)
+{
+    const char *dot = strchr(name, '.');
+    va_list args;
+    va_start(args, format);
+    const char *detail = arena_vprintf(problem->arena, format, args);
+    va_end(args);
+    if (dot == NULL)
+        problem_add_member(problem, name, code, "%s", detail);
+    else
+        problem_add_part(problem, arena_copy(problem->arena, name, (size_t)(dot - name)), dot + 1, code, "%s",
+                         detail);
+}
+
 static void decode_null(struct decoder *d, const struct field *field, enum field_mode mode)
 {
     /* When creating, null says the same as leaving an optional member out: the default stays. */
@@ -141,6 +158,34 @@ static void decode_null(struct decoder *d, const struct field *field, enum field
         d->add(d->problem, field->name, "not_nullable", "This member cannot be null.");
     else if (mode == FIELD_UPDATE)
         store_text(field, NULL, d->target); /* only texts are nullable */
+}
+
+static void decode_member(struct decoder *d, const char *name, const struct field *field,
+                          enum field_mode mode, const json_t *value);
+
+/* A sub-object: its members are rows of their own. */
+static void decode_part(struct decoder *d, const char *part, enum field_mode mode, const json_t *value)
+{
+    const char *name;
+    json_t *member;
+    if (json_is_null(value) && mode == FIELD_CREATE)
+        return;
+    if (!json_is_object(value)) {
+        problem_add_member(d->problem, part, json_is_null(value) ? "not_nullable" : "wrong_type",
+                           "This member is an object.");
+        return;
+    }
+    json_object_foreach ((json_t *)value, name, member) {
+        const char *path = arena_printf(d->problem->arena, "%s.%s", part, name);
+        const struct field *field = NULL;
+        for (size_t i = 0; i < d->table->count; i++)
+            if (strcmp(d->table->fields[i].name, path) == 0)
+                field = &d->table->fields[i];
+        if (field == NULL)
+            problem_add_part(d->problem, part, name, "unknown_member", "This resource has no such member.");
+        else
+            decode_member(d, field->name, field, mode, member);
+    }
 }
 
 static void decode_member(struct decoder *d, const char *name, const struct field *field,
@@ -206,13 +251,15 @@ enum code field_decode_body(const struct field_table *table, enum field_mode mod
         return problem_set(problem, CODE_MALFORMED_JSON, "Line 1, column 1: the body is one JSON object.");
     }
 
-    struct decoder d = {.table = table, .problem = problem, .add = problem_add_member, .target = target};
+    struct decoder d = {.table = table, .problem = problem, .add = add_body_fault, .target = target};
     const char *name;
     json_t *value;
     json_object_foreach (root, name, value) {
         const struct field *field = find(table, name);
         if (field == NULL)
             problem_add_member(problem, name, "unknown_member", "This resource has no such member.");
+        else if (strchr(field->name, '.') != NULL && (field->flags & FIELD_READ_ONLY) == 0)
+            decode_part(&d, name, mode, value);
         else
             decode_member(&d, name, field, mode, value);
     }

@@ -47,6 +47,23 @@ const char *id_new_organization(struct arena *arena)
     return prefixed_hex(arena, 'm', 16);
 }
 
+const char *id_new_resource(struct arena *arena)
+{
+    return prefixed_hex(arena, 'r', 16);
+}
+
+const char *id_resource_of_uuid(struct arena *arena, const char *uuid)
+{
+    char *text = arena_alloc(arena, 2 + strlen(uuid) + 1);
+    char *at = text;
+    *at++ = 'r';
+    *at++ = '-';
+    for (; *uuid != '\0'; uuid++)
+        if (*uuid != '-')
+            *at++ = *uuid;
+    return text;
+}
+
 const char *id_new_directory(struct arena *arena)
 {
     return prefixed_hex(arena, 'd', 5);
@@ -63,9 +80,19 @@ bool id_is_uuid(const char *text)
     return true;
 }
 
+static bool is_prefixed_hex(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, 2) == 0 && strlen(text) == 34 && strspn(text + 2, HEX_DIGITS) == 32;
+}
+
 bool id_is_organization(const char *text)
 {
-    return strncmp(text, "m-", 2) == 0 && strlen(text) == 34 && strspn(text + 2, HEX_DIGITS) == 32;
+    return is_prefixed_hex(text, "m-");
+}
+
+bool id_is_resource(const char *text)
+{
+    return is_prefixed_hex(text, "r-");
 }
 
 bool id_is_directory(const char *text)

@@ -19,7 +19,8 @@ const struct job_kind job_kinds[] = {
      .steps =
          (const char *const[]){"remove_entities", "remove_settings", "release_directory", "finish", NULL},
      .why_not = "What a removal has taken away cannot be brought back, so it goes on to its end."},
-    {.name = JOB_USER_PURGE, .steps = (const char *const[]){"purge", NULL}},
+    {.name = JOB_DATA_KEY, .steps = (const char *const[]){"wrap", NULL}},
+    {.name = JOB_ENTITY_PURGE, .steps = (const char *const[]){"purge", NULL}},
     {.name = JOB_CLEANING, .steps = (const char *const[]){"idempotency_records", "jobs", "operations", NULL}},
 };
 const size_t job_kind_count = sizeof(job_kinds) / sizeof(job_kinds[0]);

@@ -8,7 +8,8 @@
 #define JOB_ORGANIZATION_REMOVAL        "organization_removal"
 #define JOB_ORGANIZATION_SETUP_STANDARD "organization_setup_standard"
 #define JOB_ORGANIZATION_HEALTH         "organization_health"
-#define JOB_USER_PURGE                  "user_purge"
+#define JOB_DATA_KEY                    "data_key"
+#define JOB_ENTITY_PURGE                "entity_purge"
 #define JOB_CLEANING                    "cleaning"
 
 struct job_kind {

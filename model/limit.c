@@ -7,7 +7,11 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
         {"quick_setup_organizations", 2, "account and region",
          "You have reached the maximum number of organizations you can create"},
     [LIMIT_ALIASES_PER_USER] = {"aliases_per_user", 100, "user",
-                                "You have reached the maximum number of aliases of a user"},
+                                "You have reached the maximum number of aliases"},
+    [LIMIT_TRIAL_USERS] = {"trial_users", 25, "account on trial",
+                           "You have reached the maximum number of users of the free trial"},
+    [LIMIT_CUSTOM_KEYS] = {"custom_keys", 100, "account", "You have reached the maximum number of keys"},
+    [LIMIT_TRIAL_DAYS] = {"trial_days", 30, "account on trial", NULL},
 };
 
 static const struct field limit_fields[] = {

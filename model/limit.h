@@ -5,13 +5,20 @@
 
 #include "model/field.h"
 
-enum limit { LIMIT_QUICK_SETUP_ORGANIZATIONS, LIMIT_ALIASES_PER_USER, LIMIT_COUNT };
+enum limit {
+    LIMIT_QUICK_SETUP_ORGANIZATIONS,
+    LIMIT_ALIASES_PER_USER,
+    LIMIT_TRIAL_USERS,
+    LIMIT_TRIAL_DAYS,
+    LIMIT_CUSTOM_KEYS,
+    LIMIT_COUNT
+};
 
 struct limit_row {
     const char *code;
     int64_t value;     /* default */
     const char *scope; /* what it counts in */
-    const char *error; /* what who reaches it is told */
+    const char *error; /* what who reaches it is told; NULL: it is no number of things */
 };
 extern const struct limit_row limit_rows[LIMIT_COUNT];
 extern const struct field_table limit_table;

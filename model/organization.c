@@ -4,6 +4,7 @@
 
 #include "model/buffer.h"
 #include "model/directory.h"
+#include "model/key.h"
 
 /* 1..62 letters, digits and single inner hyphens, not starting `d-`: it becomes a DNS label. */
 static bool check_alias(const char *alias, const char **ret_detail)
@@ -34,6 +35,7 @@ static const struct field organization_fields[] = {
     FIELD_ENUM_ROW(struct organization, setup, FIELD_REQUIRED | FIELD_CREATE_ONLY, setups),
     FIELD_STRING_ROW(struct organization, directory_id, FIELD_CREATE_ONLY, DIRECTORY_ID_LENGTH,
                      DIRECTORY_ID_LENGTH, .check = directory_check_id),
+    FIELD_STRING_ROW(struct organization, key_id, FIELD_CREATE_ONLY, 36, 36, .check = key_check_id),
     FIELD_READ_ONLY_ROW("interoperability_enabled", FIELD_BOOLEAN),
     FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = organization_states),
     FIELD_READ_ONLY_ROW("state_reason", FIELD_STRING),

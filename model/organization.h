@@ -11,6 +11,7 @@ struct organization {
     const char *region;
     const char *setup;
     const char *directory_id; /* of a STANDARD one */
+    const char *key_id;
 };
 
 extern const char *const organization_states[]; /* NULL after the last */

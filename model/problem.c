@@ -69,6 +69,18 @@ void problem_add_at(struct problem *problem, const char *pointer, const char *co
     va_end(args);
 }
 
+void problem_add_part(struct problem *problem, const char *part, const char *name, const char *code,
+                      const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    struct fault *fault = add(problem, code, format, args);
+    if (fault != NULL)
+        fault->pointer = arena_printf(problem->arena, "/%s/%s", problem_escape(problem->arena, part),
+                                      problem_escape(problem->arena, name));
+    va_end(args);
+}
+
 void problem_add_parameter(struct problem *problem, const char *name, const char *code, const char *format,
                            ...)
 {

@@ -34,6 +34,9 @@ void problem_fill(struct problem *problem, enum code code, const char *format, .
  * Only the first hundred are kept. */
 void problem_add_member(struct problem *problem, const char *name, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same for a member of the sub-object `part`. */
+void problem_add_part(struct problem *problem, const char *part, const char *name, const char *code,
+                      const char *format, ...) __attribute__((format(printf, 5, 6)));
 void problem_add_parameter(struct problem *problem, const char *name, const char *code, const char *format,
                            ...) __attribute__((format(printf, 4, 5)));
 

@@ -1,39 +1,20 @@
 #include "model/user.h"
 
-#include <string.h>
-
 #include "model/email.h"
+#include "model/entity.h"
 #include "model/password.h"
 
-#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-#define DETAIL_MAX         256
+#define DETAIL_MAX 256
 
-/* [\w\-.]+(@[a-zA-Z0-9.\-]+\.[a-zA-Z0-9-]{2,})? */
-static bool check_name(const char *name, const char **ret_detail)
-{
-    size_t local = strspn(name, LETTERS_AND_DIGITS "_-.");
-    if (local > 0 && name[local] == '\0')
-        return true;
-    if (local > 0 && name[local] == '@') {
-        const char *domain = name + local + 1;
-        const char *dot = strrchr(domain, '.');
-        if (strspn(domain, LETTERS_AND_DIGITS ".-") == strlen(domain) && dot != NULL && dot > domain &&
-            strlen(dot + 1) >= 2)
-            return true;
-    }
-    *ret_detail = "Use letters, digits, underscore, hyphen and dot, optionally followed by @ and a domain.";
-    return false;
-}
-
-static const char *const types[] = {"USER", "SYSTEM_USER", "RESOURCE", "REMOTE_USER", NULL};
-static const char *const states[] = {"ENABLED", "DISABLED", "DELETED", NULL};
+const char *const user_types[] = {"USER", "SYSTEM_USER", "RESOURCE", "REMOTE_USER", NULL};
 
 /* The rows that are not write-only are the columns of the view in db/user.c, in this order. */
 static const struct field user_fields[] = {
     FIELD_READ_ONLY_ROW("user_id", FIELD_STRING),
-    FIELD_STRING_ROW(struct user, name, FIELD_REQUIRED | FIELD_CREATE_ONLY, 1, 64, .check = check_name),
-    FIELD_ENUM_ROW(struct user, type, FIELD_CREATE_ONLY, types),
-    FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = states),
+    FIELD_STRING_ROW(struct user, name, FIELD_REQUIRED | FIELD_CREATE_ONLY, 1, 64,
+                     .check = entity_check_name),
+    FIELD_ENUM_ROW(struct user, type, FIELD_CREATE_ONLY, user_types),
+    FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = entity_states),
     FIELD_STRING_ROW(struct user, first_name, FIELD_NULLABLE, 0, DETAIL_MAX),
     FIELD_STRING_ROW(struct user, last_name, FIELD_NULLABLE, 0, DETAIL_MAX),
     FIELD_STRING_ROW(struct user, display_name, FIELD_REQUIRED, 1, DETAIL_MAX),
@@ -65,20 +46,6 @@ static const struct field user_fields[] = {
     FIELD_READ_ONLY_ROW("updated_at", FIELD_TIME),
 };
 const struct field_table user_table = FIELD_TABLE("user", user_fields);
-
-static const struct field alias_fields[] = {
-    FIELD_STRING_ROW(struct user_email, email, FIELD_REQUIRED, 1, EMAIL_MAX),
-    FIELD_READ_ONLY_ROW("is_primary", FIELD_BOOLEAN),
-    FIELD_READ_ONLY_ROW("created_at", FIELD_TIME),
-};
-const struct field_table alias_table = FIELD_TABLE("alias", alias_fields);
-
-static const struct field enable_fields[] = {FIELD_STRING_ROW(struct user_email, email, 0, 1, EMAIL_MAX)};
-const struct field_table enable_user_table = FIELD_TABLE("enable_user", enable_fields);
-
-static const struct field primary_fields[] = {
-    FIELD_STRING_ROW(struct user_email, email, FIELD_REQUIRED, 1, EMAIL_MAX)};
-const struct field_table primary_email_table = FIELD_TABLE("primary_email", primary_fields);
 
 static const struct field password_fields[] = {
     FIELD_STRING_ROW(struct user_password, password, FIELD_REQUIRED | FIELD_WRITE_ONLY, PASSWORD_MIN,

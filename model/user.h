@@ -27,16 +27,10 @@ struct user {
 
 #define USER_QUOTA_DEFAULT_MB 51200
 
+extern const char *const user_types[]; /* NULL after the last */
 extern const struct field_table user_table;
-extern const struct field_table alias_table;
 
-/* Bodies of the operations on one user. */
-struct user_email {
-    const char *email;
-};
-extern const struct field_table enable_user_table; /* email may be left out */
-extern const struct field_table primary_email_table;
-
+/* Body of the operation that sets a new one. */
 struct user_password {
     const char *password;
 };

@@ -6,7 +6,7 @@ from service import wait_until
 
 # Tables whose rows stay when their organization has been deleted.
 OUTLIVING = {"organization", "organization_alias", "organization_transition", "operation", "job", "verified_domain",
-             "audit_event", "audit_unsealed"}
+             "audit_event", "audit_unsealed", "active_period"}
 CONTRADICTIONS = {
     "address without its row in the registry": """
         SELECT organization_id, entity_id, email FROM email_address
@@ -19,9 +19,40 @@ CONTRADICTIONS = {
             EXISTS (SELECT FROM mailbox WHERE (organization_id, entity_id) = (e.organization_id, e.entity_id))
             AND EXISTS (SELECT FROM email_address
                         WHERE (organization_id, entity_id) = (e.organization_id, e.entity_id) AND is_primary))""",
+    "user who is enabled and not metered, or metered and not enabled": """
+        SELECT entity_id, e.state, p.began_at FROM (SELECT * FROM entity WHERE kind = 'USER' AND state = 'ENABLED') e
+        FULL JOIN (SELECT * FROM active_period WHERE ended_at IS NULL) p USING (organization_id, entity_id)
+        WHERE e.state IS NULL OR p.began_at IS NULL""",
     "mailbox that nobody will ever purge": """
         SELECT organization_id, entity_id FROM mailbox JOIN entity USING (organization_id, entity_id)
         WHERE state <> 'ENABLED' AND purge_at IS NULL""",
+    "enabled group or resource without primary address": """
+        SELECT organization_id, entity_id FROM entity e WHERE state = 'ENABLED' AND kind <> 'USER' AND NOT EXISTS (
+            SELECT FROM email_address WHERE (organization_id, entity_id) = (e.organization_id, e.entity_id) AND is_primary)""",
+    "addresses that nobody will ever give up": """
+        SELECT organization_id, entity_id FROM entity JOIN email_address USING (organization_id, entity_id)
+        WHERE state <> 'ENABLED' AND purge_at IS NULL""",
+    "entity without its details, or with those of another kind": """
+        SELECT e.organization_id, e.entity_id FROM entity e
+            LEFT JOIN user_detail u USING (organization_id, entity_id)
+            LEFT JOIN group_detail g USING (organization_id, entity_id)
+            LEFT JOIN resource_detail r USING (organization_id, entity_id)
+        WHERE (kind = 'USER') <> (u.type IS NOT NULL) OR (kind = 'GROUP') <> (g.type IS NOT NULL)
+            OR (kind = 'RESOURCE') <> (r.type IS NOT NULL)""",
+    "member or delegate that is deleted, in something deleted, or of another kind than the edge says": """
+        SELECT d.* FROM entity_edge d JOIN entity o ON (o.organization_id, o.entity_id) = (d.organization_id, d.owner_id)
+            JOIN entity m ON (m.organization_id, m.entity_id) = (d.organization_id, d.member_id)
+        WHERE 'DELETED' IN (o.state, m.state) OR m.kind <> d.member_kind
+            OR (d.relation, o.kind) NOT IN (('MEMBER', 'GROUP'), ('DELEGATE', 'RESOURCE'))""",
+    "group that contains itself": """
+        WITH RECURSIVE nested AS (
+            SELECT organization_id, owner_id, member_id FROM entity_edge WHERE relation = 'MEMBER' AND member_kind = 'GROUP'
+            UNION SELECT n.organization_id, n.owner_id, d.member_id FROM nested n JOIN entity_edge d
+                ON d.organization_id = n.organization_id AND d.owner_id = n.member_id AND d.member_kind = 'GROUP')
+        SELECT * FROM nested WHERE owner_id = member_id""",
+    "delegates beside automatic acceptance": """
+        SELECT organization_id, entity_id FROM resource_detail r WHERE auto_accept_requests AND EXISTS (
+            SELECT FROM entity_edge WHERE (organization_id, owner_id) = (r.organization_id, r.entity_id))""",
     "alias of no organization, or organization without its alias": """
         SELECT alias, organization_id FROM organization FULL JOIN organization_alias USING (alias, organization_id)
         WHERE organization.account_id IS NULL OR organization_alias.created_at IS NULL""",

@@ -13,7 +13,13 @@ HEALTH = ["begin", "run_checks", "conclude"]
 REMOVAL = ["remove_entities", "remove_settings", "release_directory", "finish"]
 BORN = [(None, "REQUESTED"), ("REQUESTED", "CREATING"), ("CREATING", "ACTIVE")]
 DIES = [("ACTIVE", "DELETING"), ("DELETING", "DELETED")]
+KINDS = ("user", "group", "resource")
 numbers = itertools.count(1)
+
+
+def id_of(entity):
+    """The id of a user, a group or a resource."""
+    return next(entity[f"{kind}_id"] for kind in KINDS if f"{kind}_id" in entity)
 
 
 def unique(prefix="t"):
@@ -43,7 +49,7 @@ class Organization:
     def __init__(self, api, organization_id):
         self.api, self.id = api, organization_id
         self.path = f"/v1/organizations/{organization_id}"
-        self.users = self.path + "/users"
+        self.users, self.groups, self.resources = (f"{self.path}/{kind}s" for kind in KINDS)
         about = self.describe()
         self.alias, self.domain = about["alias"], about.get("default_domain")
 
@@ -73,21 +79,57 @@ class Organization:
     def create_enabled(self, name=None, **members):
         return self.create_user(name, password=PASSWORD, **members)
 
+    def create_group(self, name=None, **members):
+        """A new group, DISABLED, unless an address says otherwise."""
+        return self.api.post(self.groups, json={"name": name or unique("g"), **members}).body
+
+    def create_enabled_group(self, name=None, **members):
+        name = name or unique("g")
+        return self.create_group(name, **{"email": name, **members})
+
+    def create_resource(self, name=None, **members):
+        """A new room, ENABLED."""
+        name = name or f"r{next(numbers)}"
+        return self.api.post(self.resources, json={"name": name, "type": "ROOM", "email": name, **members}).body
+
+    def create_disabled_resource(self, name=None):
+        """As one is that was disabled until its addresses were purged."""
+        resource = self.create_resource(name)
+        return self.disable(resource).body
+
     def user(self, user, *parts):
         """The path of a user, or of a part of it."""
-        user_id = user if isinstance(user, str) else user["user_id"]
-        return "/".join((self.users, user_id) + parts)
+        return self.of(user if isinstance(user, dict) else {"user_id": user}, *parts)
 
-    def enable(self, user, expect=200, **members):
-        return self.api.post(self.user(user, "enable"), expect=expect, **({"json": members} if members else {}))
+    def of(self, entity, *parts):
+        """The path of a user, a group or a resource, or of a part of it."""
+        kind = next(kind for kind in KINDS if f"{kind}_id" in entity)
+        return "/".join((f"{self.path}/{kind}s", id_of(entity)) + parts)
 
-    def disable(self, user, expect=200):
-        return self.api.post(self.user(user, "disable"), expect=expect)
+    def enable(self, entity, expect=200, **members):
+        return self.api.post(self.of(entity, "enable"), expect=expect, **({"json": members} if members else {}))
+
+    def disable(self, entity, expect=200):
+        return self.api.post(self.of(entity, "disable"), expect=expect)
 
     def describe_user(self, user):
         return self.api.get(self.user(user)).body
 
-    def aliases(self, user):
-        """All addresses of a user; the primary one first."""
-        items = self.api.items(self.user(user, "aliases"))
+    def look(self, entity):
+        """The entity as it is now."""
+        return self.api.get(self.of(entity)).body
+
+    def aliases(self, entity):
+        """All addresses of an entity; the primary one first."""
+        items = self.api.items(self.of(entity, "aliases"))
         return [item["email"] for item in sorted(items, key=lambda item: (not item["is_primary"], item["email"]))]
+
+    def add_member(self, group, member, expect=200):
+        return self.api.put(self.of(group, "members", id_of(member)), expect=expect)
+
+    def remove_member(self, group, member, expect=204):
+        return self.api.delete(self.of(group, "members", id_of(member)), expect=expect)
+
+    def members(self, group, **params):
+        """The ids of all members."""
+        return {item["member_id"] for item in self.api.items(self.of(group, "members"), **params)}

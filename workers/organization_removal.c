@@ -1,6 +1,7 @@
 /* From DELETING to DELETED (guide, "Remove an Organization"): the directory stays unless its removal was asked for. */
 #include <string.h>
 
+#include "db/data_key.h"
 #include "db/organization_steps.h"
 #include "model/job.h"
 #include "workers/workflow.h"
@@ -18,8 +19,10 @@ static enum code remove_entities(struct step *step)
 
 static enum code remove_settings(struct step *step)
 {
-    organization_remove_settings(step->db, step->organization);
-    return CODE_OK;
+    enum code code = data_key_remove(step->db, step->change, step->organization);
+    if (code == CODE_OK)
+        organization_remove_settings(step->db, step->organization);
+    return code;
 }
 
 static enum code release_directory(struct step *step)

@@ -1,5 +1,6 @@
 /* From REQUESTED to ACTIVE (guide, "Add an Organization"): directory, test mail domain, default policies. The directory is
  * made (quick setup), or its entries become users (standard setup). */
+#include "db/data_key.h"
 #include "db/organization_health.h"
 #include "db/organization_steps.h"
 #include "model/job.h"
@@ -24,7 +25,8 @@ static enum code create_test_domain(struct step *step)
 static enum code apply_defaults(struct step *step)
 {
     organization_make_defaults(step->db, step->organization);
-    return CODE_OK;
+    enum code code = db_finish(step->db, step->change->problem);
+    return code == CODE_OK ? data_key_make(step->db, step->change, step->organization) : code;
 }
 
 static enum code activate(struct step *step)

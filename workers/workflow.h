@@ -42,7 +42,8 @@ extern const struct workflow organization_setup_workflow;
 extern const struct workflow organization_setup_standard_workflow;
 extern const struct workflow organization_health_workflow;
 extern const struct workflow organization_removal_workflow;
-extern const struct workflow user_purge_workflow;
+extern const struct workflow entity_purge_workflow;
+extern const struct workflow data_key_workflow;
 extern const struct workflow cleaning_workflow;
 
 extern const struct workflow *const workflows[];

@@ -1,14 +1,21 @@
 """For each route that the API has, a request that succeeds: for tests that hold for all of them."""
 import iam
-from organization import PASSWORD, create_organization, unique
+from organization import PASSWORD, create_organization, id_of, unique
 from routes import arguments_of, closed_routes, is_mutation, of_identities
+
+# They make something new, or change several at once: there is no one version that they could be held against.
+WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
+                    "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
+                   "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
+                   "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
+NEED_ENABLED = ("DeregisterFromWorkMail", "CreateAlias", "DeleteAlias", "UpdatePrimaryEmailAddress")
 
 
 class Request:
     """A request that is ready to be sent, as often as wanted."""
 
-    def __init__(self, route, target, arguments, user=None, resource=None, caller=None):
-        self.route, self.method, self.target, self.user = route, route["method"], target, user
+    def __init__(self, route, target, arguments, entity=None, resource=None, caller=None):
+        self.route, self.method, self.target, self.entity = route, route["method"], target, entity
         self.resource, self.caller = resource, caller
         self.params, self.json = arguments.get("params"), arguments.get("json")
 
@@ -18,21 +25,25 @@ class Request:
 
     def versioned(self, org):
         """The path of what the change changes; None when it makes something new."""
+        if self.route["operation"] in WITHOUT_VERSION:
+            return None
         if self.resource:
             return self.resource
-        if self.user:
-            return org.user(self.user)
-        if "{directory_id}" in self.route["path"]:
+        if self.target == "/v1/account" or self.target.startswith("/v1/keys/") or "{directory_id}" in self.route["path"]:
             return self.target
-        return org.path if self.target != org.users and "{organization_id}" in self.route["path"] else None
+        return org.of(self.entity) if self.entity else org.path
 
     def is_gone(self):
         """Whether what it changed is not there any more."""
         return self.route["operation"] in ("DeleteDirectory", "DeleteIamUser", "DeleteIamGroup", "DeletePolicy", "DeleteAccessKey")
 
 
+# After these nobody can send anything any more; test_accounts.py has what holds for all changes.
+ENDS_ITS_CALLER = {"CloseAccount"}
+
+
 def changes():
-    return [route for route in closed_routes() if is_mutation(route)]
+    return [route for route in closed_routes() if is_mutation(route) and route["operation"] not in ENDS_ITS_CALLER]
 
 
 def fail(service, org):
@@ -62,8 +73,43 @@ def operation_of(org):
     return org.api.get("/v1/operations", params={"organization_id": org.id})["items"][0]["operation_id"]
 
 
-def alias_of(org, user):
-    return org.api.post(org.user(user, "aliases"), json={"email": "other"})["email"]
+def alias_of(org, entity):
+    return org.api.post(org.of(entity, "aliases"), json={"email": "other"})["email"]
+
+
+def make_entity(org, route):
+    """What the path is about; None when it names nothing."""
+    needs_enabled = route["operation"].startswith(NEED_ENABLED)
+    if "{user_id}" in route["path"]:
+        return org.create_enabled() if needs_enabled else org.create_user()
+    if "{group_id}" in route["path"]:
+        return org.create_enabled_group() if needs_enabled or route["operation"] == "UpdateGroup" else org.create_group()
+    if "{resource_id}" in route["path"]:
+        resource = org.create_resource(booking_options={"auto_accept_requests": False})
+        return org.disable(resource).body if operation_enables(route["operation"]) else resource
+    return None
+
+
+def operation_enables(operation):
+    return operation.startswith("RegisterToWorkMail")
+
+
+def make_member(org, entity, operation):
+    """The id of a user that is to be put in, or is in."""
+    member, part = org.create_user(), "delegates" if "Delegate" in operation else "members"
+    if operation.startswith("Disassociate"):
+        org.api.put(org.of(entity, part, id_of(member)))
+    return id_of(member)
+
+
+def make_several(org, operation):
+    """Ids of two that the operation changes."""
+    enabled = operation.startswith("Deregister")
+    make = {(False, False): org.create_user, (False, True): org.create_enabled,
+            (True, False): org.create_group, (True, True): org.create_enabled_group}
+    if operation == "DeleteResources":
+        return [id_of(org.create_resource()) for _ in range(2)]
+    return [id_of(make[operation.endswith("Groups"), enabled]()) for _ in range(2)]
 
 
 def kept_directory(org):
@@ -119,16 +165,19 @@ def prepare(service, org, route):
     if of_identities(route):
         return prepare_identities(service, org.api, route)
     arguments, operation = arguments_of(route), route["operation"]
-    needs_enabled = operation in ("DeregisterFromWorkMail", "CreateAlias", "DeleteAlias", "UpdatePrimaryEmailAddress")
-    user = None
-    if "{user_id}" in route["path"]:
-        user = org.create_enabled() if needs_enabled else org.create_user()
     if "{directory_id}" in route["path"]:
         return Request(route, route["path"].replace("{directory_id}", kept_directory(org)), arguments, None)
-    target = route["path"].replace("{organization_id}", org.id).replace("{user_id}", user["user_id"] if user else "")
-    target = target.replace("{file}", "page.css")
-    if operation == "DeleteAlias":
-        target = target.replace("{email}", alias_of(org, user))
+    entity = make_entity(org, route)
+    target = route["path"].replace("{organization_id}", org.id).replace("{file}", "page.css")
+    for name in ("user_id", "group_id", "resource_id"):
+        target = target.replace("{%s}" % name, entity.get(name, "") if entity else "")
+    for name in ("member_id", "entity_id"):
+        if "{%s}" % name in target:
+            target = target.replace("{%s}" % name, make_member(org, entity, operation))
+    if "{key_id}" in target:
+        target = target.replace("{key_id}", org.describe()["key_id"])
+    if "{email}" in target:
+        target = target.replace("{email}", alias_of(org, entity))
     if operation == "CancelOperation":
         target = target.replace("{operation_id}", begin_setup(service, org))
     elif "{operation_id}" in target:
@@ -137,12 +186,20 @@ def prepare(service, org, route):
     assert "{" not in target, f"say in changes.py what to put into {target}"
     if operation == "CreateOrganization":
         arguments["json"]["alias"] = unique()
+    elif operation == "UpdateKey":
+        arguments["json"] = {"description": unique()}
+    elif operation == "CreateKey":
+        arguments["json"] = {"alias": unique("key")}
+    elif operation == "UpdateAccount":
+        arguments["json"] = {"name": unique("account")}
     elif operation == "DeleteOrganization":
         arguments["params"] = {"confirm": org.alias}
     elif operation == "RetryOrganization":
         fail(service, org)
     elif operation == "ActivateOrganization":
         org.api.post(org.path + "/deactivate", expect=200)
-    elif operation in ("CreateAlias", "UpdatePrimaryEmailAddress"):
+    elif operation.startswith(("CreateAlias", "UpdatePrimaryEmailAddress")):
         arguments["json"] = {"email": "boss"}
-    return Request(route, target, arguments, user)
+    elif "ids" in arguments.get("json", {}):
+        arguments["json"] = {"ids": make_several(org, operation)}
+    return Request(route, target, arguments, entity)

@@ -6,13 +6,14 @@ import uuid
 from contract.openapi_check import Document
 from service import ROOT, run_binary
 
-FILLINGS = {"directory_id": lambda: "d-" + uuid.uuid4().hex[:10], "operation_id": lambda: str(uuid.uuid4()), "user_id": lambda: str(uuid.uuid4()),
+FILLINGS = {**{name: lambda: str(uuid.uuid4()) for name in ("operation_id", "user_id", "group_id", "member_id", "entity_id", "key_id",
+                                                             "iam_user_id", "iam_group_id", "policy_id", "session_id")},
+            "resource_id": lambda: "r-" + uuid.uuid4().hex, "directory_id": lambda: "d-" + uuid.uuid4().hex[:10],
             "file": lambda: "page.css", "email": lambda: "nobody@nowhere.test", "code": lambda: "name_taken",
-            "iam_user_id": lambda: str(uuid.uuid4()), "iam_group_id": lambda: str(uuid.uuid4()), "policy_id": lambda: str(uuid.uuid4()),
-            "session_id": lambda: str(uuid.uuid4()), "access_key_id": lambda: "PRAK" + 16 * "A"}
+            "access_key_id": lambda: "PRAK" + 16 * "A"}
 QUERY = {"confirm": "acme"}
 NO_ORGANIZATION = "m-" + 32 * "0"
-NOT_THERE = {"{organization_id}": "organization_not_found", "{iam_user_id}": "iam_user_not_found",
+NOT_THERE = {"{organization_id}": "organization_not_found", "{key_id}": "key_not_found", "{iam_user_id}": "iam_user_not_found",
              "{iam_group_id}": "iam_group_not_found", "{policy_id}": "policy_not_found"}
 
 
@@ -36,6 +37,15 @@ def fill(path, organization_id, known=None):
         path = path.replace("{%s}" % name, (known or {}).get(name) or make())
     assert "{" not in path, f"say in routes.py what to put into {path}"
     return path
+
+
+def fill_known(route, org):
+    """The same, of things that are there: made in the organization where they are not."""
+    path = route["path"]
+    for name, make in (("user_id", org.create_user), ("group_id", org.create_group), ("resource_id", org.create_resource)):
+        if "{%s}" % name in path:
+            path = path.replace("{%s}" % name, make()[name])
+    return fill(path, org.id)
 
 
 @functools.lru_cache(None)

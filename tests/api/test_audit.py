@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import tempfile
 import time
+import uuid
 
 import psycopg
 import pytest
@@ -13,8 +14,8 @@ from audit_chain import FIRST_HASH, check_chain, hash_of, rows, statement
 from changes import changes, prepare
 from checks import check_all_sealed, check_consistency, error_lines
 from client import bearer
-from organization import BORN, DIES, create_organization, unique
-from routes import NO_ORGANIZATION, arguments_of, closed_routes, fill, first_resource, is_mutation, named, of_identities
+from organization import BORN, DIES, create_organization, id_of, unique
+from routes import arguments_of, closed_routes, fill, first_resource, is_mutation, named, of_identities
 from service import wait_until
 
 EVENTS = "/v1/audit-events"
@@ -56,6 +57,10 @@ def administrator(service):
 # Changes
 
 
+def is_of_several(request):
+    return "ids" in (request.json or {})
+
+
 def expected_target(answer, request, org):
     """The path of what was changed, or made."""
     if answer.status == 201:
@@ -65,8 +70,13 @@ def expected_target(answer, request, org):
     if request.route["operation"] == "SignOut":
         return "/v1/sessions/" + request.caller.session["session_id"]
     parts = request.route["path"].split("/")
-    last = max(number for number, part in enumerate(parts) if part.startswith("{"))
+    last = max((number for number, part in enumerate(parts) if part.startswith("{")), default=len(parts))
     return "/".join(request.target.split("/")[:last + 1]).replace("@", "%40")
+
+
+def expected_targets(request):
+    """Each of several is told by itself."""
+    return [f"{request.target.rpartition('/')[0]}/{one}" for one in request.json["ids"]]
 
 
 @pytest.mark.parametrize(**named(changes()))
@@ -76,16 +86,19 @@ def test_change_writes_one_event_that_tells_who_did_what(service, org, administr
         request.params["force"] = "true"
     answer = request.send(service.client(administrator), headers=sent)
     assert answer.status == route["success"], answer
-    event = only_event(service.client(), sent["Request-Id"])
-    assert event["action"] == route["action"]
-    assert event["target"] == expected_target(answer, request, org)
+    told = events(service.client(), request_id=sent["Request-Id"])
+    targets = expected_targets(request) if is_of_several(request) else [expected_target(answer, request, org)]
+    assert sorted(event["target"] for event in told) == sorted(targets)
+    event = told[0]
+    assert {event["action"] for event in told} == {route["action"]}
     by_key = {"kind": "IAM_USER", "id": administrator["iam_user_id"], "access_key_id": administrator["access_key_id"]}
     by_session = request.caller and {"kind": "IAM_USER", "id": request.caller.session["iam_user_id"]}
     assert event["actor"] == (by_session or by_key)
     assert (event["outcome"], event["source_address"]) == ("ALLOWED", "127.0.0.1")
     assert event["account_id"] == service.root["account_id"]
     made = answer["organization_id"] if route["operation"] == "CreateOrganization" else org.id
-    assert event.get("organization_id") == (None if "{directory_id}" in route["path"] or of_identities(route) else made)
+    is_of_one = not route["path"].startswith(("/v1/account", "/v1/keys", "/v1/directories")) and not of_identities(route)
+    assert event.get("organization_id") == (made if is_of_one else None)
     assert event["changes"], "neither before nor after is told"
 
 
@@ -103,7 +116,7 @@ def test_replay_writes_no_event(service, api, org, route):
     request, sent = prepare(service, org, route), {**own_id(), "Idempotency-Key": unique("key")}
     for replayed in (None, "true", "true"):
         assert request.send(api, headers=sent).headers["Idempotent-Replayed"] == replayed
-    only_event(api, sent["Request-Id"])
+    assert len(events(api, request_id=sent["Request-Id"])) == (len(request.json["ids"]) if is_of_several(request) else 1)
 
 
 @pytest.mark.parametrize("repeat", ["enable", "disable"])
@@ -177,6 +190,59 @@ def test_event_of_a_password_shows_that_there_is_one(service, api):
     assert "Vorsicht-Geheim-1" not in str(told) and "argon2" not in str(told)
 
 
+def test_each_of_several_is_told_with_its_state_before_and_after(api, org):
+    sent, enabled, disabled = own_id(), org.create_enabled(), org.create_user()
+    taken = org.create_user("taken")  # its default address is another's
+    org.create_enabled("holder", email="taken")
+    ids = [disabled["user_id"], taken["user_id"], "nonsense", enabled["user_id"]]
+    results = api.post(org.users + "/enable", expect=200, headers=sent, json={"ids": ids})["items"]
+    assert [result["succeeded"] for result in results] == [True, False, False, True]
+    told = {event["target"]: event["changes"] for event in events(api, request_id=sent["Request-Id"])}
+    assert told == {org.user(user): {"before": before, "after": org.describe_user(user)}
+                    for user, before in ((disabled, disabled), (enabled, enabled))}
+
+
+def test_resources_removed_together_are_told_with_what_they_were(api, org):
+    sent, rooms = own_id(), [org.create_resource() for _ in range(2)]
+    api.post(org.resources + "/remove", expect=200, headers=sent, json={"ids": [id_of(room) for room in rooms]})
+    told = {event["target"]: event["changes"] for event in events(api, request_id=sent["Request-Id"])}
+    assert told == {org.of(room): {"before": room} for room in rooms}
+
+
+def test_event_of_a_member_or_delegate_is_of_the_edge_alone(api, org):
+    group, room, user = org.create_group(), org.create_resource(booking_options={"auto_accept_requests": False}), org.create_user()
+    for owner, part in ((group, "members"), (room, "delegates")):
+        path, sent, gone = org.of(owner, part, id_of(user)), own_id(), own_id()
+        edge = api.call("PUT", path, expect=200, headers=sent).body
+        api.delete(path, headers=gone)
+        made, removed = (only_event(api, which["Request-Id"]) for which in (sent, gone))
+        assert made["target"] == removed["target"] == path
+        assert (made["changes"], removed["changes"]) == ({"after": edge}, {"before": edge})
+
+
+@pytest.mark.parametrize("make", ["create_enabled_group", "create_resource"])
+def test_event_shows_groups_and_resources_before_and_after(api, org, make):
+    entity = getattr(org, make)()
+    for method, part, body in (("PATCH", (), {"description": "new"}), ("PUT", ("primary-email",), {"email": "boss"}),
+                               ("POST", ("disable",), None), ("POST", ("enable",), {"email": "ann"}), ("POST", ("disable",), None)):
+        before, sent = org.look(entity), own_id()
+        after = api.call(method, org.of(entity, *part), expect=200, headers=sent,
+                         **({} if body is None else {"json": body})).body
+        assert only_event(api, sent["Request-Id"])["changes"] == {"before": before, "after": after}
+    before, sent = org.look(entity), own_id()
+    api.delete(org.of(entity), headers=sent)
+    assert only_event(api, sent["Request-Id"])["changes"] == {"before": before}
+
+
+def test_booking_options_are_told_before_and_after(api, org):
+    sent, room = own_id(), org.create_resource()
+    path = org.of(room, "booking-options")
+    before = api.get(path).body
+    after = api.call("PUT", path, expect=200, headers=sent, json={**room["booking_options"], "auto_accept_requests": False}).body
+    event = only_event(api, sent["Request-Id"])
+    assert event["changes"] == {"before": before, "after": after} and before != after
+
+
 def test_passwords_are_in_no_event(api, org, leak_check):
     secrets = ["Vorsicht-Geheim-1", "Vorsicht-Geheim-2"]
     user = org.create_user(password=secrets[0])
@@ -245,7 +311,9 @@ def test_new_account_and_new_root_key_are_told(make_service):
     service.admin("reset-root-key")
     told = events(service.client())
     assert [event["action"] for event in told] == ["operator:CreateAccount", "operator:ResetRootKey"]
-    assert first["access_key_id"] in told[0]["target"] and service.root["access_key_id"] in told[1]["target"]
+    assert told[0]["target"] == "/v1/account" and told[0]["changes"] == {"after": {
+        "account_id": first["account_id"], "name": "Postreeve", "is_trial": False, "access_key_id": first["access_key_id"]}}
+    assert service.root["access_key_id"] in told[1]["target"]
     assert first["secret_access_key"] not in str(told) and service.root["secret_access_key"] not in str(told)
 
 
@@ -285,8 +353,9 @@ def test_what_is_hidden_from_a_caller_is_told_as_refused(service, api, org):
     assert wait_event(api, sent["Request-Id"])["reason"] == "access_denied"
 
 
-def test_wrong_secret_of_a_known_key_is_told_to_its_account(service, api, read_only):
-    sent = own_id()
+def test_wrong_secret_of_a_known_key_is_told_to_its_account(make_service):
+    service = make_service()
+    api, read_only, sent = service.client(), new_identity(service, "AmazonWorkMailReadOnlyAccess"), own_id()
     wrong = bearer({**read_only, "secret_access_key": 40 * "A"})
     service.anonymous().get("/v1/regions", expect="unauthenticated", headers={**sent, "Authorization": wrong})
     event = wait_event(api, sent["Request-Id"])
@@ -345,6 +414,19 @@ def test_refusals_of_an_address_are_capped_whatever_keys_it_shows(make_service):
     assert 0 < len(one_by_one) <= 20 and len(one_by_one) + sum(row[0] or 0 for row in found) == 60
 
 
+def test_what_is_omitted_of_an_address_is_told_of_no_key_that_it_did_not_always_show(make_service):
+    service = make_service()
+    known, anonymous = new_identity(service), service.anonymous()
+    unknown = {"access_key_id": "PRAK" + 16 * "A"}
+    for key in 20 * [unknown] + [known] + 5 * [unknown]:
+        sent = {"Authorization": bearer({**key, "secret_access_key": 40 * "A"})}
+        anonymous.get("/v1/regions", expect="unauthenticated", headers=sent)
+    service.stop()
+    service.start()
+    assert service.sql("SELECT chain, access_key_id, source_address, omitted FROM audit_log WHERE omitted > 0") == [
+        ("installation", None, "127.0.0.1", 6)]
+
+
 # Lists
 
 
@@ -392,7 +474,7 @@ def test_filters_choose_events(service, api, org, administrator):
     for filters in ({"outcome": "DENIED"}, {"action": "workmail:Nothing"}, {"until": "2001-01-01T00:00:00Z"},
                     {"since": "2999-12-31T23:59:59.999999Z"}, {"actor": "nobody"}):
         assert found(**filters) == [], filters
-    assert api.items(EVENTS, organization_id=NO_ORGANIZATION) == []
+    assert api.items(EVENTS, organization_id="m-" + uuid.uuid4().hex) == []
 
 
 @pytest.mark.parametrize("params,fault", [

@@ -9,7 +9,8 @@ from checks import check_all_sealed
 from client import basic, bearer
 from organization import create_organization, unique
 from raw_http import Connection
-from routes import NO_ORGANIZATION, arguments_of, closed_routes, fill, is_mutation, named, of_organization, workmail_routes
+from routes import (NO_ORGANIZATION, arguments_of, closed_routes, fill, fill_known, is_mutation, named, of_organization,
+                    workmail_routes)
 from service import wait_until
 
 
@@ -49,8 +50,7 @@ def nobody(service, account):
 @pytest.fixture(scope="session")
 def stranger(service):
     """Full access, but to another account."""
-    other = "999999999999"
-    service.sql("INSERT INTO account (account_id, name) VALUES (%s, 'other')", other)
+    other = service.admin("create-account", "--name", "other", "--trial", "false")["account_id"]
     return new_identity(service, other, "AmazonWorkMailFullAccess")
 
 
@@ -112,11 +112,12 @@ def test_new_key_works_at_once(service, account):
 
 @pytest.mark.parametrize(**named(route for route in workmail_routes() if route["method"] == "GET"))
 def test_read_only_identity_reads_what_root_reads(service, api, read_only, org, route):
-    user = org.create_user()
     check_all_sealed(service)
     operation = api.get("/v1/operations", params={"organization_id": org.id})["items"][0]
-    path = (route["path"].replace("{organization_id}", org.id).replace("{user_id}", user["user_id"])
-            .replace("{directory_id}", user["directory_id"]).replace("{operation_id}", operation["operation_id"]))
+    path = (route["path"].replace("{operation_id}", operation["operation_id"])
+            .replace("{directory_id}", org.describe()["directory_id"])
+            .replace("{key_id}", org.describe()["key_id"]))
+    path = fill_known({**route, "path": path}, org)
     answers = [caller.get(path).body for caller in (service.client(read_only), api)]
     assert answers[0] == answers[1] or route["operation"] == "GetMetrics"  # which counts this very request
 

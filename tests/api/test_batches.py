@@ -118,6 +118,25 @@ def test_read_that_fails_lets_nobody_in_behind_it(narrow):
             answers.append(held.pool.submit(nobody.request, "GET", held.org.user(user)))
             answers.append(held.pool.submit(nobody.request, "GET", held.org.users))
     assert {outcome(answer) for answer in answers} == {(404, "organization_not_found")}
+    refusals = "SELECT count(*), count(DISTINCT request_id) FROM audit_log WHERE outcome = 'DENIED'"
+    wait_until(lambda: narrow.sql(refusals)[0][1] == 20)
+    assert narrow.sql(refusals) == [(20, 20)]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_request_refused_at_the_head_of_a_batch_takes_nobodys_answer(narrow, is_known):
+    """Who comes first is looked up in the database, and then refused before anything of his own is queued."""
+    held = Held(narrow)
+    reader = narrow.admin("create-iam-user", "--name", "reader", "--policy", "AmazonWorkMailReadOnlyAccess")
+    secret = reader["secret_access_key"]
+    first = narrow.client({**reader, "secret_access_key": secret if is_known else secret[::-1]})
+    with held:
+        refused = held.pool.submit(first.request, "GET", held.org.users, params={"page_size": "many"})
+        time.sleep(0.3)  # it is the first one in the queue
+        answers = [held.ask(held.org.user(user)) for user in held.users[1:8]]
+    assert outcome(refused) == ((400, "validation_failed") if is_known else (401, "unauthenticated"))
+    assert [outcome(answer) for answer in answers] == 7 * [(200, None)]
+    assert [answer.result()["name"] for answer in answers] == [f"u{number}" for number in range(1, 8)]
 
 
 def test_each_read_of_a_batch_is_its_own_callers(narrow):

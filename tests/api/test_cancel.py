@@ -1,6 +1,7 @@
 """POST /v1/operations/{id}/cancel: what can still be stopped is stopped, whoever works on it."""
 import collections
 import concurrent.futures
+import contextlib
 import random
 import time
 
@@ -45,15 +46,21 @@ def test_setup_that_is_canceled_leaves_a_failed_organization(service, api, org):
     api.post(org.users, expect="organization_state", json={"name": "ann", "display_name": "Ann"})
 
 
-def test_setup_that_has_not_begun_is_canceled_by_the_transitions_there_are(make_service):
-    """Nobody claims the job: the only worker is busy waiting for a lock."""
-    service = make_service("--job-threads", 1)
-    api = service.client()
-    held = create_organization(api)
+@contextlib.contextmanager
+def busy_worker(service):
+    """Nobody claims a job meanwhile: the only worker waits for a lock."""
+    held = create_organization(service.client())
     with psycopg.connect(f"{service.database_uri} dbname=postreeve") as holder:
         holder.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 7264))", [held.id])
         service.sql("INSERT INTO job (kind, organization_id) VALUES ('organization_setup', %s)", held.id)
         wait_until(lambda: service.sql("SELECT 1 FROM job WHERE organization_id = %s AND state = 'RUNNING'", held.id))
+        yield
+
+
+def test_setup_that_has_not_begun_is_canceled_by_the_transitions_there_are(make_service):
+    service = make_service("--job-threads", 1)
+    api = service.client()
+    with busy_worker(service):
         operation, org = begin(api)
         assert org.describe()["state"] == "REQUESTED"
         assert cancel(api, operation)["status"] == "CANCELED"
@@ -100,17 +107,15 @@ def test_what_has_ended_is_refused_with_its_status(service, api, org):
     assert org.describe()["state"] == "ACTIVE" and operation_of(org, "CreateOrganization") == operation
 
 
-def test_removal_is_refused_with_the_reason(service, api, org):
-    with psycopg.connect(f"{service.database_uri} dbname=postreeve") as holder:
+def test_removal_is_refused_with_the_reason(make_service):
+    service = make_service("--job-threads", 1)
+    api = service.client()
+    org = create_organization(api)
+    with busy_worker(service):
         begun = org.delete()
-        holder.execute("SELECT FROM job WHERE operation_id = %s FOR SHARE", [begun["operation_id"]])
-        if api.get(f"/v1/operations/{begun['operation_id']}")["status"] in ("PENDING", "RUNNING"):
-            holder.rollback()
-    service.sql("UPDATE operation SET status = 'RUNNING', finished_at = NULL WHERE operation_id = %s", begun["operation_id"])
-    service.sql("UPDATE job SET state = 'PENDING', run_at = now() + interval '1 hour' WHERE operation_id = %s",
-                begun["operation_id"])
-    refused = cancel(api, begun["operation_id"], "operation_state")
-    assert "removal" in refused["detail"]
+        assert "removal" in cancel(api, begun["operation_id"], "operation_state")["detail"]
+    assert wait_operation(api, begun["operation_id"])["status"] == "SUCCEEDED"
+    check_consistency(service)
 
 
 def test_operation_of_nobody_and_of_another_account_is_not_there(service, api, org):

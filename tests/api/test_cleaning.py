@@ -45,10 +45,10 @@ def test_what_still_runs_or_waits_is_kept_however_old(hasty):
     hasty.sql("""INSERT INTO operation (operation_id, account_id, organization_id, operation, target, steps, status,
                    created_at) SELECT gen_random_uuid(), account_id, organization_id, 'CreateOrganization',
                    '/v1/organizations/x', '[]', 'RUNNING', now() - interval '1 year' FROM organization""")
-    hasty.sql("UPDATE job SET created_at = now() - interval '1 year' WHERE kind = 'user_purge'")
+    hasty.sql("UPDATE job SET created_at = now() - interval '1 year' WHERE kind = 'entity_purge'")
     wait_until(lambda: count(hasty, "operation") == 1, 20)
     assert hasty.sql("SELECT status FROM operation") == [("RUNNING",)]
-    assert hasty.sql("SELECT kind, state FROM job WHERE NOT is_periodic") == [("user_purge", "PENDING")]
+    assert hasty.sql("SELECT kind, state FROM job WHERE NOT is_periodic") == [("entity_purge", "PENDING")]
 
 
 def test_deleted_organizations_and_all_transitions_stay(hasty):

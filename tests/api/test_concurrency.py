@@ -195,3 +195,32 @@ def test_held_lock_of_one_organization_does_not_keep_another_from_becoming_activ
         assert time.monotonic() - begun < 5
     wait_until(lambda: service.sql("SELECT 1 FROM job WHERE organization_id = %s AND state = 'CANCELED'", held.id))
     check_consistency(service)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_groups_put_into_each_other_at_once_close_no_cycle(service, api, org, count):
+    groups = [org.create_group() for _ in range(count)]
+    for _ in range(10):
+        outcomes = all_at_once(count, lambda number: api.request("PUT", org.of(
+            groups[number], "members", groups[(number + 1) % count]["group_id"])))
+        assert outcomes == {(200, None): count - 1, (409, "membership_cycle"): 1}
+        for number in range(count):
+            org.remove_member(groups[number], groups[(number + 1) % count])
+    check_consistency(service)
+
+
+def test_member_that_is_deleted_while_it_is_added_is_in_nothing(service, api, org):
+    for _ in range(10):
+        group, user = org.create_group(), org.create_user()
+        outcomes = all_at_once(8, lambda number: api.request("DELETE", org.of(user)) if number == 0 else api.request(
+            "PUT", org.of(group, "members", user["user_id"])))
+        assert set(outcomes) <= {(204, None), (200, None), (409, "entity_state")}
+        assert org.members(group) == set() and org.look(group)["member_count"] == 0
+    check_consistency(service)
+
+
+def test_members_added_at_once_are_all_there(api, org):
+    group, users = org.create_group(), [org.create_user() for _ in range(40)]
+    assert all_at_once(40, lambda number: api.request("PUT", org.of(group, "members", users[number]["user_id"]))) == {
+        (200, None): 40}
+    assert org.look(group)["member_count"] == 40 and len(org.members(group)) == 40

@@ -79,6 +79,8 @@ def enabled(org):
 
 BREAK_ADDRESS = "DELETE FROM address_registry WHERE organization_id = %(id)s AND email LIKE 'boss@%%'"
 SET_DOMAIN = "UPDATE mail_domain SET ownership_status = '{}' WHERE organization_id = %(id)s"
+SPOIL_DATA_KEY = """UPDATE data_key SET sealed_probe = set_byte(sealed_probe, 9, 255 - get_byte(sealed_probe, 9))
+                    WHERE organization_id = %(id)s"""
 # code → (severity, what breaks it, what the issue is about, what mends it: SQL, or a function of the organization and user)
 FAULTS = {
     "directory_missing": (
@@ -120,6 +122,11 @@ FAULTS = {
     "too_many_aliases": (
         "WARNING", "INSERT INTO account_limit VALUES (%(account)s, 'aliases_per_user', 0)", "ann",
         "DELETE FROM account_limit WHERE code = 'aliases_per_user'"),
+    "key_disabled": (
+        "ERROR", "UPDATE master_key SET status = 'DISABLED' WHERE key_id = %(key)s", "{key}",
+        "UPDATE master_key SET status = 'ENABLED' WHERE key_id = %(key)s"),
+    "data_key_unreadable": (
+        "ERROR", SPOIL_DATA_KEY, "{key}", SPOIL_DATA_KEY),
     "access_key_unreadable": (
         "WARNING", """INSERT INTO access_key (access_key_id, account_id, sealed_secret)
                       SELECT 'PRAKUNREADABLE', account_id, sealed_secret FROM access_key
@@ -133,7 +140,7 @@ def test_fault_is_found_and_when_it_is_mended_the_organization_recovers(service,
     severity, spoil, subject, mend = FAULTS[code]
     user = enabled(org)
     about = {"id": org.id, "alias": org.alias, "domain": org.domain, "user": user["user_id"],
-             "directory": org.describe()["directory_id"], "account": org.api.credential["account_id"]}
+             "directory": org.describe()["directory_id"], "key": org.describe()["key_id"], "account": org.api.credential["account_id"]}
 
     def run(statement):
         service.db().execute(statement, about)

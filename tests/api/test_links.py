@@ -16,9 +16,18 @@ def filled(service):
     user = organization.create_enabled("linked")
     for email in ("one", "two"):
         organization.api.post(organization.user(user, "aliases"), json={"email": email})
+    groups, outer = [organization.create_group(f"G & H {number}") for number in range(3)], organization.create_group("outer")
+    for member in organization.api.items(organization.users):
+        organization.add_member(groups[0], member)
+    for group in groups:
+        organization.add_member(group, user)
+        organization.add_member(outer, group)
+    rooms = [organization.create_resource(delegate_ids=[member["user_id"] for member in organization.api.items(organization.users)],
+                                          booking_options={"auto_accept_requests": False}) for _ in range(3)]
     for _ in range(2):
         create_organization(service.client()).remove()
-    return {"organization": organization.path, "user": organization.user(user)}
+    return {"organization": organization.path, "user": organization.user(user), "group": organization.of(groups[0]),
+            "outer": organization.of(outer), "resource": organization.of(rooms[0])}
 
 
 LISTS = [
@@ -27,6 +36,13 @@ LISTS = [
                               "order_by": "-display_name,name", "include_total": "true"}),
     ("{organization}/users", {"page_size": 3, "q": "\"é\" 100%", "order_by": "created_at"}),
     ("{organization}/transitions", {"page_size": 1, "include_total": "false"}),
+    ("{organization}/groups", {"page_size": 1, "q": "g & h", "include_total": "true"}),
+    ("{organization}/groups", {"page_size": 1, "order_by": "-display_name,name"}),
+    ("{organization}/resources", {"page_size": 1, "type": "ROOM", "order_by": "-created_at,name"}),
+    ("{resource}/delegates", {"page_size": 2, "include_total": "true"}),
+    ("{group}/members", {"page_size": 3, "kind": "USER", "order_by": "display_name,-name"}),
+    ("{outer}/members", {"page_size": 2, "effective": "true", "include_total": "true"}),
+    ("{user}/groups", {"page_size": 1, "effective": "true"}),
     ("{user}/aliases", {"page_size": 1, "include_total": "true"}),
     ("/v1/organizations", {"page_size": 1, "state": "DELETED", "order_by": "-created_at,alias"}),
     ("/v1/operations", {"page_size": 1, "status": "SUCCEEDED", "order_by": "created_at"}),

@@ -12,6 +12,8 @@ from organization import create_organization, unique, wait_operation
 from raw_http import Connection
 
 SECONDS = float(os.environ.get("POSTREEVE_LOAD_SECONDS", "60"))
+# The thread sanitizer makes all ten times slower.
+PATIENCE = 5 if "/tsan/" in os.environ.get("POSTREEVE_BINARY", "") else 1
 pytestmark = [pytest.mark.load, pytest.mark.long]
 
 
@@ -22,14 +24,16 @@ def raw_get(api, target):
 
 @pytest.mark.parametrize("target", ["/healthz", "user"])
 @pytest.mark.parametrize("count", [127, 128, 129, 256, 1000])
-def test_every_busy_connection_makes_progress(api, org, count, target):
+def test_every_busy_connection_makes_progress(make_service, count, target):
+    api = make_service("--rate-limit", 0).client()
+    org = create_organization(api)
     target = org.user(org.create_user()) if target == "user" else target
     request = raw_get(api, target)
     few = busy_connections(api.address, request, 32, 2)
     many = busy_connections(api.address, request, count, 4)
     assert not sum(lane.bad for lane in few + many)
     slowest = max(lane.longest_wait for lane in many)
-    assert slowest < 2, f"a connection waited {slowest:.2f} s"
+    assert slowest < 2 * PATIENCE, f"a connection waited {slowest:.2f} s"
     rate = [sum(lane.answers for lane in lanes) / seconds for lanes, seconds in ((few, 2), (many, 4))]
     assert rate[1] > 0.6 * rate[0], f"{rate[1]:.0f} answers per second at {count}, {rate[0]:.0f} at 32"
 

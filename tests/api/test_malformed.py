@@ -87,9 +87,10 @@ def members():
         method, path = route["method"].encode(), fill(route["path"], "@ORG@", {"user_id": "@USER@"}).encode()
 
         def case(what, member, value, code):
-            body = json.dumps({member: value}).encode()
-            pointer = member.replace("~", "~0").replace("/", "~1")
-            return Case(f"{route['operation']} {what}", request(method, path, body=body), "validation_failed",
+            for part in reversed(member.split(".")):  # a.b is the member b of the object a
+                value = {part: value}
+            pointer = member.replace("~", "~0").replace("/", "~1").replace(".", "/")
+            return Case(f"{route['operation']} {what}", request(method, path, body=json.dumps(value).encode()), "validation_failed",
                         f'"pointer":"/{re.escape(pointer)}","code":"{code}"')
         for number, name in enumerate(("surprise", "Name", "na me", "", "a/b~c", "é", "__proto__", "$ref")):
             yield case(f"unknown member {number}", name, 1, "unknown_member")

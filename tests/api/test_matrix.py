@@ -4,7 +4,7 @@ import pytest
 import iam
 from changes import prepare
 from organization import create_organization, unique
-from routes import closed_routes, fill, first_resource, is_mutation, named, of_identities, of_organization
+from routes import arguments_of, closed_routes, fill, first_resource, is_mutation, named, of_identities, of_organization
 from test_auth import new_identity
 from test_validate_only import rows
 
@@ -83,6 +83,8 @@ def sees(kind, route):
     resource = first_resource(route)
     if resource == "organization_not_found":
         return kind in ("full access", "read only", "one organization", "explicit deny")
+    if resource == "key_not_found":
+        return kind in ("full access", "read only", "explicit deny", "session without token")
     return resource is not None and kind in ("explicit deny", "session without token")
 
 
@@ -95,7 +97,7 @@ def expected(kind, route):
     if route["for_everybody"]:
         return None
     if kind == "other account" and allowed(kind, route):
-        return "organization_not_found" if of_organization(route) else None
+        return first_resource(route)
     if allowed(kind, route):
         return None
     resource = first_resource(route)
@@ -115,7 +117,8 @@ def test_each_route_for_each_kind_of_caller(service, api, org, callers, route, k
         assert rows(service, audit=False) == before
     else:
         # Of what there is not: what may be done here ends at the latest where it would be found.
-        answer = caller.request(route["method"], fill(route["path"], org.id))
+        body = {"json_body": arguments_of(route)["json"]} if route["method"] == "POST" and not is_mutation(route) else {}
+        answer = caller.request(route["method"], fill(route["path"], org.id), **body)
     if expect:
         answer.check_problem(expect)
     else:

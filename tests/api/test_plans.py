@@ -31,6 +31,22 @@ def test_no_request_reads_a_whole_table_even_if_it_was_empty_when_planned(make_s
     api.post(organization.user(users[0], "aliases"), json={"email": "other"})
     api.post(organization.user(users[1], "disable"), expect=200)
     api.delete(organization.user(users[1]))
+    group, inner = organization.create_enabled_group("outer"), organization.create_group("inner")
+    organization.add_member(group, inner)
+    organization.add_member(inner, users[0])
+    organization.add_member(inner, group, expect="membership_cycle")
+    room = organization.create_resource(booking_options={"auto_accept_requests": False}, delegate_ids=[users[0]["user_id"]])
+    for target in (organization.groups, organization.resources, organization.of(group), organization.of(room),
+                   organization.of(group, "members"), organization.of(group, "members?effective=true"),
+                   organization.of(users[0], "groups?effective=true"), organization.of(users[0], "groups"),
+                   organization.of(room, "delegates"), f"{organization.groups}?q=outer&include_total=true"):
+        api.get(target)
+    api.patch(organization.of(inner), json={"name": "other"})
+    api.patch(organization.of(room), json={"delegate_ids": [inner["group_id"]]})
+    api.post(organization.groups + "/disable", expect=200, json={"ids": [group["group_id"]]})
+    organization.remove_member(inner, users[0])
+    api.delete(organization.of(inner))
+    api.post(organization.resources + "/remove", expect=200, json={"ids": [room["resource_id"]]})
     after = scans(service)
     scanned = {table: after[table] - before[table] for table in after if after[table] > before[table]}
     scanned.pop("audit_unsealed", None)  # what is in it, for a second, is all wanted

@@ -92,7 +92,7 @@ def test_purge_that_comes_too_early_comes_again(hasty, org):
     user = org.create_enabled("ann")
     org.disable(user)
     hasty.sql("UPDATE entity SET purge_at = now() + interval '5 seconds' WHERE entity_id = %s", user["user_id"])
-    wait_until(lambda: hasty.sql("""SELECT 1 FROM job WHERE entity_id = %s AND kind = 'user_purge'
+    wait_until(lambda: hasty.sql("""SELECT 1 FROM job WHERE entity_id = %s AND kind = 'entity_purge'
                                     AND state = 'SUCCEEDED'""", user["user_id"]), KEPT + 2)
     assert org.describe_user(user)["mailbox"] and org.aliases(user)
     wait_purged(org, user)

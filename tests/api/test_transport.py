@@ -1,4 +1,5 @@
 """HTTP itself: connections, time limits, ambiguous requests, odd paths."""
+import json
 import os
 import pathlib
 import resource
@@ -11,6 +12,7 @@ import pytest
 from checks import descriptors, settled_descriptors
 from organization import create_organization, unique
 from raw_http import Connection
+from service import wait_until
 
 NOBODY = "m-" + 32 * "0"
 
@@ -134,10 +136,11 @@ def test_headers_and_targets_have_a_limit(api):
                                   "POST /v1/organizations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                                   "Content-Length: 100\r\n\r\n{\"alias\": "])
 def test_client_that_goes_away_halfway_leaves_nothing_behind(service, api, part):
-    for _ in range(50):
+    """Also when its end comes together with what it sends."""
+    for i in range(50):
         with Connection(api) as connection:
             connection.send(part)
-            time.sleep(0.01)
+            time.sleep(0.01 * (i % 2))
     settle(service, service.baseline)
 
 
@@ -277,6 +280,57 @@ def test_body_that_nobody_wants_is_refused_before_it_is_sent(service, method, ta
         connection.send(connection.head(method, target, "Content-Type: application/json", line))
         connection.answer(method).check_problem(code)
         assert connection.reader.read() == b""
+
+
+BODIES_AT_ONCE = 256  # of the greatest length
+
+
+@pytest.fixture
+def crowd(service):
+    """Connections that wait in the midst of sending such a body."""
+    opened = []
+
+    def gather(*lines, body=b""):
+        connection = Connection(service.anonymous())
+        opened.append(connection)
+        connection.send(connection.head("POST", "/v1/organizations", "Authorization: Bearer x", *lines).encode() + body)
+
+    def close():
+        while opened:
+            opened.pop().close()
+    gather.close = close
+    yield gather
+    close()
+
+
+def test_bodies_that_are_only_announced_keep_out_no_others(org, crowd):
+    for _ in range(BODIES_AT_ONCE + 10):
+        crowd(f"Content-Length: {1 << 20}")
+    time.sleep(0.5)  # all heads are read
+    org.create_user("ann")
+
+
+@pytest.mark.long
+def test_bodies_that_fill_the_memory_are_refused_until_there_is_room(api, org, crowd):
+    ann = json.dumps({"name": "ann", "display_name": "ann"}).ljust(100000)  # a few kB may be left
+
+    def create(**params):
+        return api.request("POST", org.users, body=ann, headers={"Content-Type": "application/json"}, params=params)
+    with Connection(api) as begun:
+        begun.send(begun.head("POST", org.users, "Content-Type: application/json", f"Content-Length: {len(ann)}"))
+        for _ in range(BODIES_AT_ONCE):
+            crowd(f"Content-Length: {1 << 20}", body=b" " * ((1 << 20) - 1))
+
+        def is_full():  # what a dry run takes and gives back is room again, for one more
+            crowd(f"Content-Length: {1 << 20}", body=b" " * ((1 << 20) - 1))
+            return create(validate_only="true").status == 503
+        wait_until(is_full, 20, 0.5)
+        begun.send(ann)
+        begun.answer("POST").check_problem("overloaded")
+        begun.request("GET", org.users)  # it is known where that body ended
+        assert begun.answer()["items"] == []
+    crowd.close()
+    wait_until(lambda: create().status == 201, 30)
 
 
 def test_time_for_the_headers_begins_with_the_connection(make_service):

@@ -11,6 +11,9 @@ ANSWERS = {
     "alias": "Alias",
     "limit": "Limit",
     "region": "Region",
+    "account": "Account",
+    "usage": "Usage",
+    "key": "Key",
     "audit_event": "AuditEvent",
     "audit_verification": "AuditVerification",
     "iam_user": "IamUser",
@@ -20,6 +23,14 @@ ANSWERS = {
     "access_key": "AccessKey",
     "session": "Session",
     "simulation_result": "Simulation",
+    "group": "Group",
+    "member": "Member",
+    "membership": "Membership",
+    "entity_result": "EntityResult",
+    "resource": "Resource",
+    "booking_options": "BookingOptions",
+    "delegate": "Delegate",
+    "booking_decision": "BookingDecision",
 }
 
 # What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an
@@ -28,7 +39,7 @@ OF_EVERY_CHANGE = {"name": "validate_only", "kind": "boolean"}
 DRY_RUN_STATUS = 200
 
 # A member whose values when creating are fewer than those it can have later.
-NARROWED_WHEN_CREATING = {("user", "type"): ["USER"]}
+NARROWED_WHEN_CREATING = {("user", "type"): ["USER"], ("group", "type"): ["GROUP"]}
 
 # Bounds that are a rule of their own (the password policy) and need not stand in the field table.
 RULED_ELSEWHERE = {"password"}

@@ -103,7 +103,7 @@ def test_removal_is_continued(doomed, point, delete_directory):
     check_consistency(service)
 
 
-@pytest.mark.parametrize("point", points("user_purge", ["purge"]))
+@pytest.mark.parametrize("point", points("entity_purge", ["purge"]))
 def test_purge_is_continued(doomed, point):
     service = doomed(point, "--mailbox-retention", RETENTION)
     organization = create_organization(service.client())

@@ -8,7 +8,7 @@ static const char *hash_of(struct arena *arena, const char *previous, int64_t se
 {
     struct buffer scratch = {.arena = arena};
     char hash[AUDIT_HASH_LENGTH + 1];
-    assert_true(audit_hash(&scratch, previous, sequence, texts, count, hash));
+    audit_hash(&scratch, previous, sequence, texts, count, hash);
     return arena_string(arena, hash);
 }
 

@@ -13,6 +13,11 @@ static void test_new_ids_have_their_shape_and_differ(void **state)
         assert_true(id_is_uuid(uuids[i]));
         assert_int_equal(uuids[i][14], '4'); /* the version: random */
         assert_true(id_is_organization(organizations[i]));
+        const char *resource = id_new_resource(*state);
+        assert_true(id_is_resource(resource) && !id_is_organization(resource));
+        assert_false(id_is_resource(organizations[i]) || id_is_resource(uuids[i]));
+        assert_string_not_equal(resource, id_new_resource(*state));
+        assert_true(id_is_resource(id_resource_of_uuid(*state, uuids[i])));
         assert_int_equal(strlen(directory), 12);
         assert_int_equal(strncmp(directory, "d-", 2), 0);
         assert_int_equal(strspn(directory + 2, "0123456789abcdef"), 10);
