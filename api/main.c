@@ -16,6 +16,7 @@
 #include "api/admin.h"
 #include "api/app.h"
 #include "api/database.h"
+#include "api/hash_gate.h"
 #include "api/metrics.h"
 #include "api/metrics_server.h"
 #include "api/privileges.h"
@@ -221,6 +222,7 @@ static bool start(struct service *service)
     app->request_limiter = rate_limiter_new(service->config.rate_limit, service->config.rate_limit_burst);
     app->failure_limiter = rate_limiter_new(service->config.failed_auth_limit,
                                             service->config.failed_auth_limit * FAILED_AUTH_WINDOW_S);
+    app->hash_gate = hash_gate_new();
     app->metrics_view = metrics_view_new(&app->environment);
     if (!notifier_start(app->environment.notifier)) {
         snprintf(error, size, "cannot start a thread: %m");
@@ -312,6 +314,7 @@ static void stop(struct service *service)
     auth_cache_free(app->auth_cache);
     rate_limiter_free(app->request_limiter);
     rate_limiter_free(app->failure_limiter);
+    hash_gate_free(app->hash_gate);
     notifier_free(app->environment.notifier);
     router_free(app->router);
     metrics_free(app->environment.metrics);

@@ -527,7 +527,7 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
     metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, -1);
     count_request(exchange);
     enter_phase(server, exchange->connection, PHASE_IDLE);
-    authority_release(exchange->request.principal.authority);
+    request_end(&exchange->request);
     if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         end_if_left(exchange->connection);
     arena_free(exchange->request.arena);
