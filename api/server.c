@@ -601,6 +601,7 @@ static void look_at_held(struct server *server)
     struct request *refused = executor_submit_all(server->executor, waiting_take_due(server->waiting));
     while (refused != NULL) {
         struct request *next = refused->next;
+        waiting_put_off(refused);
         take_back(server, refused);
         refused = next;
     }
