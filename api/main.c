@@ -1,5 +1,6 @@
 /* postreeve: options, wiring, start and stop. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <malloc.h>
@@ -383,6 +384,17 @@ static int version_main(int argc, char **argv)
     return 0;
 }
 
+/* Whoever starts the program may have closed them: what is opened next would get their numbers, and the log. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -392,6 +404,7 @@ int main(int argc, char **argv)
         {"serve", serve_main},     {"migrate", migrate_main}, {"admin", admin_main},
         {"version", version_main}, {"help", help_main},       {"--help", help_main},
     };
+    open_standard_descriptors();
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);
