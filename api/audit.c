@@ -4,6 +4,7 @@
 #include "api/authorize.h"
 #include "api/request.h"
 #include "db/audit.h"
+#include "db/audit_export.h"
 #include "db/audit_verify.h"
 
 static enum code list(struct request *request, const char *organization_id)
@@ -29,6 +30,23 @@ enum code list_audit_events(struct request *request)
 enum code list_audit_events_for_organization(struct request *request)
 {
     return list(request, request->arguments[0]);
+}
+
+enum code export_audit_events(struct request *request)
+{
+    struct audit_export asked = {.limit = AUDIT_EXPORT_MAX};
+    struct buffer body = request_buffer(request);
+    int64_t after = 0;
+
+    enum code code = request_query(request, &asked);
+    if (code == CODE_OK)
+        code = audit_export(request->db, request->principal.account_id, request->app->audit_key->bytes,
+                            &asked, &request->problem, &body, &after);
+    if (code != CODE_OK)
+        return code;
+    response_json(request, 200, &body);
+    request->response.content_type = "application/x-ndjson";
+    return CODE_OK;
 }
 
 enum code verify_audit_log(struct request *request)
