@@ -58,7 +58,10 @@ static int refuse(const char *message)
 
 static int fail(const struct command *command, enum code code)
 {
-    const char *detail = command->problem.detail != NULL ? command->problem.detail : code_title(code);
+    const struct fault *fault = command->problem.first_fault;
+    const char *detail = fault != NULL                     ? fault->detail
+                         : command->problem.detail != NULL ? command->problem.detail
+                                                           : code_title(code);
     fprintf(stderr, "postreeve: %s%s%s\n", detail, code == CODE_INTERNAL_ERROR ? ": " : "",
             code == CODE_INTERNAL_ERROR ? db_error(command->db) : "");
     return 1;
