@@ -214,6 +214,7 @@ static bool start(struct service *service)
     app->environment = (struct db_environment){.conninfo = service->database.conninfo,
                                                .settings = &service->config.settings,
                                                .secret_key = app->secret_key,
+                                               .audit_key = app->audit_key,
                                                .metrics = metrics_new(route_count)};
     if (!database_prepare(&service->database, &app->environment, &service->config, error, size))
         return false;

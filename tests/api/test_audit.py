@@ -478,6 +478,19 @@ def test_filters_choose_events(service, api, org, administrator):
     assert api.items(EVENTS, organization_id="m-" + uuid.uuid4().hex) == []
 
 
+@pytest.mark.parametrize("name,value", [("action", "x"), ("actor", "x"), ("access_key_id", "x"), ("target", "/"),
+                                        ("outcome", "DENIED"), ("request_id", "x")])
+def test_search_through_all_events_does_not_hold_up_common_requests(service, api, org, name, value):
+    with concurrent.futures.ThreadPoolExecutor(64) as pool, service.db().transaction():
+        service.sql("LOCK TABLE audit_unsealed IN ACCESS EXCLUSIVE MODE")  # they take long
+        for path in 32 * (EVENTS, org.path + "/audit-events"):
+            pool.submit(api.request, "GET", path, params={name: value})
+        time.sleep(0.3)
+        begun = time.monotonic()
+        api.get("/v1/account")
+        assert time.monotonic() - begun < 0.5
+
+
 @pytest.mark.parametrize("params,fault", [
     ({"since": "yesterday"}, "since invalid_format"), ({"until": "2026-02-30T00:00:00Z"}, "until invalid_format"),
     ({"outcome": "GOOD"}, "outcome invalid_value"), ({"action": ""}, "action too_short"),

@@ -20,7 +20,7 @@ SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "s
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
             "drain-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
-            "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention",
+            "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention", "audit-retention",
             "tls-cert", "tls-key", "trusted-proxies", "cors-origins"]
 
 
