@@ -94,7 +94,7 @@ def test_bad_question_is_refused(sealed, params, fault):
 
 def test_export_is_for_who_may_see_all_organizations(service, api, org):
     allow, deny = iam.statement(action="workmail:*"), iam.statement("Deny", "workmail:*", iam.arn(org.id))
-    assert "head" in lines_of(iam.Identity(service, api, allow).client.get(EXPORT).raw.decode())[-1]
+    assert "public_key" in lines_of(iam.Identity(service, api, allow).client.get(EXPORT).raw.decode())[0]
     for statements in ((allow, deny), (iam.statement(action="workmail:*", resource=iam.arn(org.id)),),
                        (iam.statement(action="workmail:ListAuditEvents"),), (iam.statement(action="workmail:List*"), deny)):
         iam.Identity(service, api, *statements).client.get(EXPORT, expect="access_denied")
