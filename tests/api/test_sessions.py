@@ -127,6 +127,20 @@ def test_user_without_a_password_does_not_sign_in(service, api, account):
     assert sign_in(service, user, account, expect="unauthenticated").status == 401
 
 
+@pytest.mark.parametrize("password,fault", [("Secret-4567", "too_short"), ("Secret-45678" + 117 * "x", "too_long"),
+                                            ("all-lower-case", "weak_password"), ("Correct-horse-\u20ac", "weak_password")])
+def test_unfit_password_of_an_iam_user_is_refused(ann, password, fault):
+    answer = ann.api.put(ann.path("password"), expect="validation_failed", json={"password": password})
+    assert answer.faults == {f"/password {fault}"} and password not in answer.raw.decode()
+
+
+@pytest.mark.parametrize("password", ["Secret-45678", "Secret 45678" + 116 * "x"])
+def test_shortest_and_longest_password_sign_in_whole(service, ann, account, password):
+    ann.set_password(password)
+    sign_in(service, ann.user, account, password)
+    sign_in(service, ann.user, account, password[:-1], expect="unauthenticated")
+
+
 def test_signing_out_ends_the_session_at_once(service, ann, account):
     session, other = sign_in(service, ann.user, account), sign_in(service, ann.user, account)
     session.get("/v1/sessions/current")
