@@ -38,6 +38,20 @@ def test_cookie_is_out_of_reach_of_scripts_and_of_other_sites(service, ann, acco
     leak_check(answer["csrf_token"])
 
 
+def test_cookie_that_came_by_tls_is_bound_to_it_and_to_the_host(make_service):
+    service, by_tls = make_service("--trusted-proxies", "127.0.0.0/8"), {"X-Forwarded-Proto": "https"}
+    identity = Identity(service, service.client())
+    identity.set_password()
+    client = service.anonymous()
+    answer = client.post("/v1/sessions", headers=by_tls, json={
+        "account_id": service.root["account_id"], "name": identity.user["name"], "password": PASSWORD})
+    client.cookie, *attributes = [part.strip() for part in answer.headers["Set-Cookie"].split(";")]
+    assert client.cookie.startswith("__Host-postreeve-session=")
+    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} == set(attributes)
+    client.get("/v1/sessions/current", headers=by_tls)
+    client.get("/v1/sessions/current", expect="unauthenticated")
+
+
 @pytest.mark.parametrize("token", [None, "", "x", "0" * 64])
 def test_change_without_the_token_is_refused(service, org, ann, account, token):
     session = sign_in(service, ann.user, account)
