@@ -136,7 +136,7 @@ static int list_limits(struct command *command)
 static int reset_root_key(struct command *command)
 {
     enum code code = identity_reset_root_key(command->db, &command->change, &command->database.secret_key,
-                                             database_publish_root_key, &command->config);
+                                             command->config.state_dir);
     return code == CODE_OK ? 0 : fail(command, code);
 }
 

@@ -6,6 +6,7 @@
 
 #include "api/app.h"
 #include "api/request.h"
+#include "db/iam.h"
 #include "db/row.h"
 #include "model/id.h"
 #include "model/json_out.h"
@@ -237,13 +238,22 @@ enum code authorize_request(struct request *request)
     enum code code = find_resource(request, &resource, &name);
     if (code != CODE_OK)
         return code;
-    struct policy_decision decision =
-        decide(request, route->action, route->lists != RESOURCE_ACCOUNT ? NULL : name);
+    request->question = (struct policy_question){
+        route->action, route->lists != RESOURCE_ACCOUNT ? NULL : name, authorize_context(request)};
+    struct policy_decision decision = principal_decide(&request->principal, &request->question);
     if (decision.effect == POLICY_ALLOWED)
         return CODE_OK;
     if (resource != RESOURCE_ACCOUNT && decide(request, kinds[resource].view, name).effect != POLICY_ALLOWED)
         return kinds[resource].missing;
     return explain(request, &decision, name);
+}
+
+struct granter authorize_granter(const struct request *request)
+{
+    struct granter granter = {&request->principal, request->question};
+    if (request->principal.kind == PRINCIPAL_ROOT)
+        granter.question.context = authorize_context(request);
+    return granter;
 }
 
 /* --- lists --- */

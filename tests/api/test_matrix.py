@@ -27,6 +27,7 @@ def callers(service):
         api.patch(identity.path("access-keys", identity.key["access_key_id"], *path), json=members)
         return identity.client
     return {
+        "root": api,
         "full access": service.client(new_identity(service, account, "AmazonWorkMailFullAccess")),
         "read only": service.client(new_identity(service, account, "AmazonWorkMailReadOnlyAccess")),
         "nobody": key(),
@@ -50,13 +51,15 @@ def session_without_token(service, api, account):
     return client
 
 
-KINDS = ["full access", "read only", "nobody", "one organization", "another organization", "one action", "explicit deny",
-         "expired", "disabled", "wrong source", "session without token", "other account"]
+KINDS = ["root", "full access", "read only", "nobody", "one organization", "another organization", "one action",
+         "explicit deny", "expired", "disabled", "wrong source", "session without token", "other account"]
 READS = ("Get", "List", "Describe", "Search", "Test")
 
 
 def allowed(kind, route):
     """Whether the caller's policies allow the action on what the route is about (a little model of its own)."""
+    if kind == "root":
+        return True
     operation, prefix = route["action"].split(":")[1], route["action"].split(":")[0]
     if kind in ("full access", "other account"):
         return prefix != "iam"
@@ -75,6 +78,8 @@ def allowed(kind, route):
 
 def sees(kind, route):
     """Whether the caller may know that what the route is about is there."""
+    if kind == "root":
+        return True
     resource = first_resource(route)
     if resource == "organization_not_found":
         return kind in ("full access", "read only", "one organization", "explicit deny")
@@ -134,6 +139,7 @@ def test_who_may_change_is_not_refused(service, org, callers, route):
 def test_the_matrix_has_every_answer():
     """A model that says one thing for all would prove little."""
     codes = {kind: {expected(kind, route) for route in closed_routes()} for kind in KINDS}
+    assert codes["root"] == {None}
     assert codes["full access"] == {None, "access_denied", "iam_user_not_found", "iam_group_not_found", "policy_not_found"}
     assert codes["explicit deny"] == {None, "access_denied"}
     assert "organization_not_found" in codes["nobody"] and None in codes["one organization"]

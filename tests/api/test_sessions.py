@@ -1,4 +1,7 @@
 """Signing in with a password, for the console."""
+import concurrent.futures
+import threading
+
 import pytest
 
 import iam
@@ -106,6 +109,34 @@ def test_guessing_a_password_is_stopped_and_its_owner_is_not(make_service):
     assert metrics.get("postreeve_authentication_failures_total") == 125
 
 
+def test_many_guesses_at_once_are_refused_before_they_cost_a_hash(make_service):
+    """Those of one address keep neither who has a key from hashing, nor the owner from signing in once they ended."""
+    service = make_service()
+    account, api = service.root["account_id"], service.client()
+    identity = Identity(service, api)
+    identity.set_password()
+    gate = threading.Barrier(41)
+
+    def attempt(number):
+        gate.wait(30)
+        return service.anonymous().request("POST", "/v1/sessions", {"account_id": account, "name": identity.user["name"],
+                                                                    "password": f"Guess-{number}"})
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        sent = [pool.submit(attempt, number) for number in range(40)]
+        gate.wait(30)
+        identity.set_password()
+        answers = [one.result(30) for one in sent]
+    refused = [answer for answer in answers if answer.status == 429]
+    assert {answer.status for answer in answers} == {401, 429} and len(refused) > 10
+    for answer in refused:
+        answer.check_problem("rate_limited")
+        assert answer.headers["Retry-After"] == "1" and "at once" in answer["detail"]
+    failures = Metrics(api.request("GET", "/metrics").raw.decode()).get("postreeve_authentication_failures_total")
+    assert failures == 40 - len(refused)
+    for _ in range(10):
+        sign_in(service, identity.user, account).get("/v1/sessions/current")
+
+
 def test_old_cookie_of_something_else_is_no_guess(make_service):
     service = make_service("--failed-auth-limit", 1)
     anonymous = service.anonymous()
@@ -116,7 +147,11 @@ def test_old_cookie_of_something_else_is_no_guess(make_service):
     assert {anonymous.request("GET", "/v1/regions").status for _ in range(70)} == {401, 429}
 
 
-def test_failed_sign_in_is_told_to_the_account_of_the_user(service, api, ann, account):
+def test_failed_sign_in_is_told_to_the_account_of_the_user(fresh_service):
+    # Of one caller only so many refusals a minute are told one by one, and others at this address are refused as well.
+    service, api, account = fresh_service, fresh_service.client(), fresh_service.root["account_id"]
+    ann = Identity(service, api)
+    ann.set_password()
     sent = {"Request-Id": unique("request")}
     attempt = {"account_id": account, "name": ann.user["name"], "password": "Wrong-horse-9"}
     service.anonymous().post("/v1/sessions", expect="unauthenticated", headers=sent, json=attempt)
@@ -126,7 +161,8 @@ def test_failed_sign_in_is_told_to_the_account_of_the_user(service, api, ann, ac
     assert "Wrong-horse-9" not in str(event)
 
 
-def test_sign_in_as_nobody_is_told_to_the_installation_alone(service, api, account):
+def test_sign_in_as_nobody_is_told_to_the_installation_alone(fresh_service):
+    service, api, account = fresh_service, fresh_service.client(), fresh_service.root["account_id"]
     sent = {"Request-Id": unique("request")}
     service.anonymous().post("/v1/sessions", expect="unauthenticated", headers=sent,
                              json={"account_id": account, "name": "nobody-here", "password": PASSWORD})
