@@ -41,6 +41,20 @@ def test_cookie_is_out_of_reach_of_scripts_and_of_other_sites(service, ann, acco
     leak_check(answer["csrf_token"])
 
 
+def test_cookie_that_came_by_tls_is_bound_to_it_and_to_the_host(make_service):
+    service, by_tls = make_service("--trusted-proxies", "127.0.0.0/8"), {"X-Forwarded-Proto": "https"}
+    identity = Identity(service, service.client())
+    identity.set_password()
+    client = service.anonymous()
+    answer = client.post("/v1/sessions", headers=by_tls, json={
+        "account_id": service.root["account_id"], "name": identity.user["name"], "password": PASSWORD})
+    client.cookie, *attributes = [part.strip() for part in answer.headers["Set-Cookie"].split(";")]
+    assert client.cookie.startswith("__Host-postreeve-session=")
+    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} == set(attributes)
+    client.get("/v1/sessions/current", headers=by_tls)
+    client.get("/v1/sessions/current", expect="unauthenticated")
+
+
 @pytest.mark.parametrize("token", [None, "", "x", "0" * 64])
 def test_change_without_the_token_is_refused(service, org, ann, account, token):
     session = sign_in(service, ann.user, account)
@@ -161,6 +175,20 @@ def test_sign_in_as_nobody_is_told_to_the_installation_alone(fresh_service):
 def test_user_without_a_password_does_not_sign_in(service, api, account):
     user = iam.new_user(api)
     assert sign_in(service, user, account, expect="unauthenticated").status == 401
+
+
+@pytest.mark.parametrize("password,fault", [("Secret-4567", "too_short"), ("Secret-45678" + 117 * "x", "too_long"),
+                                            ("all-lower-case", "weak_password"), ("Correct-horse-\u20ac", "weak_password")])
+def test_unfit_password_of_an_iam_user_is_refused(ann, password, fault):
+    answer = ann.api.put(ann.path("password"), expect="validation_failed", json={"password": password})
+    assert answer.faults == {f"/password {fault}"} and password not in answer.raw.decode()
+
+
+@pytest.mark.parametrize("password", ["Secret-45678", "Secret 45678" + 116 * "x"])
+def test_shortest_and_longest_password_sign_in_whole(service, ann, account, password):
+    ann.set_password(password)
+    sign_in(service, ann.user, account, password)
+    sign_in(service, ann.user, account, password[:-1], expect="unauthenticated")
 
 
 def test_signing_out_ends_the_session_at_once(service, ann, account):
