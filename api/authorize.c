@@ -6,6 +6,7 @@
 
 #include "api/app.h"
 #include "api/request.h"
+#include "db/iam.h"
 #include "db/row.h"
 #include "model/id.h"
 #include "model/json_out.h"
@@ -227,6 +228,15 @@ static enum code explain(struct request *request, const struct policy_decision *
                        decision->sid != NULL ? ")" : "", source->name, action, resource);
 }
 
+/* Without asking for each of them: no policy is about single ones. */
+static bool sees_all(const struct request *request, enum named_resource kind)
+{
+    const struct principal *principal = &request->principal;
+    return principal->kind == PRINCIPAL_ROOT ||
+           (principal->authority->is_for_all_resources &&
+            decide(request, kinds[kind].view, "").effect == POLICY_ALLOWED);
+}
+
 enum code authorize_request(struct request *request)
 {
     const struct route *route = request->route;
@@ -237,13 +247,27 @@ enum code authorize_request(struct request *request)
     enum code code = find_resource(request, &resource, &name);
     if (code != CODE_OK)
         return code;
-    struct policy_decision decision =
-        decide(request, route->action, route->lists != RESOURCE_ACCOUNT ? NULL : name);
+    request->question = (struct policy_question){
+        route->action, route->lists != RESOURCE_ACCOUNT ? NULL : name, authorize_context(request)};
+    struct policy_decision decision = principal_decide(&request->principal, &request->question);
+    if (decision.effect == POLICY_ALLOWED && route->shows_all && !sees_all(request, RESOURCE_ORGANIZATION))
+        return problem_set(&request->problem, CODE_ACCESS_DENIED,
+                           "This shows what is of all organizations: no policy of this identity may be about"
+                           " single resources, and %s has to be allowed.",
+                           kinds[RESOURCE_ORGANIZATION].view);
     if (decision.effect == POLICY_ALLOWED)
         return CODE_OK;
     if (resource != RESOURCE_ACCOUNT && decide(request, kinds[resource].view, name).effect != POLICY_ALLOWED)
         return kinds[resource].missing;
     return explain(request, &decision, name);
+}
+
+struct granter authorize_granter(const struct request *request)
+{
+    struct granter granter = {&request->principal, request->question};
+    if (request->principal.kind == PRINCIPAL_ROOT)
+        granter.question.context = authorize_context(request);
+    return granter;
 }
 
 /* --- lists --- */
@@ -257,20 +281,12 @@ static bool is_visible(const struct request *request, enum named_resource kind, 
            decide(request, kinds[kind].view, name).effect == POLICY_ALLOWED;
 }
 
-static bool sees_all(const struct request *request)
-{
-    const struct principal *principal = &request->principal;
-    return principal->kind == PRINCIPAL_ROOT ||
-           (principal->authority->is_for_all_resources &&
-            decide(request, kinds[request->route->lists].view, "").effect == POLICY_ALLOWED);
-}
-
 enum code authorize_visible(struct request *request, const char **ret_ids)
 {
     enum named_resource kind = request->route->lists;
     DB_RESULT result = NULL;
     *ret_ids = NULL;
-    if (sees_all(request))
+    if (sees_all(request, kind))
         return CODE_OK;
     enum code code =
         DB_RUN(request->db, &request->problem, &result, &kinds[kind].all, request->principal.account_id);

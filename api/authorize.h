@@ -4,6 +4,7 @@
 #include "model/authority.h"
 #include "model/code.h"
 
+struct granter;
 struct request;
 struct db;
 
@@ -32,6 +33,9 @@ bool authorize_sees(const struct request *request, enum named_resource resource,
 /* The name of a resource; `region` is "" where it has none. */
 const char *authorize_name(struct arena *arena, enum named_resource resource, const char *region,
                            const char *account_id, const char *id);
+
+/* The caller of an authorized request, for what may give authority. */
+struct granter authorize_granter(const struct request *request);
 
 /* What a request tells about its caller and its time. */
 struct policy_context authorize_context(const struct request *request);

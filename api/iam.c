@@ -147,6 +147,7 @@ enum code create_iam_group(struct request *request)
 enum code put_iam_user_password(struct request *request)
 {
     struct iam_password wanted = {0};
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
     const char *hash;
     uint64_t set;
@@ -155,24 +156,25 @@ enum code put_iam_user_password(struct request *request)
         code = request_hash_password(request, wanted.password, &hash);
     if (code != CODE_OK)
         return code;
-    code = iam_set_password(request->db, &change, &request->principal, request->arguments[0], hash);
+    code = iam_set_password(request->db, &change, &granter, request->arguments[0], hash);
     return response_change(request, &change, code);
 }
 
 enum code delete_iam_user_password(struct request *request)
 {
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
-    return response_change(
-        request, &change,
-        iam_set_password(request->db, &change, &request->principal, request->arguments[0], NULL));
+    return response_change(request, &change,
+                           iam_set_password(request->db, &change, &granter, request->arguments[0], NULL));
 }
 
 /* --- who has what --- */
 
 static enum code change_edge(struct request *request, enum iam_edge edge, bool puts)
 {
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
-    enum code code = (puts ? iam_put_edge : iam_remove_edge)(request->db, &change, &request->principal, edge,
+    enum code code = (puts ? iam_put_edge : iam_remove_edge)(request->db, &change, &granter, edge,
                                                              request->arguments[0], request->arguments[1]);
     return response_change(request, &change, code);
 }
@@ -224,6 +226,7 @@ static const struct policy *compile(struct request *request, const char *documen
 enum code create_policy(struct request *request)
 {
     struct iam_policy policy = {0};
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
     const char *warnings;
     uint64_t set;
@@ -233,13 +236,14 @@ enum code create_policy(struct request *request)
     const struct policy *compiled = compile(request, policy.document, &warnings);
     if (compiled == NULL)
         return CODE_VALIDATION_FAILED;
-    code = iam_create_policy(request->db, &change, &request->principal, &policy, compiled, warnings);
+    code = iam_create_policy(request->db, &change, &granter, &policy, compiled, warnings);
     return response_change(request, &change, code);
 }
 
 enum code update_policy(struct request *request)
 {
     struct iam_policy patch = {0};
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
     const struct policy *compiled = NULL;
     const char *warnings = NULL;
@@ -249,8 +253,8 @@ enum code update_policy(struct request *request)
         return code;
     if (patch.document != NULL && (compiled = compile(request, patch.document, &warnings)) == NULL)
         return CODE_VALIDATION_FAILED;
-    code = iam_update_policy(request->db, &change, &request->principal, request->arguments[0], &patch, set,
-                             compiled, warnings);
+    code = iam_update_policy(request->db, &change, &granter, request->arguments[0], &patch, set, compiled,
+                             warnings);
     return response_change(request, &change, code);
 }
 
@@ -363,14 +367,15 @@ static enum code read_key(struct request *request, struct iam_key *key, uint64_t
 enum code create_access_key(struct request *request)
 {
     struct iam_key key = {0};
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
     uint64_t set;
     enum code code = CODE_OK;
     if (request->body.length > 0)
         code = read_key(request, &key, &set);
     if (code == CODE_OK)
-        code = iam_create_key(request->db, &change, &request->principal, request->app->secret_key,
-                              request->arguments[0], &key);
+        code = iam_create_key(request->db, &change, &granter, request->app->secret_key, request->arguments[0],
+                              &key);
     return response_change(request, &change, code);
 }
 
@@ -385,12 +390,13 @@ enum code describe_access_key(struct request *request)
 enum code update_access_key(struct request *request)
 {
     struct iam_key patch = {0};
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
     uint64_t set;
     enum code code = read_key(request, &patch, &set);
     if (code == CODE_OK)
-        code = iam_update_key(request->db, &change, &request->principal, request->arguments[0],
-                              request->arguments[1], &patch, set);
+        code = iam_update_key(request->db, &change, &granter, request->arguments[0], request->arguments[1],
+                              &patch, set);
     return response_change(request, &change, code);
 }
 

@@ -247,6 +247,9 @@ const struct route routes[] = {
     SHARED_ROUTE(GET, ORGANIZATION "/audit-events", "workmail:ListAuditEvents",
                  "ListAuditEventsForOrganization", LANE_FAST, 200, list_audit_events_for_organization,
                  QUERY(organization_audit_query_table)),
+    /* All that is to be listed in one go: the hashes of what one may see fit no head without the others. */
+    SHARED_ROUTE(GET, "/v1/audit-events/export", "workmail:ListAuditEvents", "ExportAuditEvents", LANE_SLOW,
+                 200, export_audit_events, QUERY(audit_export_query_table), .shows_all = true),
     ROUTE(POST, "/v1/audit-events/verify", "workmail", "VerifyAuditLog", LANE_SLOW, 200, verify_audit_log,
           BODY(audit_verify_table, FIELD_CREATE), .body_optional = true, .only_reads = true),
 

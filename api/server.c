@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/body.h"
 #include "api/executor.h"
 #include "api/head.h"
 #include "api/headers.h"
@@ -69,6 +70,7 @@ struct exchange {
     struct MHD_Connection *handle;
     struct connection *connection;
     enum progress progress;
+    size_t announced; /* the length of its body, when that is known */
     size_t discarded;
     enum code refusal; /* of a body that is discarded */
     int64_t start_us;
@@ -102,7 +104,7 @@ struct server {
     int64_t limits_ms[PHASE_COUNT];              /* 0: none */
     struct request *submitted, **last_submitted; /* in this turn */
     unsigned in_flight;
-    size_t buffered; /* bytes of bodies that are being read or worked on */
+    size_t buffered; /* bytes held for bodies that are being read or worked on */
 };
 
 static int64_t now_us(void)
@@ -279,7 +281,6 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     request->arena = arena;
     request->now = time(NULL);
     request->problem.arena = arena;
-    request->body.arena = arena;
     request->path = arena_copy(arena, uri, question != NULL ? (size_t)(question - uri) : strlen(uri));
     request->query = question != NULL ? arena_string(arena, question + 1) : "";
     server->in_flight++;
@@ -350,6 +351,7 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
     unsigned long long length = head.content_length != NULL ? strtoull(head.content_length, NULL, 10) : 0;
     if (length > BODY_LIMIT)
         return CODE_PAYLOAD_TOO_LARGE;
+    exchange->announced = (size_t)length;
     if (!request_find_route(request))
         return CODE_ANSWERED;
     return length > 0 || head.transfer_encoding != NULL ? admit_body(exchange) : CODE_OK;
@@ -430,12 +432,14 @@ static enum MHD_Result read_body(struct exchange *exchange, const char *data, si
     size_t length = *size;
     *size = 0;
     if (exchange->progress == READING) {
-        exchange->refusal = body->length + length > BODY_LIMIT           ? CODE_PAYLOAD_TOO_LARGE
-                            : server->buffered + length > BUFFERED_LIMIT ? CODE_OVERLOADED
-                                                                         : CODE_OK;
+        size_t capacity = body_capacity(body, exchange->announced, length);
+        size_t buffered = server->buffered + capacity - body->capacity;
+        exchange->refusal = body->length + length > BODY_LIMIT ? CODE_PAYLOAD_TOO_LARGE
+                            : buffered > BUFFERED_LIMIT        ? CODE_OVERLOADED
+                                                               : CODE_OK;
         if (exchange->refusal == CODE_OK) {
-            server->buffered += length;
-            buffer_append(body, data, length);
+            server->buffered = buffered;
+            body_append(body, capacity, data, length);
             return MHD_YES;
         }
     }
@@ -522,12 +526,13 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
     *context = NULL;
     if (exchange->request.request_id != NULL)
         log_request(exchange, why);
-    server->buffered -= exchange->request.body.length;
+    server->buffered -= exchange->request.body.capacity;
+    body_free(&exchange->request.body);
     server->in_flight--;
     metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, -1);
     count_request(exchange);
     enter_phase(server, exchange->connection, PHASE_IDLE);
-    authority_release(exchange->request.principal.authority);
+    request_end(&exchange->request);
     if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         end_if_left(exchange->connection);
     arena_free(exchange->request.arena);
@@ -601,6 +606,7 @@ static void look_at_held(struct server *server)
     struct request *refused = executor_submit_all(server->executor, waiting_take_due(server->waiting));
     while (refused != NULL) {
         struct request *next = refused->next;
+        waiting_put_off(refused);
         take_back(server, refused);
         refused = next;
     }

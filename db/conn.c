@@ -171,6 +171,11 @@ const struct secret_key *db_secret_key(const struct db *db)
     return db->environment->secret_key;
 }
 
+const struct secret_key *db_audit_key(const struct db *db)
+{
+    return db->environment->audit_key;
+}
+
 struct notifier *db_notifier(const struct db *db)
 {
     return db->environment->notifier;

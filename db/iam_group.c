@@ -97,7 +97,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     static const struct statement insert = {
         "INSERT INTO iam_group (account_id, iam_group_id, name) VALUES ($1, $2, $3)", 3};
     const struct work *work = argument;
-    iam_queue_begin(db, change);
+    iam_queue_begin(db, change, NULL);
     enum code code =
         DB_RUN(db, change->problem, NULL, &insert, change->account_id, work->iam_group_id, work->group->name);
     if (code != CODE_OK)
@@ -120,7 +120,7 @@ static enum code delete_body(struct db *db, struct change *change, void *argumen
     static const struct statement delete = {
         "DELETE FROM iam_group WHERE account_id = $1 AND iam_group_id = $2", 2};
     const struct work *work = argument;
-    iam_queue_begin(db, change);
+    iam_queue_begin(db, change, NULL);
     DB_QUEUE(db, &get, change->account_id, work->iam_group_id);
     enum code code = iam_collect_version(db, change, CODE_IAM_GROUP_NOT_FOUND);
     struct answer before = {.body.arena = change->arena};

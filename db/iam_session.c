@@ -119,7 +119,7 @@ static enum code delete_body(struct db *db, struct change *change, void *argumen
         3};
     const struct work *work = argument;
     DB_RESULT result = NULL;
-    iam_queue_begin(db, change);
+    iam_queue_begin(db, change, NULL);
     enum code code =
         DB_RUN(db, change->problem, &result, &delete, change->account_id, work->session_id, work->visible);
     if (code != CODE_OK)

@@ -11,7 +11,8 @@
 static bool has_pattern_for(const struct policy_patterns *patterns, const char *text, size_t length)
 {
     for (size_t i = 0; i < patterns->count; i++)
-        if (pattern_takes(&patterns->list[i], text, length))
+        if (pattern_may_take(&patterns->list[i], text, length) &&
+            pattern_takes(&patterns->list[i], text, length))
             return !patterns->negated;
     return patterns->negated;
 }

@@ -300,6 +300,11 @@ class Contract:
             return None
         _require(body, "there is no body")
         schema = content[media_type]["schema"]
+        if media_type == "application/x-ndjson":
+            value = [_json(line, "a line of the answer") for line in body.splitlines()]
+            for line in value:
+                self._validate(("answer", id(schema)), schema, line, "a line of the answer")
+            return value
         if media_type.endswith("json"):
             value = _json(body, "the answer")
         else:
