@@ -18,6 +18,7 @@
 #include "model/organization.h"
 #include "model/region.h"
 #include "model/resource.h"
+#include "model/search.h"
 #include "model/user.h"
 
 #define MAX_TABLES 128
@@ -53,6 +54,8 @@ static const struct field_table *const answers[] = {
     &booking_options_table,
     &delegate_table,
     &booking_decision_table,
+    &found_entity_table,
+    &address_book_entry_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)

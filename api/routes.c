@@ -12,6 +12,7 @@
 #include "api/organization.h"
 #include "api/request.h"
 #include "api/resource.h"
+#include "api/search.h"
 #include "api/service.h"
 #include "api/session.h"
 #include "api/user.h"
@@ -25,6 +26,7 @@
 #include "db/operation.h"
 #include "db/organization.h"
 #include "db/resource.h"
+#include "db/search.h"
 #include "db/usage.h"
 #include "db/user.h"
 
@@ -212,6 +214,11 @@ const struct route routes[] = {
     ROUTE(DELETE, RESOURCE "/delegates/{entity_id}", "workmail", "DisassociateDelegateFromResource",
           LANE_FAST, 204, disassociate_delegate_from_resource, OF(resource_kind)),
     ENTITY_ROUTES(RESOURCE, "ForResource", resource_kind),
+
+    ROUTE(GET, ORGANIZATION "/directory", "workmail", "SearchDirectory", LANE_SLOW, 200, list_entities,
+          QUEUE(queue_search), QUERY(search_query_table)),
+    ROUTE(GET, ORGANIZATION "/address-book", "workmail", "ListAddressBook", LANE_FAST, 200, list_entities,
+          QUEUE(queue_address_book), QUERY(address_book_query_table)),
 
     ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
           QUERY(audit_query_table), LISTS(ORGANIZATION)),

@@ -31,6 +31,8 @@ ANSWERS = {
     "booking_options": "BookingOptions",
     "delegate": "Delegate",
     "booking_decision": "BookingDecision",
+    "found_entity": "FoundEntity",
+    "address_book_entry": "AddressBookEntry",
 }
 
 # What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an
