@@ -112,8 +112,9 @@ def test_each_route_for_each_kind_of_caller(service, api, org, callers, route, k
         assert rows(service, audit=False) == before
     else:
         # Of what there is not: what may be done here ends at the latest where it would be found.
-        body = {"json_body": arguments_of(route)["json"]} if route["method"] == "POST" and not is_mutation(route) else {}
-        answer = caller.request(route["method"], fill(route["path"], org.id), **body)
+        arguments = arguments_of(route)
+        body = {"json_body": arguments["json"]} if route["method"] == "POST" and not is_mutation(route) else {}
+        answer = caller.request(route["method"], fill(route["path"], org.id), params=arguments.get("params"), **body)
     if expect:
         answer.check_problem(expect)
     else:
