@@ -148,8 +148,8 @@ def measure(bench, table, request, big):
         [total] = database.execute("SELECT count(*) FROM user_detail").fetchone()
         other = database.execute("SELECT entity_id FROM entity WHERE organization_id = %s AND kind = 'USER' LIMIT 1", [many[5]]).fetchone()[0]
     after = in_turn([lambda path=path: request("GET", path) for path in alone], 10 * rounds)
-    table.add("sizes", f"GET of one user among {BIG:,} beside {USERS:,}", before[1] / before[0], "", at_most=1.1)
-    table.add("sizes", f"GET of one user with {total:,} beside {BIG + USERS:,} users in all", after[1] / before[1], "", at_most=1.1)
+    table.add("sizes", f"GET of one user among {BIG:,} beside {len(bench.user_ids):,}", before[1] / before[0], "", at_most=1.1)
+    table.add("sizes", f"GET of one user with {total:,} beside {BIG + len(bench.user_ids):,} users in all", after[1] / before[1], "", at_most=1.1)
     measure_search(bench, table, request, big, f"{what} of {total:,}")
     measure_search(bench, table, request, many[5], f"{EACH:,} users of {total:,}")
     path = f"/v1/organizations/{many[5]}/users"

@@ -24,39 +24,48 @@ const struct field_table address_book_query_table =
 #define MOST "500"
 /* The trigram index has to look at all that contain a text before it answers the first. What more than 2 in 100 contain is
  * so common that what there is among SAMPLED of them, by id and so at random, does. */
-#define SAMPLED "2000"
-#define COMMON  "40"
+#define SAMPLED "1000"
+#define COMMON  "20"
 
-#define OF_E "e.entity_id, e.kind, e.name, e.name_folded, e.display_name, e.state, e.hidden_from_address_list"
-/* Not those that the beginnings have. */
-#define CONTAINS_INSIDE(pattern)                                                                      \
-    " e.search_text LIKE '%' || " pattern " || '%' AND e.kind <> 'RESOURCE' AND e.state <> 'DELETED'" \
-    " AND e.search_text NOT LIKE E'%\\n' || " pattern " || '%'"
 #define MORE_IS_WANTED "(SELECT count(*) FROM beginning) < " MOST
+/* But not at the beginning. */
+#define IS_INSIDE                                                          \
+    "e.kind <> 'RESOURCE' AND e.state <> 'DELETED'"                        \
+    " AND e.search_text LIKE (SELECT '%' || t.pattern || '%' FROM term t)" \
+    " AND e.search_text NOT LIKE (SELECT E'%\\n' || t.pattern || '%' FROM term t) "
 
-/* Each part is run only when those before it leave something to be found. The first finds the exact matches first, because
- * a text comes before all that begin with it. */
-static const char with[] =
+#define TERM \
     "WITH term AS MATERIALIZED (SELECT left(search_fold($2), 256) AS text, search_pattern($2) AS pattern),"
-    " beginning AS MATERIALIZED (SELECT b.entity_id, b.term = t.text AS is_exact FROM term t CROSS JOIN LATERAL"
-    "  (SELECT i.entity_id, i.term FROM entity_term i WHERE i.organization_id = $1 AND i.term >= t.text"
-    "   AND i.term < t.text || E'\\U0010FFFF' ORDER BY i.term, i.entity_id LIMIT " MOST ") b),"
-    " sample AS MATERIALIZED (SELECT " OF_E " FROM term t CROSS JOIN LATERAL (SELECT " OF_E ", e.search_text"
-    "  FROM entity e WHERE e.organization_id = $1 AND " MORE_IS_WANTED "  ORDER BY e.entity_id LIMIT " SAMPLED
-    ") e WHERE" CONTAINS_INSIDE(
-        "t.pattern") "),"
-                     /* Fewer than three characters make no trigram: what has them inside is only in the sample. */
-                     " rare AS MATERIALIZED (SELECT t.pattern FROM term t WHERE char_length(t.text) >= 3 AND " MORE_IS_WANTED
-                     "  AND (SELECT count(*) FROM sample) < " COMMON "),"
-                     " found AS (SELECT " OF_E
-                     ", b.relevance FROM (SELECT entity_id, CASE WHEN bool_or(is_exact) THEN 0 ELSE 1 END"
-                     "   AS relevance FROM beginning GROUP BY entity_id) b CROSS JOIN LATERAL (SELECT " OF_E
-                     " FROM entity e"
-                     "   WHERE e.organization_id = $1 AND e.entity_id = b.entity_id OFFSET 0) e"
-                     "  UNION ALL SELECT " OF_E ", 2 FROM sample e WHERE NOT EXISTS (SELECT FROM rare)"
-                     "  UNION ALL (SELECT " OF_E
-                     ", 2 FROM entity e WHERE e.organization_id = $1 AND" CONTAINS_INSIDE(
-                         "(SELECT r.pattern FROM rare r)") " LIMIT " MOST ")) ";
+/* The exact matches first: a text comes before all that begin with it. */
+#define BEGINNING                                                                                     \
+    " beginning AS MATERIALIZED (SELECT b.entity_id, b.term, b.term = t.text AS is_exact FROM term t" \
+    "  CROSS JOIN LATERAL (SELECT i.entity_id, i.term FROM entity_term i"                             \
+    "   WHERE i.organization_id = $1 AND i.term >= t.text AND i.term < t.text || E'\\U0010FFFF'"      \
+    "   ORDER BY i.term, i.entity_id LIMIT " MOST ") b),"
+#define SAMPLE                                                                                     \
+    " sample AS MATERIALIZED (SELECT e.entity_id, e.name_folded FROM (SELECT x.entity_id, x.kind," \
+    "   x.name_folded, x.state, x.search_text FROM entity x WHERE x.organization_id = $1"          \
+    "   AND " MORE_IS_WANTED " ORDER BY x.entity_id LIMIT " SAMPLED ") e WHERE " IS_INSIDE "),"
+/* Fewer than three characters make no trigram: what has them inside is in the sample only. */
+#define RARE                                                                                              \
+    " rare AS MATERIALIZED (SELECT '%' || t.pattern || '%' AS pattern FROM term t"                        \
+    "  WHERE char_length(t.text) >= 3 AND " MORE_IS_WANTED " AND (SELECT count(*) FROM sample) < " COMMON \
+    "),"
+/* Exact matches by name, as they have the same term; beginnings by what begins; the others by name. */
+#define FOUND                                                                                            \
+    " found AS (SELECT b.entity_id, CASE WHEN bool_or(b.is_exact) THEN 0 ELSE 1 END AS relevance,"       \
+    "   CASE WHEN bool_or(b.is_exact) THEN (SELECT e.name_folded FROM entity e"                          \
+    "    WHERE e.organization_id = $1 AND e.entity_id = b.entity_id) ELSE min(b.term) END AS place"      \
+    "   FROM beginning b GROUP BY b.entity_id"                                                           \
+    "  UNION ALL SELECT s.entity_id, 2, s.name_folded FROM sample s WHERE NOT EXISTS (SELECT FROM rare)" \
+    "  UNION ALL (SELECT e.entity_id, 2, e.name_folded FROM entity e WHERE e.organization_id = $1"       \
+    "   AND e.search_text LIKE (SELECT r.pattern FROM rare r) AND " IS_INSIDE " LIMIT " MOST ")) "
+/* In order before they are looked up, so that only what is on the page is. */
+#define EACH_FOUND                                                                                                     \
+    "FROM (SELECT o.entity_id, o.relevance, o.place FROM found o"                                                      \
+    "  ORDER BY o.relevance, o.place, o.entity_id OFFSET 0) f CROSS JOIN LATERAL (SELECT x.entity_id, x.kind, x.name," \
+    "  x.display_name, x.state, x.hidden_from_address_list FROM entity x WHERE x.organization_id = $1"                 \
+    "  AND x.entity_id = f.entity_id OFFSET 0) e WHERE true"
 
 #define DETAIL(member)  \
     "(SELECT d." member \
@@ -68,17 +77,18 @@ enum code search_queue_directory(struct db *db, const char *account_id, const ch
 {
     static const struct list_spec list = {
         .table = &found_entity_table,
-        .with = with,
+        .with = TERM BEGINNING SAMPLE RARE FOUND,
         .columns = "e.entity_id, e.kind, e.name, " DETAIL("first_name") ", " DETAIL(
             "last_name") ", e.display_name,"
                          " (SELECT a.email FROM email_address a WHERE a.organization_id = $1 AND a.entity_id = e.entity_id"
                          "  AND a.is_primary) AS email, e.state, e.hidden_from_address_list,"
-                         " (ARRAY['EXACT', 'BEGINNING', 'PART'])[e.relevance + 1] AS match",
-        .from = "FROM found e WHERE true",
+                         " (ARRAY['EXACT', 'BEGINNING', 'PART'])[f.relevance + 1] AS match",
+        .from = EACH_FOUND,
+        .counted = "FROM found f WHERE true",
         .fixed = 2,
-        .orders = {{"relevance", "e.relevance", "integer"}, ENTITY_ORDER_NAME},
-        .default_order = "relevance,name",
-        .id = "e.entity_id",
+        .orders = {{"relevance", "f.relevance", "integer"}, {"place", "f.place", "text"}},
+        .default_order = "relevance,place",
+        .id = "f.entity_id",
         .id_type = "uuid",
     };
     const char *const fixed[] = {organization_id, query->q};
