@@ -31,7 +31,7 @@
     }
 
 /* Whether a name or address contains a text, in any case and with or without accents. */
-#define ENTITY_CONTAINS "e.search_text LIKE '%' || search_pattern($?) || '%'"
+#define ENTITY_CONTAINS " AND e.search_text LIKE '%' || search_pattern($?) || '%'"
 
 /* What entity_queue_list filters by, in its order. */
 #define ENTITY_FILTERS                                                                                   \
@@ -39,7 +39,7 @@
         " AND e.state = $?", " AND d.type = $?", " AND e.name_folded = lower($? COLLATE \"und-x-icu\")", \
             (" AND e.entity_id = (SELECT r.entity_id FROM address_registry r"                            \
              " WHERE r.email = lower($? COLLATE \"C\") AND r.organization_id = $1)"),                    \
-            " AND " ENTITY_CONTAINS, " AND e.state <> 'DELETED'"                                         \
+            ENTITY_CONTAINS, " AND e.state <> 'DELETED'"                                                 \
     }
 #define ENTITY_ORDER_NAME               \
     {                                   \

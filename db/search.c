@@ -116,7 +116,7 @@ enum code search_queue_address_book(struct db *db, const char *account_id, const
             "LEFT JOIN", "group_detail", "g") ENTITY_JOIN("LEFT JOIN", "resource_detail", "r") IN_BOOK,
         .counted = "FROM entity e" IN_BOOK,
         .fixed = 1,
-        .filters = {" AND e.kind = $?", " AND " ENTITY_CONTAINS},
+        .filters = {" AND e.kind = $?", ENTITY_CONTAINS},
         .orders = {ENTITY_ORDER_DISPLAY_NAME},
         .default_order = "display_name",
         .id = "e.entity_id",
