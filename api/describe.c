@@ -20,6 +20,7 @@
 #include "model/organization.h"
 #include "model/region.h"
 #include "model/resource.h"
+#include "model/search.h"
 #include "model/user.h"
 
 #define MAX_TABLES 128
@@ -58,6 +59,8 @@ static const struct field_table *const answers[] = {
     &mobile_policy_table,
     &mobile_device_table,
     &mobile_device_sync_table,
+    &found_entity_table,
+    &address_book_entry_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)

@@ -14,6 +14,7 @@
 #include "api/organization.h"
 #include "api/request.h"
 #include "api/resource.h"
+#include "api/search.h"
 #include "api/service.h"
 #include "api/session.h"
 #include "api/user.h"
@@ -29,6 +30,7 @@
 #include "db/operation.h"
 #include "db/organization.h"
 #include "db/resource.h"
+#include "db/search.h"
 #include "db/usage.h"
 #include "db/user.h"
 
@@ -241,6 +243,10 @@ const struct route routes[] = {
           BODY(mobile_device_table, FIELD_CREATE), .body_optional = true, OF(user_kind)),
     ROUTE(POST, DEVICE "/acknowledge", "workmail", "AcknowledgeMobileDevice", LANE_FAST, 200,
           acknowledge_mobile_device, BODY(mobile_device_acknowledgement_table, FIELD_CREATE), OF(user_kind)),
+    ROUTE(GET, ORGANIZATION "/directory", "workmail", "SearchDirectory", LANE_SLOW, 200, list_entities,
+          QUEUE(queue_search), QUERY(search_query_table)),
+    ROUTE(GET, ORGANIZATION "/address-book", "workmail", "ListAddressBook", LANE_FAST, 200, list_entities,
+          QUEUE(queue_address_book), QUERY(address_book_query_table)),
 
     ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
           QUERY(audit_query_table), LISTS(ORGANIZATION)),

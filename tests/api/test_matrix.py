@@ -118,8 +118,9 @@ def test_each_route_for_each_kind_of_caller(service, org, callers, route):
             body = {} if request.json is None else {"json_body": request.json}
             answer = caller.request(request.method, request.target, params=request.params, **body)
         elif not changes:
-            body = {"json_body": arguments_of(route)["json"]} if route["method"] == "POST" else {}
-            answer = caller.request(route["method"], fill(route["path"], org.id), **body)
+            arguments = arguments_of(route)
+            body = {"json_body": arguments["json"]} if route["method"] == "POST" else {}
+            answer = caller.request(route["method"], fill(route["path"], org.id), params=arguments.get("params"), **body)
         else:
             continue
         found[kind] = answer.check_problem()["code"] if code or answer.status in (401, 403) else None

@@ -40,7 +40,9 @@ def test_no_request_reads_a_whole_table_even_if_it_was_empty_when_planned(make_s
     for target in (organization.groups, organization.resources, organization.of(group), organization.of(room),
                    organization.of(group, "members"), organization.of(group, "members?effective=true"),
                    organization.of(users[0], "groups?effective=true"), organization.of(users[0], "groups"),
-                   organization.of(room, "delegates"), f"{organization.groups}?q=outer&include_total=true"):
+                   organization.of(room, "delegates"), organization.path + "/directory?q=u1", organization.path + "/directory?q=nobody",
+                   organization.path + "/directory?q=x&include_total=true", organization.path + "/address-book",
+                   organization.path + "/address-book?q=u1&kind=USER&include_total=true", f"{organization.groups}?q=outer&include_total=true"):
         api.get(target)
     phone = Device(organization, users[2])
     phone.sync(os="iOS")

@@ -34,6 +34,8 @@ ANSWERS = {
     "mobile_policy": "MobilePolicy",
     "mobile_device": "MobileDevice",
     "mobile_device_sync": "MobileDeviceSync",
+    "found_entity": "FoundEntity",
+    "address_book_entry": "AddressBookEntry",
 }
 
 # What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an
