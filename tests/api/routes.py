@@ -4,6 +4,7 @@ import json
 import uuid
 
 from contract.openapi_check import Document
+from devices import Device
 from service import ROOT, run_binary
 
 FILLINGS = {**{name: lambda: str(uuid.uuid4()) for name in ("operation_id", "user_id", "group_id", "member_id", "entity_id", "key_id",
@@ -42,6 +43,11 @@ def fill(path, organization_id, known=None):
 def fill_known(route, org):
     """The same, of things that are there: made in the organization where they are not."""
     path = route["path"]
+    if "{device_id}" in path:
+        user = org.create_enabled()
+        device = Device(org, user)
+        device.sync()
+        path = path.replace("{user_id}", user["user_id"]).replace("{device_id}", device.id)
     for name, make in (("user_id", org.create_user), ("group_id", org.create_group), ("resource_id", org.create_resource)):
         if "{%s}" % name in path:
             path = path.replace("{%s}" % name, make()[name])
