@@ -194,7 +194,7 @@ void authorize_write_decision(const struct policy_decision *decision, const stru
                                           [POLICY_DENIED] = "EXPLICIT_DENY"};
     out_begin_object(out);
     out_member(out, "effect", effects[decision->effect]);
-    if (decision->effect != POLICY_NOT_ALLOWED && authority->count > 0) {
+    if (decision->effect != POLICY_NOT_ALLOWED && authority != NULL && authority->count > 0) {
         out_member(out, "policy_id", authority->sources[decision->policy].policy_id);
         out_member(out, "policy_name", authority->sources[decision->policy].name);
         out_member_integer(out, "statement", (int64_t)decision->statement);

@@ -40,6 +40,6 @@ struct granter authorize_granter(const struct request *request);
 /* What a request tells about its caller and its time. */
 struct policy_context authorize_context(const struct request *request);
 
-/* {"effect": …, "policy_id": …, …}: what was decided by which statement of whose policies. */
+/* {"effect": …, "policy_id": …, …}: what was decided by which statement of whose policies (NULL: that is not told). */
 void authorize_write_decision(const struct policy_decision *decision, const struct authority *authority,
                               struct buffer *out);

@@ -287,6 +287,14 @@ static enum code find_simulated(struct request *request, const struct simulation
     return CODE_VALIDATION_FAILED;
 }
 
+/* As of refusals: which statement it was is told to who may read the policy that it stands in. */
+static bool may_read(const struct request *request, const struct simulation *simulation,
+                     const struct authority *authority, const struct policy_decision *decision)
+{
+    return simulation->document != NULL || decision->effect == POLICY_NOT_ALLOWED || authority->count == 0 ||
+           authorize_sees(request, RESOURCE_POLICY, authority->sources[decision->policy].policy_id);
+}
+
 static enum code answer_simulation(struct request *request, const struct simulation *simulation,
                                    const struct authority *authority, bool is_root, const char *warnings)
 {
@@ -312,7 +320,8 @@ static enum code answer_simulation(struct request *request, const struct simulat
     out_member(&body, "action", asked.action);
     out_member(&body, "resource", asked.resource);
     out_name(&body, "decision");
-    authorize_write_decision(&decision, authority, &body);
+    authorize_write_decision(&decision,
+                             may_read(request, simulation, authority, &decision) ? authority : NULL, &body);
     if (warnings != NULL) {
         out_name(&body, "warnings");
         out_raw(&body, warnings, strlen(warnings));
@@ -327,11 +336,12 @@ enum code simulate_policy(struct request *request)
     struct authority *authority = NULL;
     const char *warnings;
     uint64_t set;
-    struct network ignored;
+    struct network address;
     enum code code = request_body(request, &simulation, &set);
     if (code != CODE_OK)
         return code;
-    if (simulation.source_address != NULL && !network_read(simulation.source_address, &ignored))
+    if (simulation.source_address != NULL && (!network_read(simulation.source_address, &address) ||
+                                              strchr(simulation.source_address, '/') != NULL))
         problem_add_member(&request->problem, "source_address", "invalid_format", "An IP address.");
     if (simulation.document != NULL && simulation.iam_user_id != NULL)
         problem_add_member(&request->problem, "iam_user_id", "invalid_value",

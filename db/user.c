@@ -110,8 +110,6 @@ static enum code create_with_mailbox(struct db *db, struct change *change, struc
         code = address_resolve(db, change, &organization, work->user->email, work->user->name, &email);
     if (code == CODE_OK && organization.is_on_trial)
         code = limit_trial_user(db, change->account_id, change->problem);
-    if (code == CODE_OK && organization.is_on_trial)
-        code = limit_trial_user(db, change->account_id, change->problem);
     if (code != CODE_OK)
         return code;
     queue_insert(db, change, &work->key, work->user, work->password_hash);
