@@ -186,6 +186,15 @@ bool authorize_sees(const struct request *request, enum named_resource resource,
     return decide(request, kinds[resource].view, name).effect == POLICY_ALLOWED;
 }
 
+enum code authorize_second(const struct request *request, enum named_resource resource, const char *id)
+{
+    const char *name = authorize_name(request->arena, resource, "", request->principal.account_id, id);
+    return decide(request, request->route->action, name).effect == POLICY_ALLOWED ||
+                   decide(request, kinds[resource].view, name).effect == POLICY_ALLOWED
+               ? CODE_OK
+               : kinds[resource].missing;
+}
+
 void authorize_write_decision(const struct policy_decision *decision, const struct authority *authority,
                               struct buffer *out)
 {
@@ -258,29 +267,29 @@ struct granter authorize_granter(const struct request *request)
 
 /* --- lists --- */
 
-/* He may list it, and he may know that it is there. */
+/* He may list it (where that is asked of each), and he may know that it is there. */
 static bool is_visible(const struct request *request, enum named_resource kind, const char *region,
                        const char *id)
 {
     const char *name = authorize_name(request->arena, kind, region, request->principal.account_id, id);
-    return decide(request, request->route->action, name).effect == POLICY_ALLOWED &&
+    return (request->route->lists != kind ||
+            decide(request, request->route->action, name).effect == POLICY_ALLOWED) &&
            decide(request, kinds[kind].view, name).effect == POLICY_ALLOWED;
 }
 
-static bool sees_all(const struct request *request)
+static bool sees_all(const struct request *request, enum named_resource kind)
 {
     const struct principal *principal = &request->principal;
     return principal->kind == PRINCIPAL_ROOT ||
            (principal->authority->is_for_all_resources &&
-            decide(request, kinds[request->route->lists].view, "").effect == POLICY_ALLOWED);
+            decide(request, kinds[kind].view, "").effect == POLICY_ALLOWED);
 }
 
-enum code authorize_visible(struct request *request, const char **ret_ids)
+static enum code find_visible(struct request *request, enum named_resource kind, const char **ret_ids)
 {
-    enum named_resource kind = request->route->lists;
     DB_RESULT result = NULL;
     *ret_ids = NULL;
-    if (sees_all(request))
+    if (sees_all(request, kind))
         return CODE_OK;
     enum code code =
         DB_RUN(request->db, &request->problem, &result, &kinds[kind].all, request->principal.account_id);
@@ -296,4 +305,14 @@ enum code authorize_visible(struct request *request, const char **ret_ids)
     buffer_byte(&ids, '}');
     *ret_ids = buffer_string(&ids);
     return CODE_OK;
+}
+
+enum code authorize_visible(struct request *request, const char **ret_ids)
+{
+    return find_visible(request, request->route->lists, ret_ids);
+}
+
+enum code authorize_visible_users(struct request *request, const char **ret_ids)
+{
+    return find_visible(request, RESOURCE_IAM_USER, ret_ids);
 }

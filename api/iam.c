@@ -47,12 +47,13 @@ enum code list_policies(struct request *request)
 typedef enum code list_of_one(struct db *db, const char *account_id, const char *id, struct iam_query *query,
                               struct problem *problem, struct buffer *out, const char **ret_next_token);
 
-static enum code answer_list_of(struct request *request, list_of_one *list)
+static enum code answer_list_of(struct request *request, list_of_one *list, const char *visible)
 {
     struct iam_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
     enum code code = request_list_query(request, &query, &query.page);
+    query.page.visible = visible;
     if (code == CODE_OK)
         code = list(request->db, request->principal.account_id, request->arguments[0], &query,
                     &request->problem, &body, &next_token);
@@ -61,12 +62,14 @@ static enum code answer_list_of(struct request *request, list_of_one *list)
 
 enum code list_iam_group_members(struct request *request)
 {
-    return answer_list_of(request, iam_list_members);
+    const char *visible;
+    enum code code = authorize_visible_users(request, &visible);
+    return code == CODE_OK ? answer_list_of(request, iam_list_members, visible) : code;
 }
 
 enum code list_access_keys(struct request *request)
 {
-    return answer_list_of(request, iam_list_keys);
+    return answer_list_of(request, iam_list_keys, NULL);
 }
 
 /* --- one --- */
@@ -174,8 +177,11 @@ static enum code change_edge(struct request *request, enum iam_edge edge, bool p
 {
     const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
-    enum code code = (puts ? iam_put_edge : iam_remove_edge)(request->db, &change, &granter, edge,
-                                                             request->arguments[0], request->arguments[1]);
+    enum named_resource right = edge == IAM_GROUP_MEMBER ? RESOURCE_IAM_USER : RESOURCE_POLICY;
+    enum code code = authorize_second(request, right, request->arguments[1]);
+    if (code == CODE_OK)
+        code = (puts ? iam_put_edge : iam_remove_edge)(request->db, &change, &granter, edge,
+                                                       request->arguments[0], request->arguments[1]);
     return response_change(request, &change, code);
 }
 

@@ -412,6 +412,23 @@ def test_deleted_identity_is_refused_at_once(service, api):
     identity.client.get("/v1/regions", expect="unauthenticated")
 
 
+def test_what_one_may_not_see_is_not_attached_either(service, api):
+    """Nor is its name told, or that it is there."""
+    user, group, hidden, policy = new_user(api), new_group(api), new_user(api), new_policy(api, statement(action="kms:*"))
+    caller = Identity(service, api, statement(action="iam:*", resource=iam.iam_arn("user", user["iam_user_id"])),
+                      statement(action="iam:*", resource=iam.iam_arn("group", "*"))).client
+    missing = "00000000-0000-4000-8000-00000000000f"
+    for method in ("PUT", "DELETE"):
+        for path, other, code in ((iam.attachment(user, policy), iam.attachment(user, missing), "policy_not_found"),
+                                  (iam.attachment(group, policy), iam.attachment(group, missing), "policy_not_found"),
+                                  (iam.membership(group, hidden), iam.membership(group, {"iam_user_id": missing}),
+                                   "iam_user_not_found")):
+            there, absent = (caller.call(method, target, expect=code).body for target in (path, other))
+            for answer in (there, absent):
+                del answer["instance"]
+            assert there == absent
+
+
 def test_lists_of_identities_show_only_what_the_caller_may_see(service, api):
     seen, hidden = new_user(api), new_user(api)
     caller = Identity(service, api, statement(action=["iam:List*", "iam:Describe*"],
@@ -422,3 +439,12 @@ def test_lists_of_identities_show_only_what_the_caller_may_see(service, api):
     caller.get(f"{iam.USERS}/{hidden['iam_user_id']}/access-keys", expect="iam_user_not_found")
     caller.get(iam.GROUPS, expect=200)
     assert caller.items(iam.GROUPS) == []
+    group = new_group(api)
+    for user in (seen, hidden):
+        api.put(iam.membership(group, user), expect=204)
+    members = f"{iam.GROUPS}/{group['iam_group_id']}/members"
+    caller.get(members, expect="iam_group_not_found")
+    counter = Identity(service, api, statement(action="iam:*", resource=iam.iam_arn("group", "*")),
+                       statement(action="iam:DescribeIamUser", resource=iam.iam_arn("user", seen["iam_user_id"]))).client
+    answer = counter.get(members, params={"include_total": "true"})
+    assert ([item["iam_user_id"] for item in answer["items"]], answer["total"]) == ([seen["iam_user_id"]], 1)
