@@ -213,7 +213,7 @@ static bool are_all_allowed(const struct policy *const *held, size_t count,
         for (size_t s = 0; s < held[p]->count; s++)
             if (held[p]->statements[s].allows && held[p]->statements[s].condition_count == 0)
                 note_allowed(&held[p]->statements[s], actions, resources, allowed + pairs, allowed);
-    bool all = memchr(allowed, false, pairs) == NULL;
+    bool all = memchr(allowed, 0, pairs) == NULL;
     free(allowed);
     return all;
 }
