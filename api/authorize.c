@@ -186,6 +186,15 @@ bool authorize_sees(const struct request *request, enum named_resource resource,
     return decide(request, kinds[resource].view, name).effect == POLICY_ALLOWED;
 }
 
+enum code authorize_second(const struct request *request, enum named_resource resource, const char *id)
+{
+    const char *name = authorize_name(request->arena, resource, "", request->principal.account_id, id);
+    return decide(request, request->route->action, name).effect == POLICY_ALLOWED ||
+                   decide(request, kinds[resource].view, name).effect == POLICY_ALLOWED
+               ? CODE_OK
+               : kinds[resource].missing;
+}
+
 void authorize_write_decision(const struct policy_decision *decision, const struct authority *authority,
                               struct buffer *out)
 {
@@ -194,7 +203,7 @@ void authorize_write_decision(const struct policy_decision *decision, const stru
                                           [POLICY_DENIED] = "EXPLICIT_DENY"};
     out_begin_object(out);
     out_member(out, "effect", effects[decision->effect]);
-    if (decision->effect != POLICY_NOT_ALLOWED && authority->count > 0) {
+    if (decision->effect != POLICY_NOT_ALLOWED && authority != NULL && authority->count > 0) {
         out_member(out, "policy_id", authority->sources[decision->policy].policy_id);
         out_member(out, "policy_name", authority->sources[decision->policy].name);
         out_member_integer(out, "statement", (int64_t)decision->statement);
@@ -272,18 +281,18 @@ struct granter authorize_granter(const struct request *request)
 
 /* --- lists --- */
 
-/* He may list it, and he may know that it is there. */
+/* He may list it (where that is asked of each), and he may know that it is there. */
 static bool is_visible(const struct request *request, enum named_resource kind, const char *region,
                        const char *id)
 {
     const char *name = authorize_name(request->arena, kind, region, request->principal.account_id, id);
-    return decide(request, request->route->action, name).effect == POLICY_ALLOWED &&
+    return (request->route->lists != kind ||
+            decide(request, request->route->action, name).effect == POLICY_ALLOWED) &&
            decide(request, kinds[kind].view, name).effect == POLICY_ALLOWED;
 }
 
-enum code authorize_visible(struct request *request, const char **ret_ids)
+static enum code find_visible(struct request *request, enum named_resource kind, const char **ret_ids)
 {
-    enum named_resource kind = request->route->lists;
     DB_RESULT result = NULL;
     *ret_ids = NULL;
     if (sees_all(request, kind))
@@ -302,4 +311,14 @@ enum code authorize_visible(struct request *request, const char **ret_ids)
     buffer_byte(&ids, '}');
     *ret_ids = buffer_string(&ids);
     return CODE_OK;
+}
+
+enum code authorize_visible(struct request *request, const char **ret_ids)
+{
+    return find_visible(request, request->route->lists, ret_ids);
+}
+
+enum code authorize_visible_users(struct request *request, const char **ret_ids)
+{
+    return find_visible(request, RESOURCE_IAM_USER, ret_ids);
 }

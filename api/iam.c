@@ -47,12 +47,13 @@ enum code list_policies(struct request *request)
 typedef enum code list_of_one(struct db *db, const char *account_id, const char *id, struct iam_query *query,
                               struct problem *problem, struct buffer *out, const char **ret_next_token);
 
-static enum code answer_list_of(struct request *request, list_of_one *list)
+static enum code answer_list_of(struct request *request, list_of_one *list, const char *visible)
 {
     struct iam_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
     enum code code = request_list_query(request, &query, &query.page);
+    query.page.visible = visible;
     if (code == CODE_OK)
         code = list(request->db, request->principal.account_id, request->arguments[0], &query,
                     &request->problem, &body, &next_token);
@@ -61,12 +62,14 @@ static enum code answer_list_of(struct request *request, list_of_one *list)
 
 enum code list_iam_group_members(struct request *request)
 {
-    return answer_list_of(request, iam_list_members);
+    const char *visible;
+    enum code code = authorize_visible_users(request, &visible);
+    return code == CODE_OK ? answer_list_of(request, iam_list_members, visible) : code;
 }
 
 enum code list_access_keys(struct request *request)
 {
-    return answer_list_of(request, iam_list_keys);
+    return answer_list_of(request, iam_list_keys, NULL);
 }
 
 /* --- one --- */
@@ -174,8 +177,11 @@ static enum code change_edge(struct request *request, enum iam_edge edge, bool p
 {
     const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
-    enum code code = (puts ? iam_put_edge : iam_remove_edge)(request->db, &change, &granter, edge,
-                                                             request->arguments[0], request->arguments[1]);
+    enum named_resource right = edge == IAM_GROUP_MEMBER ? RESOURCE_IAM_USER : RESOURCE_POLICY;
+    enum code code = authorize_second(request, right, request->arguments[1]);
+    if (code == CODE_OK)
+        code = (puts ? iam_put_edge : iam_remove_edge)(request->db, &change, &granter, edge,
+                                                       request->arguments[0], request->arguments[1]);
     return response_change(request, &change, code);
 }
 
@@ -287,6 +293,14 @@ static enum code find_simulated(struct request *request, const struct simulation
     return CODE_VALIDATION_FAILED;
 }
 
+/* As of refusals: which statement it was is told to who may read the policy that it stands in. */
+static bool may_read(const struct request *request, const struct simulation *simulation,
+                     const struct authority *authority, const struct policy_decision *decision)
+{
+    return simulation->document != NULL || decision->effect == POLICY_NOT_ALLOWED || authority->count == 0 ||
+           authorize_sees(request, RESOURCE_POLICY, authority->sources[decision->policy].policy_id);
+}
+
 static enum code answer_simulation(struct request *request, const struct simulation *simulation,
                                    const struct authority *authority, bool is_root, const char *warnings)
 {
@@ -312,7 +326,8 @@ static enum code answer_simulation(struct request *request, const struct simulat
     out_member(&body, "action", asked.action);
     out_member(&body, "resource", asked.resource);
     out_name(&body, "decision");
-    authorize_write_decision(&decision, authority, &body);
+    authorize_write_decision(&decision,
+                             may_read(request, simulation, authority, &decision) ? authority : NULL, &body);
     if (warnings != NULL) {
         out_name(&body, "warnings");
         out_raw(&body, warnings, strlen(warnings));
@@ -327,11 +342,12 @@ enum code simulate_policy(struct request *request)
     struct authority *authority = NULL;
     const char *warnings;
     uint64_t set;
-    struct network ignored;
+    struct network address;
     enum code code = request_body(request, &simulation, &set);
     if (code != CODE_OK)
         return code;
-    if (simulation.source_address != NULL && !network_read(simulation.source_address, &ignored))
+    if (simulation.source_address != NULL && (!network_read(simulation.source_address, &address) ||
+                                              strchr(simulation.source_address, '/') != NULL))
         problem_add_member(&request->problem, "source_address", "invalid_format", "An IP address.");
     if (simulation.document != NULL && simulation.iam_user_id != NULL)
         problem_add_member(&request->problem, "iam_user_id", "invalid_value",

@@ -6,6 +6,9 @@
 
 #include "db/row.h"
 
+/* When it ends is rounded down, as it is where a new key is compared with it: else each could make one that ends a little
+ * later. */
+#define EXPIRES "floor(extract(epoch FROM c.expires_at))::bigint AS expires_s"
 /* One row for each policy, or one without. */
 #define POLICIES                                                                                       \
     " LEFT JOIN iam_user_authority a ON a.account_id = c.account_id AND a.iam_user_id = c.iam_user_id" \
@@ -76,20 +79,18 @@ static enum code read_principal(const PGresult *result, struct arena *arena, str
 
 static const struct statement find_key = {
     "SELECT c.account_id, c.iam_user_id, u.name AS user_name, c.allowed_networks, c.sealed_secret,"
-    " extract(epoch FROM c.expires_at)::bigint AS expires_s, " POLICY_COLUMNS
-    " FROM access_key c JOIN account o ON o.account_id = c.account_id"
+    " " EXPIRES ", " POLICY_COLUMNS " FROM access_key c JOIN account o ON o.account_id = c.account_id"
     " LEFT JOIN iam_user u ON u.account_id = c.account_id AND u.iam_user_id = c.iam_user_id" POLICIES
     " WHERE c.access_key_id = $1 AND c.status = 'ACTIVE' AND o.status = 'ACTIVE'"
     " ORDER BY p.name, p.policy_id",
     1};
 
-#define FIND_SESSION(which)                                                                            \
-    "SELECT c.account_id, c.iam_user_id, c.session_id, u.name AS user_name, '{}' AS allowed_networks," \
-    " extract(epoch FROM c.expires_at)::bigint AS expires_s, " POLICY_COLUMNS                          \
-    " FROM iam_session c JOIN account o ON o.account_id = c.account_id"                                \
-    " JOIN iam_user u ON u.account_id = c.account_id AND u.iam_user_id = c.iam_user_id" POLICIES       \
-    " WHERE " which " AND o.status = 'ACTIVE' AND c.expires_at > now()"                                \
-    " AND c.last_used_at > now() - interval '" SESSION_IDLE "'"                                        \
+#define FIND_SESSION(which)                                                                             \
+    "SELECT c.account_id, c.iam_user_id, c.session_id, u.name AS user_name, '{}' AS allowed_networks,"  \
+    " " EXPIRES ", " POLICY_COLUMNS " FROM iam_session c JOIN account o ON o.account_id = c.account_id" \
+    " JOIN iam_user u ON u.account_id = c.account_id AND u.iam_user_id = c.iam_user_id" POLICIES        \
+    " WHERE " which " AND o.status = 'ACTIVE' AND c.expires_at > now()"                                 \
+    " AND c.last_used_at > now() - interval '" SESSION_IDLE "'"                                         \
     " ORDER BY p.name, p.policy_id"
 static const struct statement find_session = {FIND_SESSION("c.token_digest = decode($1, 'hex')"), 1};
 static const struct statement find_session_again = {FIND_SESSION("c.account_id = $1 AND c.session_id = $2"),

@@ -69,6 +69,7 @@ enum code iam_list_members(struct db *db, const char *account_id, const char *ia
         .from = "FROM iam_group_member m JOIN iam_user u ON u.account_id = m.account_id"
                 " AND u.iam_user_id = m.iam_user_id WHERE m.account_id = $1 AND m.iam_group_id = $2",
         .fixed = 2,
+        .visible = " AND u.iam_user_id = ANY($?::uuid[])",
         .orders = {{"name", "u.name", "text"}},
         .default_order = "name",
         .id = "u.iam_user_id",

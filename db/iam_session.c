@@ -79,14 +79,15 @@ struct work {
     const char *visible;
 };
 
-/* The hash is compared again: what was verified may have been replaced meanwhile. */
+/* The hash is compared again: what was verified may have been replaced meanwhile. Who is replacing it is waited for (a lock of
+ * the key alone would pass him by): he has ended the sessions that he saw, and would not see this one. */
 static enum code create_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement insert = {
         "INSERT INTO iam_session (account_id, session_id, iam_user_id, token_digest, source_address, expires_at)"
         " SELECT u.account_id, $2, u.iam_user_id, decode($4, 'hex'), $5, now() + interval '" SESSION_LIFETIME
         "'"
-        " FROM iam_user u WHERE u.account_id = $1 AND u.iam_user_id = $3 AND u.password_hash = $6 FOR KEY SHARE OF u",
+        " FROM iam_user u WHERE u.account_id = $1 AND u.iam_user_id = $3 AND u.password_hash = $6 FOR SHARE OF u",
         6};
     static const struct statement clean = {
         "DELETE FROM iam_session s WHERE s.account_id = $1 AND s.iam_user_id = $2 AND NOT (" ALIVE ")", 2};

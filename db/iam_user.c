@@ -101,12 +101,25 @@ static enum code lock_user(struct db *db, struct change *change, struct grant *g
 
 static enum code delete_body(struct db *db, struct change *change, void *argument)
 {
+    /* What shows how many it has: the user is one less. */
+    static const struct statement touch_groups = {
+        "UPDATE iam_group SET version = version + 1, updated_at = now() WHERE account_id = $1 AND iam_group_id IN"
+        " (SELECT m.iam_group_id FROM iam_group_member m WHERE m.account_id = $1 AND m.iam_user_id = $2)",
+        2};
+    static const struct statement touch_policies = {
+        "UPDATE policy SET version = version + 1, updated_at = now() WHERE account_id = $1 AND policy_id IN"
+        " (SELECT a.policy_id FROM iam_user_policy a WHERE a.account_id = $1 AND a.iam_user_id = $2)",
+        2};
     static const struct statement delete = {"DELETE FROM iam_user WHERE account_id = $1 AND iam_user_id = $2",
                                             2};
     struct work *work = argument;
     enum code code = lock_user(db, change, &work->grant, work->iam_user_id);
-    return code == CODE_OK ? DB_RUN(db, change->problem, NULL, &delete, change->account_id, work->iam_user_id)
-                           : code;
+    if (code != CODE_OK)
+        return code;
+    DB_QUEUE(db, &touch_groups, change->account_id, work->iam_user_id);
+    DB_QUEUE(db, &touch_policies, change->account_id, work->iam_user_id);
+    DB_QUEUE(db, &delete, change->account_id, work->iam_user_id);
+    return CODE_OK;
 }
 
 enum code iam_delete_user(struct db *db, struct change *change, const char *iam_user_id)

@@ -2,6 +2,7 @@
 import concurrent.futures
 import threading
 
+import psycopg
 import pytest
 
 import iam
@@ -53,6 +54,19 @@ def test_cookie_that_came_by_tls_is_bound_to_it_and_to_the_host(make_service):
     assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} == set(attributes)
     client.get("/v1/sessions/current", headers=by_tls)
     client.get("/v1/sessions/current", expect="unauthenticated")
+
+
+def test_password_that_is_being_replaced_opens_no_session(service, ann, account):
+    """Its sessions are ended by then: one that began now would outlive it."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%INTO iam_session%%'"
+    with psycopg.connect(f"{service.database_uri} dbname=postreeve") as holder, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        holder.execute("UPDATE iam_user SET password_hash = 'another' WHERE iam_user_id = %s", [ann.id])
+        holder.execute("DELETE FROM iam_session WHERE iam_user_id = %s", [ann.id])
+        answer = pool.submit(sign_in, service, ann.user, account, PASSWORD, "unauthenticated")
+        wait_until(lambda: answer.done() or service.sql(waiting) == [(1,)])
+        holder.commit()
+        answer.result(20)
+    assert service.sql("SELECT count(*) FROM iam_session WHERE iam_user_id = %s", ann.id) == [(0,)]
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "0" * 64])
