@@ -67,10 +67,8 @@ enum code iam_list_sessions(struct db *db, const char *account_id, struct sessio
         .id = "s.session_id",
         .id_type = "uuid",
     };
-    struct list_pending pending;
     query->page.filters[0] = query->iam_user_id;
-    enum code code = list_queue(db, &list, &query->page, &account_id, out->arena, problem, &pending);
-    return code == CODE_OK ? list_collect(db, &pending, problem, out, ret_next_token) : code;
+    return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
 
 struct work {

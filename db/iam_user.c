@@ -50,10 +50,8 @@ enum code iam_list_users(struct db *db, const char *account_id, struct iam_query
         .id = "u.iam_user_id",
         .id_type = "uuid",
     };
-    struct list_pending pending;
     query->page.filters[0] = query->name;
-    enum code code = list_queue(db, &list, &query->page, &account_id, out->arena, problem, &pending);
-    return code == CODE_OK ? list_collect(db, &pending, problem, out, ret_next_token) : code;
+    return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
 
 struct work {
