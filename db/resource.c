@@ -227,6 +227,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     if (code != CODE_OK)
         return code;
     change->answer.location = entity_path(change->arena, key);
+    entity_queue_lock_several(db, change, key->organization_id, resource->delegate_ids);
     entity_queue_insert(db, key, resource->name, resource->name, resource->hidden_from_address_list);
     DB_QUEUE(db, &insert_detail, key->organization_id, key->entity_id, resource->type, resource->description,
              row_boolean(options->auto_accept_requests),
