@@ -62,6 +62,12 @@ def test_what_nobody_has_is_not_found(staff, q):
     assert found(staff, q) == (["hannah"] if q in "%_" else [])
 
 
+@pytest.mark.parametrize("q", ["\u0301", "\u0308\u0301"])
+def test_accents_without_a_letter_find_nobody(staff, crowd, q):
+    for org in (staff, crowd):
+        assert found(org, q) == [] and not says_incomplete(org, q)
+
+
 def test_exact_matches_come_first_then_beginnings_then_parts(staff):
     assert ranked(staff, "meier") == [("zoe", "EXACT"), ("Meier & Co", "BEGINNING"), ("anna.meier", "BEGINNING"), ("hannah", "PART"),
                                       ("sales", "PART")]
