@@ -1,6 +1,3 @@
-#include <stdlib.h>
-#include <string.h>
-
 #include "db/audit.h"
 #include "db/entity_change.h"
 #include "model/json_out.h"
