@@ -139,13 +139,14 @@ static void note_account(struct change *change, const struct making *making)
 static enum code queue_account(struct db *db, struct change *change, struct making *making)
 {
     static const struct statement insert = {
-        "INSERT INTO account (account_id, name, is_trial) VALUES ($1, $2, $3)", 3};
+        "INSERT INTO account (account_id, name, is_trial, is_operator) VALUES ($1, $2, $3, $4)", 4};
     char account_id[ACCOUNT_ID_LENGTH + 1];
     if (!secret_random_text(account_id, ACCOUNT_ID_LENGTH, "123456789") ||
         !identity_new_key(&making->access_key))
         return CODE_INTERNAL_ERROR;
     making->account_id = arena_string(change->arena, account_id);
-    DB_QUEUE(db, &insert, making->account_id, making->account->name, row_boolean(making->account->is_trial));
+    DB_QUEUE(db, &insert, making->account_id, making->account->name, row_boolean(making->account->is_trial),
+             row_boolean(making->account->is_operator));
     enum code code = master_key_queue_default(db, change->arena, making->key, making->account_id);
     if (code != CODE_OK)
         return code;
@@ -179,7 +180,7 @@ static enum code bootstrap_body(struct db *db, struct change *change, void *argu
 enum code identity_bootstrap(struct db *db, struct change *change, const struct secret_key *key,
                              const char *folder, bool *ret_created)
 {
-    static const struct new_account first = {.name = "Postreeve"};
+    static const struct new_account first = {.name = "Postreeve", .is_operator = true};
     struct making making = {.key = key, .folder = folder, .account = &first};
     enum code code = tx_run(db, change, bootstrap_body, &making);
     if (making.done)
