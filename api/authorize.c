@@ -136,6 +136,13 @@ static enum named_resource resource_of(const char *argument, size_t length)
     return resource;
 }
 
+/* Of what has no name of its own. */
+static const char *name_of_account(const struct request *request, const char *action)
+{
+    const char *service = arena_copy(request->arena, action, strcspn(action, ":"));
+    return authorize_name(request->arena, RESOURCE_ACCOUNT, "", request->principal.account_id, service);
+}
+
 /* The first of the path that has a name; the account when there is none. */
 static enum code find_resource(struct request *request, enum named_resource *ret_resource,
                                const char **ret_name)
@@ -155,9 +162,8 @@ static enum code find_resource(struct request *request, enum named_resource *ret
         *ret_name = authorize_name(request->arena, resource, region, account_id, id);
         return code;
     }
-    const char *service = arena_copy(request->arena, route->action, strcspn(route->action, ":"));
     *ret_resource = RESOURCE_ACCOUNT;
-    *ret_name = authorize_name(request->arena, RESOURCE_ACCOUNT, "", account_id, service);
+    *ret_name = name_of_account(request, route->action);
     return CODE_OK;
 }
 
@@ -213,11 +219,10 @@ void authorize_write_decision(const struct policy_decision *decision, const stru
 }
 
 /* Which statement it was is told to who may read the policy that it stands in. */
-static enum code explain(struct request *request, const struct policy_decision *decision,
+static enum code explain(struct request *request, const struct policy_decision *decision, const char *action,
                          const char *resource)
 {
     const struct authority *authority = request->principal.authority;
-    const char *action = request->route->action;
     struct buffer out = request_buffer(request);
     if (decision->effect == POLICY_NOT_ALLOWED) {
         authorize_write_decision(decision, authority, &out);
@@ -235,6 +240,16 @@ static enum code explain(struct request *request, const struct policy_decision *
                        "Statement %zu%s%s%s of the policy %s denies %s on %s.", decision->statement,
                        decision->sid != NULL ? " (" : "", decision->sid != NULL ? decision->sid : "",
                        decision->sid != NULL ? ")" : "", source->name, action, resource);
+}
+
+enum code authorize_besides(struct request *request, const char *action, const char *view, enum code missing)
+{
+    const char *name = name_of_account(request, action);
+    struct policy_decision decision = decide(request, action, name);
+    if (decision.effect == POLICY_ALLOWED)
+        return CODE_OK;
+    return decide(request, view, name).effect == POLICY_ALLOWED ? explain(request, &decision, action, name)
+                                                                : missing;
 }
 
 /* What the audit log tells of besides organizations: at which paths, and who may see it. */
@@ -308,12 +323,16 @@ enum code authorize_request(struct request *request)
         return CODE_OK;
     if (resource != RESOURCE_ACCOUNT && decide(request, kinds[resource].view, name).effect != POLICY_ALLOWED)
         return kinds[resource].missing;
-    return explain(request, &decision, name);
+    return explain(request, &decision, route->action, name);
 }
 
 struct granter authorize_granter(const struct request *request)
 {
-    struct granter granter = {&request->principal, request->question};
+    struct granter granter = {.principal = &request->principal,
+                              .question = request->question,
+                              .reads_policy = kinds[RESOURCE_POLICY].view,
+                              .policy_name = authorize_name(request->arena, RESOURCE_POLICY, "",
+                                                            request->principal.account_id, "")};
     if (request->principal.kind == PRINCIPAL_ROOT)
         granter.question.context = authorize_context(request);
     return granter;

@@ -38,6 +38,10 @@ const char *authorize_hidden_targets(const struct request *request);
  * know of it nor do this to it (none in a region). */
 enum code authorize_second(const struct request *request, enum named_resource resource, const char *id);
 
+/* For what a request takes that has no name of its own, besides what its route is about: whether the caller may do `action` too.
+ * `missing` for who may not even do `view`, the action of who may know of it; otherwise refused as the request would be. */
+enum code authorize_besides(struct request *request, const char *action, const char *view, enum code missing);
+
 /* Whether the caller may know of this resource (none in a region). */
 bool authorize_sees(const struct request *request, enum named_resource resource, const char *id);
 

@@ -52,6 +52,19 @@ enum code request_list_query(struct request *request, void *target, struct list_
                : code;
 }
 
+enum code request_answer_list(struct request *request, void *asked, struct list_query *page,
+                              list_of_account *list)
+{
+    struct buffer body = request_buffer(request);
+    const char *next_token;
+    enum code code = request_list_query(request, asked, page);
+    if (code == CODE_OK && request->route->lists != RESOURCE_ACCOUNT)
+        code = authorize_visible(request, &page->visible);
+    if (code == CODE_OK)
+        code = list(request->db, request->principal.account_id, asked, &request->problem, &body, &next_token);
+    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+}
+
 /* NULL: a session. */
 static const char *access_key_of(const struct request *request)
 {
