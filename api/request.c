@@ -520,10 +520,7 @@ void request_run(struct request *request, struct db *db)
 {
     enum code code = CODE_OK;
     request->db = db;
-    if (request->wait != NULL)
-        waiting_look(request);
-    else
-        code = run(request);
+    code = request->wait != NULL ? waiting_look(request) : run(request);
     if (db != NULL && !db_is_clean(db)) {
         LOG(LOG_ERROR, "a request left a transaction open", LOG_TEXT("operation", request->route->operation));
         code = CODE_INTERNAL_ERROR;
