@@ -20,8 +20,7 @@ static const struct {
     struct statement put, remove; /* account, left, right */
     struct statement touch;       /* account, left */
     struct statement touch_right; /* account, right: what shows its side of the edge too */
-    struct statement
-        given; /* account, left, right: the policies that go along it, with id, name and document */
+    struct statement given;       /* account, left, right: the policies that go along it */
     struct statement credentials; /* account, left, right: of the users whom it concerns */
     struct statement now_have;    /* account, left, right: all policies of the users whom its end concerns */
     enum limit limit;             /* of how many … */
@@ -117,7 +116,7 @@ static enum code check_before(struct db *db, struct change *change, const struct
     return code;
 }
 
-/* Of what gives something. Without a Deny the granter must hold all that those whom it concerned have by now. */
+/* Of what gives something. Once a Deny has gone the granter must hold all that those whom it concerned have by now. */
 static enum code check_after(struct db *db, struct change *change, const struct work *work)
 {
     const char *const parameters[] = {change->account_id, work->left, work->right};
