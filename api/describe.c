@@ -11,6 +11,7 @@
 #include "model/group.h"
 #include "model/health.h"
 #include "model/iam.h"
+#include "model/import.h"
 #include "model/json_out.h"
 #include "model/key.h"
 #include "model/limit.h"
@@ -53,6 +54,8 @@ static const struct field_table *const answers[] = {
     &booking_options_table,
     &delegate_table,
     &booking_decision_table,
+    &import_entry_table,
+    &import_result_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)
