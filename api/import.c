@@ -180,6 +180,10 @@ static enum code finish(struct request *request, struct progress *progress)
         response_header(request, "Validate-Only", "true");
     }
     code = import_finish(request->db, &change, &progress->upload);
+    if (request->validate_only) { /* a dry run makes nothing that it could point to */
+        change.answer.location = NULL;
+        change.answer.status = 200;
+    }
     return response_change(request, &change, code);
 }
 

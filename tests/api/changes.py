@@ -4,7 +4,7 @@ from organization import PASSWORD, create_organization, id_of, unique
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
-WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
+WITHOUT_VERSION = {"CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
                     "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
                    "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
                    "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
@@ -18,9 +18,12 @@ class Request:
         self.route, self.method, self.target, self.entity = route, route["method"], target, entity
         self.resource, self.caller = resource, caller
         self.params, self.json = arguments.get("params"), arguments.get("json")
+        self.upload = arguments.get("upload")  # (type, bytes) of what is no JSON
 
     def send(self, api, *, headers=None, **params):
         body = {} if self.json is None else {"json_body": self.json}
+        if self.upload:
+            body, headers = {"body": self.upload[1]}, {"Content-Type": self.upload[0], **(headers or {})}
         return (self.caller or api).request(self.method, self.target, headers=headers, params={**(self.params or {}), **params}, **body)
 
     def versioned(self, org):

@@ -300,7 +300,7 @@ class Contract:
             return None
         _require(body, "there is no body")
         schema = content[media_type]["schema"]
-        if media_type.endswith("json"):
+        if media_type.endswith("json") and media_type != "application/x-ndjson":
             value = _json(body, "the answer")
         else:
             value = body.decode("latin-1" if media_type.startswith("image/") else "utf-8")
@@ -361,7 +361,7 @@ class Contract:
         media_type = _media_type(asked)
         _require(media_type in operation.body["content"], f"a body of type {asked.get('content-type')!r} was accepted")
         schema = operation.body["content"][media_type]["schema"]
-        value = _json(body, "the request body")
+        value = _json(body, "the request body") if media_type.endswith("json") and media_type != "application/x-ndjson" else body.decode(errors="replace")
         if operation.method == "POST" and isinstance(value, dict):
             # As the description says, null in a body that creates is a member left out; required ones are missed then.
             value = {name: member for name, member in value.items() if member is not None}
