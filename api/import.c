@@ -8,7 +8,8 @@
 #include "db/import.h"
 #include "model/csv.h"
 
-const char *const import_types[] = {"application/x-ndjson", "text/csv", NULL}; /* in the order of import_formats */
+const char *const import_types[] = {"application/x-ndjson", "text/csv",
+                                    NULL}; /* in the order of import_formats */
 
 /* --- import --- */
 
@@ -16,7 +17,7 @@ const char *const import_types[] = {"application/x-ndjson", "text/csv", NULL}; /
 struct progress {
     struct import_upload upload;
     char import_id[37];
-    int64_t line; /* of the file, that comes next */
+    int64_t line;                 /* of the file, that comes next */
     const unsigned char *columns; /* of CSV, once its header line was there */
     size_t column_count;
 };
@@ -65,8 +66,7 @@ static enum code take_header(struct request *request, struct progress *progress,
                              size_t length)
 {
     const char *detail;
-    progress->columns =
-        import_csv_columns(request->arena, record, length, &progress->column_count, &detail);
+    progress->columns = import_csv_columns(request->arena, record, length, &progress->column_count, &detail);
     return progress->columns != NULL ? CODE_OK
                                      : problem_set(&request->problem, CODE_BAD_REQUEST, "Line 1: %s", detail);
 }
@@ -237,9 +237,10 @@ static enum code begin_export(struct request *request)
     *state = (struct export){.arena = request->arena,
                              .account_id = request->principal.account_id,
                              .organization_id = request->arguments[0],
-                             .format = query.format != NULL && strcmp(query.format, import_formats[IMPORT_CSV]) == 0
-                                           ? IMPORT_CSV
-                                           : IMPORT_NDJSON};
+                             .format =
+                                 query.format != NULL && strcmp(query.format, import_formats[IMPORT_CSV]) == 0
+                                     ? IMPORT_CSV
+                                     : IMPORT_NDJSON};
     request->progress = state;
     return CODE_OK;
 }

@@ -452,7 +452,8 @@ static enum code run(struct request *request)
     }
     if (!request->admitted) /* else it comes from another lane, or out of a batch that failed */
         code = admit(request);
-    if (code == CODE_OK && request->route->uploads == NULL) /* there too: an equal one may have been before it */
+    if (code == CODE_OK &&
+        request->route->uploads == NULL) /* there too: an equal one may have been before it */
         code = replay(request, &replayed);
     return code == CODE_OK && !replayed ? handle(request) : code;
 }

@@ -36,9 +36,9 @@
 /* All bodies together: who is refused may come again, who fills the memory ends the service for everybody. */
 #define BUFFERED_LIMIT ((size_t)256 * 1024 * 1024)
 /* How much more of an upload comes before its route is run again. */
-#define UPLOAD_PIECE   ((size_t)256 * 1024)
-#define TICK_MS        250
-#define HALF_SENT_MS   1000 /* how long a request takes to come before its client is looked after */
+#define UPLOAD_PIECE ((size_t)256 * 1024)
+#define TICK_MS      250
+#define HALF_SENT_MS 1000 /* how long a request takes to come before its client is looked after */
 
 /* What a connection is at. Each phase but WORK has one length of time for all, so that the connections of a phase,
  * in the order in which they came to it, are in the order of their deadlines. libmicrohttpd's own time-out counts from
@@ -109,7 +109,7 @@ struct server {
     int64_t limits_ms[PHASE_COUNT];              /* 0: none */
     struct request *submitted, **last_submitted; /* in this turn */
     unsigned in_flight;
-    size_t buffered; /* bytes of bodies that are being read or worked on */
+    size_t buffered;  /* bytes of bodies that are being read or worked on */
     unsigned uploads; /* that take more than one piece */
 };
 
@@ -409,11 +409,17 @@ static ssize_t read_piece(void *argument, uint64_t position, char *buffer, size_
     return (ssize_t)length;
 }
 
+/* Of a download; an upload that is refused wanted more of its body. */
+static bool has_more(const struct request *request)
+{
+    return request->continues && request->route->downloads && request->response.status == 200;
+}
+
 /* The bytes live in the request's arena, or in that of the piece: on_completed frees them. */
 static struct MHD_Response *make_response(struct exchange *exchange)
 {
     const struct response *answer = &exchange->request.response;
-    if (exchange->request.continues)
+    if (has_more(&exchange->request))
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, read_piece, exchange, NULL);
     return MHD_create_response_from_buffer(answer->length, (void *)(uintptr_t)answer->body,
                                            MHD_RESPMEM_PERSISTENT);
@@ -437,8 +443,8 @@ static enum MHD_Result send_answer(struct exchange *exchange)
 
     enum MHD_Result result = MHD_queue_response(exchange->handle, (unsigned)answer->status, response);
     MHD_destroy_response(response);
-    exchange->progress = request->continues ? SENDING : ANSWERED;
-    exchange->sent = request->continues ? 0 : answer->length;
+    exchange->progress = has_more(request) ? SENDING : ANSWERED;
+    exchange->sent = has_more(request) ? 0 : answer->length;
     enter_phase(exchange->server, exchange->connection, PHASE_ANSWER);
     return result;
 }
@@ -600,7 +606,8 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *handle,
         exchange->request.body_ended = true;
         if (exchange->progress == READING)
             return start_work(exchange);
-        return exchange->refusal == CODE_ANSWERED ? send_answer(exchange) : refuse(exchange, exchange->refusal);
+        return exchange->refusal == CODE_ANSWERED ? send_answer(exchange)
+                                                  : refuse(exchange, exchange->refusal);
     case ANSWERABLE:
         return send_answer(exchange);
     case WORKING:

@@ -5,22 +5,23 @@
 
 #include "db/organization.h"
 
-#define PAGE       1000
-#define PAGE_TEXT  "1000"
-#define FIRST_ID   "00000000-0000-0000-0000-000000000000"
-#define NAME_ROOM  2048 /* of 256 characters, folded */
+#define PAGE      1000
+#define PAGE_TEXT "1000"
+#define FIRST_ID  "00000000-0000-0000-0000-000000000000"
+#define NAME_ROOM 2048 /* of 256 characters, folded */
 
 /* One column for each member that has one, by its name; then the key. An address is shown of those that have it in use: a line
  * with one enables. The alias of the test domain comes by itself. */
-#define ADDRESSES                                                                                                \
+#define ADDRESSES                                                                                                          \
     " CASE WHEN e.state = 'ENABLED' THEN (SELECT a.email FROM email_address a WHERE a.organization_id = e.organization_id" \
-    "  AND a.entity_id = e.entity_id AND a.is_primary) END AS email,"                                              \
-    " CASE WHEN e.state = 'ENABLED' THEN (SELECT string_agg(a.email, E'\\n' ORDER BY a.email) FROM email_address a" \
-    "  WHERE a.organization_id = e.organization_id AND a.entity_id = e.entity_id AND NOT a.is_primary"             \
+    "  AND a.entity_id = e.entity_id AND a.is_primary) END AS email,"                                                      \
+    " CASE WHEN e.state = 'ENABLED' THEN (SELECT string_agg(a.email, E'\\n' ORDER BY a.email) FROM email_address a"        \
+    "  WHERE a.organization_id = e.organization_id AND a.entity_id = e.entity_id AND NOT a.is_primary"                     \
     "  AND (e.kind <> 'USER' OR a.email <> lower(split_part(e.name, '@', 1)) || '@' || o.test_domain)) END AS aliases"
-#define PAGE_OF(kind)                                                                         \
-    " JOIN organization o ON o.organization_id = e.organization_id"                           \
-    " WHERE e.organization_id = $1 AND e.kind = '" kind "' AND (e.name_folded, e.entity_id) > ($2, $3::uuid)" \
+#define PAGE_OF(kind)                                               \
+    " JOIN organization o ON o.organization_id = e.organization_id" \
+    " WHERE e.organization_id = $1 AND e.kind = '" kind             \
+    "' AND (e.name_folded, e.entity_id) > ($2, $3::uuid)"           \
     " AND e.state <> 'DELETED' AND d.type = '" kind "' ORDER BY e.name_folded, e.entity_id LIMIT " PAGE_TEXT
 
 static const struct statement pages[] = {
@@ -28,12 +29,14 @@ static const struct statement pages[] = {
         {"SELECT e.name, e.display_name, d.first_name, d.last_name, d.initials, e.hidden_from_address_list, d.street,"
          " d.city, d.zip_code, d.country, d.telephone, d.job_title, d.department, d.company, d.office, d.quota_mb," ADDRESSES
          ", e.name_folded, e.entity_id FROM entity e"
-         " JOIN user_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id" PAGE_OF("USER"),
+         " JOIN user_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id" PAGE_OF(
+             "USER"),
          3},
     [EXPORT_GROUPS] =
         {"SELECT 'GROUP' AS kind, e.name, e.display_name, e.hidden_from_address_list, d.description," ADDRESSES
          ", e.name_folded, e.entity_id FROM entity e"
-         " JOIN group_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id" PAGE_OF("GROUP"),
+         " JOIN group_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id" PAGE_OF(
+             "GROUP"),
          3},
     [EXPORT_MEMBERS] =
         {"SELECT 'GROUP' AS kind, e.name, m.name AS members, e.name_folded, e.entity_id, m.entity_id AS member_id"
@@ -79,9 +82,11 @@ static void write_rows(const struct export *state, const PGresult *result, struc
         struct buffer members = {.arena = out->arena};
         do {
             if (state->part == EXPORT_MEMBERS)
-                buffer_printf(&members, "%s%s", members.length > 0 ? "\n" : "", text_at(result, row, "members"));
+                buffer_printf(&members, "%s%s", members.length > 0 ? "\n" : "",
+                              text_at(result, row, "members"));
             row++;
-        } while (state->part == EXPORT_MEMBERS && row < rows && strcmp(text_at(result, row, "entity_id"), id) == 0);
+        } while (state->part == EXPORT_MEMBERS && row < rows &&
+                 strcmp(text_at(result, row, "entity_id"), id) == 0);
         if (state->part == EXPORT_MEMBERS)
             values[IMPORT_MEMBERS] = buffer_string(&members);
         import_write_line(state->format, values, out);

@@ -8,7 +8,8 @@
 enum export_part { EXPORT_USERS, EXPORT_GROUPS, EXPORT_MEMBERS, EXPORT_END };
 
 /* How far an export is. The texts live as long as the arena. */
-struct export {
+struct export
+{
     struct arena *arena;
     const char *account_id;
     const char *organization_id;

@@ -154,9 +154,9 @@ static enum code chunk_body(struct db *db, struct change *change, void *argument
     const char *sealed = NULL;
     DB_RESULT result = NULL;
 
-    enum code code = data_key_seal(db, upload->organization_id,
-                                   secret_row(change->arena, upload->import_id, number), work->lines,
-                                   work->length, change->problem, &sealed);
+    enum code code =
+        data_key_seal(db, upload->organization_id, secret_row(change->arena, upload->import_id, number),
+                      work->lines, work->length, change->problem, &sealed);
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, &result, &insert, upload->import_id, number, sealed,
                       row_integer(change->arena, work->line_count), work->mac);
@@ -286,8 +286,9 @@ enum code import_clean(struct db *db, struct change *change, bool *ret_more)
 {
     /* Uploads that nobody went on with; lines of imports that ended otherwise than by the worker; all of those whose operation
      * is gone: some rows at a time, and the import when none is left. */
-#define SOME_OF(table, key)                                                                                \
-    "(DELETE FROM " table " d USING (SELECT s.import_id, s." key " FROM " table " s JOIN over USING (import_id)"
+#define SOME_OF(table, key)                                                     \
+    "(DELETE FROM " table " d USING (SELECT s.import_id, s." key " FROM " table \
+    " s JOIN over USING (import_id)"
     static const struct statement clean = {
         "WITH over AS (SELECT i.import_id, o.operation_id IS NULL AS is_gone FROM import i"
         "  LEFT JOIN operation o ON o.operation_id = i.import_id"
@@ -296,15 +297,21 @@ enum code import_clean(struct db *db, struct change *change, bool *ret_more)
         "    AND (EXISTS (SELECT FROM import_chunk c WHERE c.import_id = i.import_id)"
         "     OR EXISTS (SELECT FROM import_trial_key k WHERE k.import_id = i.import_id)))))"
         "  ORDER BY i.updated_at FOR UPDATE OF i SKIP LOCKED LIMIT 1),"
-        " chunks AS " SOME_OF("import_chunk", "number") " LIMIT 100) x"
-        "  WHERE d.import_id = x.import_id AND d.number = x.number RETURNING 1),"
-        " keys AS " SOME_OF("import_trial_key", "key") " LIMIT 10000) x"
-        "  WHERE d.import_id = x.import_id AND d.key = x.key RETURNING 1),"
-        " results AS " SOME_OF("import_result", "line") " WHERE over.is_gone LIMIT 10000) x"
-        "  WHERE d.import_id = x.import_id AND d.line = x.line RETURNING 1),"
-        " removed AS (DELETE FROM import i USING over WHERE i.import_id = over.import_id AND over.is_gone"
-        "  AND NOT EXISTS (SELECT FROM chunks) AND NOT EXISTS (SELECT FROM keys) AND NOT EXISTS (SELECT FROM results))"
-        " SELECT FROM over",
+        " chunks AS " SOME_OF(
+            "import_chunk",
+            "number") " LIMIT 100) x"
+                      "  WHERE d.import_id = x.import_id AND d.number = x.number RETURNING 1),"
+                      " keys AS " SOME_OF(
+                          "import_trial_key",
+                          "key") " LIMIT 10000) x"
+                                 "  WHERE d.import_id = x.import_id AND d.key = x.key RETURNING 1),"
+                                 " results AS " SOME_OF(
+                                     "import_result",
+                                     "line") " WHERE over.is_gone LIMIT 10000) x"
+                                             "  WHERE d.import_id = x.import_id AND d.line = x.line RETURNING 1),"
+                                             " removed AS (DELETE FROM import i USING over WHERE i.import_id = over.import_id AND over.is_gone"
+                                             "  AND NOT EXISTS (SELECT FROM chunks) AND NOT EXISTS (SELECT FROM keys) AND NOT EXISTS (SELECT FROM results))"
+                                             " SELECT FROM over",
         1};
     DB_RESULT result = NULL;
     enum code code = DB_RUN(db, change->problem, &result, &clean,

@@ -20,10 +20,10 @@ struct import_upload {
 
     /* Of the request that sends it. */
     const char *import_id;
-    bool is_known;  /* its answer is stored already: nothing is written again */
-    int sent;       /* chunks that this request brought so far … */
-    char mac[65];   /* … and what tells them from others */
-    int stored;     /* chunks that are there since an upload that broke off … */
+    bool is_known;       /* its answer is stored already: nothing is written again */
+    int sent;            /* chunks that this request brought so far … */
+    char mac[65];        /* … and what tells them from others */
+    int stored;          /* chunks that are there since an upload that broke off … */
     char stored_mac[65]; /* … and the same of them */
 };
 

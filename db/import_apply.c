@@ -66,8 +66,8 @@ static enum code hash_passwords(struct arena *arena, const char *made, struct im
         struct import_line *line = &chunk->lines[i];
         if (line->entry.password == NULL || line->decoded.first_fault != NULL)
             continue;
-        const char *hash = json_string_value(
-            json_object_get(known, arena_printf(arena, "%lld", (long long)line->number)));
+        const char *hash =
+            json_string_value(json_object_get(known, arena_printf(arena, "%lld", (long long)line->number)));
         if (chunk->validate_only)
             hash = "*"; /* no password has it; it is rolled back with the rest */
         line->entry.password_hash = hash != NULL ? arena_string(arena, hash) : NULL;
@@ -127,10 +127,9 @@ enum code import_prepare(struct db *db, struct change *change, const char *impor
         .source_address = row_text(arena, result, 0, "source_address"),
         .request_id = row_text(arena, result, 0, "request_id"),
     };
-    code = data_key_open(db, organization_id,
-                         arena_printf(arena, "import_chunk\n%s\n%s", import_id, chunk->number),
-                         PQgetvalue(result, 0, PQfnumber(result, "sealed_lines")), change->problem, &text,
-                         &size);
+    code = data_key_open(
+        db, organization_id, arena_printf(arena, "import_chunk\n%s\n%s", import_id, chunk->number),
+        PQgetvalue(result, 0, PQfnumber(result, "sealed_lines")), change->problem, &text, &size);
     if (code != CODE_OK)
         return code;
     decode_all(arena, text, size, chunk);
@@ -183,7 +182,8 @@ static enum code do_round(struct import_work *work, struct import_line **lines, 
 static enum code do_all(struct import_work *work)
 {
     struct import_chunk *chunk = work->chunk;
-    struct import_line **lines = arena_alloc(work->change->arena, (chunk->count + 1) * sizeof(struct import_line *));
+    struct import_line **lines =
+        arena_alloc(work->change->arena, (chunk->count + 1) * sizeof(struct import_line *));
     enum code code = CODE_OK;
     size_t count = 0;
     for (size_t i = 0; i < chunk->count; i++)

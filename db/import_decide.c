@@ -7,7 +7,7 @@
 
 #define BIT(member) (UINT64_C(1) << (member))
 /* Not compared and merged like the others. */
-#define APART                                                                                            \
+#define APART                                                                                               \
     (BIT(IMPORT_KIND) | BIT(IMPORT_NAME) | BIT(IMPORT_EMAIL) | BIT(IMPORT_ALIASES) | BIT(IMPORT_PASSWORD) | \
      BIT(IMPORT_PASSWORD_HASH) | BIT(IMPORT_MEMBERS))
 
@@ -27,9 +27,10 @@ static const struct import_known *find(const struct import_known *known, const c
 static bool can_have(const struct import_line *line, const char *address, bool *ret_has)
 {
     const struct import_known *owner = find(line->owners, address);
-    *ret_has = owner != NULL && ((line->is_there && owner->entity_id != NULL &&
-                                  strcmp(owner->entity_id, line->entity_id) == 0) ||
-                                 (owner->entity_id == NULL && line->was_tried));
+    *ret_has =
+        owner != NULL &&
+        ((line->is_there && owner->entity_id != NULL && strcmp(owner->entity_id, line->entity_id) == 0) ||
+         (owner->entity_id == NULL && line->was_tried));
     return owner == NULL || *ret_has;
 }
 
@@ -44,8 +45,9 @@ static void decide_address(const struct import_work *work, struct import_line *l
     if (line->entry.email == NULL && line->is_there)
         return;
     if (!can_have(line, line->primary, &has))
-        fault(line, "email", CODE_EMAIL_ADDRESS_IN_USE,
-              "It belongs to another user, group or resource, or is kept for one that was disabled or deleted.");
+        fault(
+            line, "email", CODE_EMAIL_ADDRESS_IN_USE,
+            "It belongs to another user, group or resource, or is kept for one that was disabled or deleted.");
     line->enables = !is_enabled;
     line->makes_primary = is_enabled && (line->email == NULL || strcmp(line->email, line->primary) != 0);
     if (line->makes_primary && !has && line->alias_count + 1 > work->alias_limit)
@@ -180,6 +182,7 @@ void import_decide(struct import_work *work, struct import_line *line)
         return;
     if (line->enables && !line->is_group && work->trial_room > 0)
         work->trial_room--;
-    bool changes = line->changed != 0 || line->enables || line->makes_primary || line->new_aliases[0] != NULL || adds;
+    bool changes =
+        line->changed != 0 || line->enables || line->makes_primary || line->new_aliases[0] != NULL || adds;
     line->outcome = line->is_new ? "CREATED" : changes || line->was_tried ? "UPDATED" : "UNCHANGED";
 }

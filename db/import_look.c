@@ -7,17 +7,16 @@
 #include "db/row.h"
 #include "model/json_out.h"
 
-#define WANTED                                                                                       \
-    " jsonb_to_recordset($2::jsonb) AS w (n integer, name text, emails jsonb, members jsonb)"
+#define WANTED " jsonb_to_recordset($2::jsonb) AS w (n integer, name text, emails jsonb, members jsonb)"
 /* In the collation of the column, or its index is of no use. */
 #define FOLDED(name) "lower(" name " COLLATE \"und-x-icu\") COLLATE \"C\""
 
 /* Looked up one by one, whatever the planner thinks of their number: of a table that was empty it thinks that all of it is
  * quickly read. OFFSET keeps the two apart. */
-#define NAMED(folded_of)                                                                        \
+#define NAMED(folded_of)                                                                       \
     " LATERAL (SELECT y.* FROM entity y WHERE y.organization_id = $1 AND y.state <> 'DELETED'" \
     "  AND y.name_folded = " FOLDED(folded_of) " OFFSET 0)"
-#define OF_ENTITY(table)                                                              \
+#define OF_ENTITY(table)                                                                \
     " LATERAL (SELECT y.* FROM " table " y WHERE y.organization_id = e.organization_id" \
     "  AND y.entity_id = e.entity_id OFFSET 0)"
 
@@ -238,10 +237,12 @@ static enum code look_at_trial(struct import_work *work, struct import_line **li
 {
     static const struct statement find = {
         "SELECT w.n, k.what, k.name FROM" WANTED " CROSS JOIN LATERAL ("
-        "  SELECT 'name' AS what, w.name AS name, 'name ' || " FOLDED("w.name") " AS key"
-        "  UNION ALL SELECT 'email', m, 'mail ' || m FROM jsonb_array_elements_text(w.emails) AS m"
-        "  UNION ALL SELECT 'member', m, 'name ' || " FOLDED("m") " FROM jsonb_array_elements_text(w.members) AS m) k"
-        " JOIN import_trial_key t ON t.import_id = $1 AND t.key = k.key COLLATE \"C\"",
+        "  SELECT 'name' AS what, w.name AS name, 'name ' || " FOLDED(
+            "w.name") " AS key"
+                      "  UNION ALL SELECT 'email', m, 'mail ' || m FROM jsonb_array_elements_text(w.emails) AS m"
+                      "  UNION ALL SELECT 'member', m, 'name ' || " FOLDED(
+                          "m") " FROM jsonb_array_elements_text(w.members) AS m) k"
+                               " JOIN import_trial_key t ON t.import_id = $1 AND t.key = k.key COLLATE \"C\"",
         2};
     struct arena *arena = work->change->arena;
     DB_RESULT result = NULL;
@@ -272,25 +273,30 @@ enum code import_look(struct import_work *work, struct import_line **lines, size
     static const struct statement lock = {
         "WITH found AS MATERIALIZED (SELECT DISTINCT x.entity_id FROM" WANTED
         "  CROSS JOIN LATERAL (SELECT w.name UNION ALL SELECT * FROM jsonb_array_elements_text(w.members)) AS m (name)"
-        "  CROSS JOIN" NAMED("m.name") " x ORDER BY 1)"
-        " SELECT FROM found CROSS JOIN LATERAL (SELECT FROM entity e WHERE e.organization_id = $1"
-        "  AND e.entity_id = found.entity_id OFFSET 0 FOR NO KEY UPDATE OF e) locked",
+        "  CROSS JOIN" NAMED(
+            "m.name") " x ORDER BY 1)"
+                      " SELECT FROM found CROSS JOIN LATERAL (SELECT FROM entity e WHERE e.organization_id = $1"
+                      "  AND e.entity_id = found.entity_id OFFSET 0 FOR NO KEY UPDATE OF e) locked",
         2};
     static const struct statement find = {
-        "SELECT w.n, " FOLDED("w.name") " AS folded, e.entity_id, e.kind AS entity_kind, coalesce(u.type, g.type) AS type,"
-        " e.state, e.display_name, e.hidden_from_address_list, u.first_name, u.last_name, u.initials, u.street, u.city,"
-        " u.zip_code, u.country, u.telephone, u.job_title, u.department, u.company, u.office, u.quota_mb,"
-        " u.password_hash, g.description,"
-        " (SELECT a.email FROM email_address a WHERE a.organization_id = e.organization_id"
-        "  AND a.entity_id = e.entity_id AND a.is_primary) AS email,"
-        " (SELECT count(*) FROM email_address a WHERE a.organization_id = e.organization_id"
-        "  AND a.entity_id = e.entity_id AND NOT a.is_primary) AS alias_count, e.name"
-        " FROM" WANTED " LEFT JOIN" NAMED("w.name") " e ON true"
-        " LEFT JOIN" OF_ENTITY("user_detail") " u ON true LEFT JOIN" OF_ENTITY("group_detail") " g ON true",
+        "SELECT w.n, " FOLDED(
+            "w.name") " AS folded, e.entity_id, e.kind AS entity_kind, coalesce(u.type, g.type) AS type,"
+                      " e.state, e.display_name, e.hidden_from_address_list, u.first_name, u.last_name, u.initials, u.street, u.city,"
+                      " u.zip_code, u.country, u.telephone, u.job_title, u.department, u.company, u.office, u.quota_mb,"
+                      " u.password_hash, g.description,"
+                      " (SELECT a.email FROM email_address a WHERE a.organization_id = e.organization_id"
+                      "  AND a.entity_id = e.entity_id AND a.is_primary) AS email,"
+                      " (SELECT count(*) FROM email_address a WHERE a.organization_id = e.organization_id"
+                      "  AND a.entity_id = e.entity_id AND NOT a.is_primary) AS alias_count, e.name"
+                      " FROM" WANTED " LEFT JOIN" NAMED(
+                          "w.name") " e ON true"
+                                    " LEFT JOIN" OF_ENTITY("user_detail") " u ON true LEFT JOIN" OF_ENTITY(
+                                        "group_detail") " g ON true",
         2};
     /* $1 is not needed, but the parameters are the same for all. */
     static const struct statement find_owners = {
-        "SELECT w.n, r.email, r.entity_id FROM" WANTED " CROSS JOIN LATERAL jsonb_array_elements_text(w.emails) AS m"
+        "SELECT w.n, r.email, r.entity_id FROM" WANTED
+        " CROSS JOIN LATERAL jsonb_array_elements_text(w.emails) AS m"
         " CROSS JOIN LATERAL (SELECT x.email, x.entity_id FROM address_registry x WHERE x.email = m COLLATE \"C\" OFFSET 0) r"
         " WHERE $1::text IS NOT NULL",
         2};

@@ -5,8 +5,8 @@
 #include "db/group.h"
 #include "db/user.h"
 #include "model/email.h"
-#include "model/limit.h"
 #include "model/import.h"
+#include "model/limit.h"
 
 /* An address that somebody has, a member that is there, or a domain: of lists that are short. */
 struct import_known {
@@ -35,8 +35,9 @@ struct import_line {
     bool is_new;
 
     /* Of one look. */
-    const char *folded;    /* its name */
-    const char **addresses; /* all that it names or brings along: the primary one, that of the test domain, aliases */
+    const char *folded; /* its name */
+    const char *
+        *addresses; /* all that it names or brings along: the primary one, that of the test domain, aliases */
     size_t address_count;
     const char *primary;    /* NULL: it names none */
     const char *test_alias; /* NULL: its name makes none */
@@ -74,7 +75,7 @@ struct import_work {
     struct import_chunk *chunk;
     struct import_known *domains; /* of the organization */
     int64_t alias_limit;
-    int64_t trial_room;  /* how many may be enabled yet; negative: any number */
+    int64_t trial_room; /* how many may be enabled yet; negative: any number */
 };
 
 /* What holds for all lines; locks what has to be locked before entities. */

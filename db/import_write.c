@@ -7,11 +7,12 @@
 #include "model/json_out.h"
 
 #define BIT(member) (UINT64_C(1) << (member))
-#define FLUSH_EVERY 50 /* lines whose statements go out together */
+#define FLUSH_EVERY 3 /* lines whose statements go out together: a queue holds a few dozen */
 
 /* --- what the audit log tells --- */
 
-static void write_members(struct buffer *out, const char *name, const struct import_entry *entry, uint64_t bits)
+static void write_members(struct buffer *out, const char *name, const struct import_entry *entry,
+                          uint64_t bits)
 {
     out_name(out, name);
     out_begin_object(out);
@@ -86,7 +87,8 @@ static void write_addresses(struct buffer *out, const struct import_line *line)
             if (test != NULL && strcmp(*alias, test) == 0)
                 test = NULL;
         }
-        for (const struct import_known *owner = line->owners; test != NULL && owner != NULL; owner = owner->next)
+        for (const struct import_known *owner = line->owners; test != NULL && owner != NULL;
+             owner = owner->next)
             if (strcmp(owner->name, test) == 0)
                 test = NULL;
         if (test != NULL && strcmp(test, line->primary) != 0)
@@ -207,6 +209,23 @@ static void queue_update(struct import_work *work, struct import_line *line, con
     }
 }
 
+static void queue_aliases(struct import_work *work, const struct import_line *line,
+                          const struct entity_key *key)
+{
+    static const struct statement add = {
+        "WITH registered AS (INSERT INTO address_registry (email, organization_id, entity_id)"
+        "  SELECT m, $1, $2 FROM jsonb_array_elements_text($3::jsonb) AS m RETURNING email)"
+        " INSERT INTO email_address (organization_id, entity_id, email, is_primary)"
+        " SELECT $1, $2, email, false FROM registered",
+        3};
+    struct buffer out = {.arena = work->change->arena};
+    out_begin_array(&out);
+    for (const char **alias = line->new_aliases; *alias != NULL; alias++)
+        out_string(&out, *alias);
+    out_end_array(&out);
+    DB_QUEUE(work->db, &add, key->organization_id, key->entity_id, buffer_string(&out));
+}
+
 static void queue_line(struct import_work *work, struct import_line *line, const struct entity_key *key)
 {
     if (!line->is_new && line->changed != 0)
@@ -217,8 +236,8 @@ static void queue_line(struct import_work *work, struct import_line *line, const
         address_queue_add(work->db, key->organization_id, key->entity_id, line->primary);
         address_queue_make_primary(work->db, key->organization_id, key->entity_id, line->primary);
     }
-    for (const char **alias = line->new_aliases; !line->is_new && *alias != NULL; alias++)
-        address_queue_add(work->db, key->organization_id, key->entity_id, *alias);
+    if (!line->is_new && line->new_aliases[0] != NULL)
+        queue_aliases(work, line, key);
 }
 
 static const struct import_known *find_member(const struct import_line *line, const char *name)
@@ -229,31 +248,39 @@ static const struct import_known *find_member(const struct import_line *line, co
     return member;
 }
 
-/* One by one: each group may close a cycle with those before it. What an earlier name of the line put in is passed over. */
+/* Groups one by one: each may close a cycle with those before it. Users all at once. */
 static enum code add_members(struct import_work *work, struct import_line *line, const struct entity_key *key)
 {
     static const struct statement insert = {
         "INSERT INTO entity_edge (organization_id, relation, owner_id, member_id, member_kind)"
-        " VALUES ($1, 'MEMBER', $2, $3, $4) ON CONFLICT DO NOTHING",
+        " SELECT $1, 'MEMBER', $2, m::uuid, $4 FROM jsonb_array_elements_text($3::jsonb) AS m ON CONFLICT DO NOTHING",
         4};
+    struct arena *arena = work->change->arena;
+    struct buffer users = {.arena = arena};
+    out_begin_array(&users);
     for (const char *const *name = line->entry.members; name != NULL && *name != NULL; name++) {
         const struct import_known *member = find_member(line, *name);
         if (member->is_in)
             continue;
-        struct problem problem = {.arena = work->change->arena};
+        if (!member->is_group) {
+            out_string(&users, member->entity_id);
+            continue;
+        }
+        struct problem problem = {.arena = arena};
         struct change trying = *work->change;
         trying.problem = &problem;
-        enum code code = member->is_group ? edge_member.check(work->db, &trying, key, member->entity_id, true)
-                                          : CODE_OK;
+        enum code code = edge_member.check(work->db, &trying, key, member->entity_id, true);
         if (code == CODE_MEMBERSHIP_CYCLE)
             problem_add_member(&line->problem, "members", code_name(code), "%s", problem.detail);
-        else if (code != CODE_OK)
+        else if (code == CODE_OK)
+            code = DB_RUN(work->db, work->change->problem, NULL, &insert, key->organization_id,
+                          key->entity_id, arena_printf(arena, "[\"%s\"]", member->entity_id), "GROUP");
+        if (code != CODE_OK && code != CODE_MEMBERSHIP_CYCLE)
             return code;
-        else
-            DB_QUEUE(work->db, &insert, key->organization_id, key->entity_id, member->entity_id,
-                     member->is_group ? "GROUP" : "USER");
     }
-    return CODE_OK;
+    out_end_array(&users);
+    return DB_RUN(work->db, work->change->problem, NULL, &insert, key->organization_id, key->entity_id,
+                  buffer_string(&users), "USER");
 }
 
 /* A line of which a part cannot be leaves nothing: it is undone as a whole. */

@@ -25,8 +25,9 @@ static const struct field entry_fields[IMPORT_MEMBER_COUNT] = {
     [IMPORT_INITIALS] = FIELD_STRING_ROW(struct import_entry, initials, 0, 0, DETAIL_MAX),
     [IMPORT_EMAIL] = FIELD_STRING_ROW(struct import_entry, email, 0, 1, EMAIL_MAX),
     [IMPORT_ALIASES] = FIELD_STRINGS_ROW(struct import_entry, aliases, 0, 0, ALIASES_MAX),
-    [IMPORT_PASSWORD] = FIELD_STRING_ROW(struct import_entry, password, FIELD_WRITE_ONLY, PASSWORD_MIN,
-                                         PASSWORD_MAX, .check = password_check, .check_code = "weak_password"),
+    [IMPORT_PASSWORD] =
+        FIELD_STRING_ROW(struct import_entry, password, FIELD_WRITE_ONLY, PASSWORD_MIN, PASSWORD_MAX,
+                         .check = password_check, .check_code = "weak_password"),
     [IMPORT_PASSWORD_HASH] = FIELD_STRING_ROW(struct import_entry, password_hash, FIELD_WRITE_ONLY, 1,
                                               PASSWORD_FORMAT_MAX, .check = password_format_check),
     [IMPORT_HIDDEN] = FIELD_BOOLEAN_ROW(struct import_entry, hidden_from_address_list, 0),
@@ -59,13 +60,14 @@ const struct field_table import_result_table = FIELD_TABLE("import_result", resu
 const char *const import_formats[] = {"NDJSON", "CSV", NULL};
 
 #define BIT(member) (UINT64_C(1) << (member))
-#define OF_BOTH                                                                                     \
-    (BIT(IMPORT_KIND) | BIT(IMPORT_NAME) | BIT(IMPORT_DISPLAY_NAME) | BIT(IMPORT_EMAIL) | BIT(IMPORT_ALIASES) | \
-     BIT(IMPORT_HIDDEN))
+#define OF_BOTH                                                                           \
+    (BIT(IMPORT_KIND) | BIT(IMPORT_NAME) | BIT(IMPORT_DISPLAY_NAME) | BIT(IMPORT_EMAIL) | \
+     BIT(IMPORT_ALIASES) | BIT(IMPORT_HIDDEN))
 #define OF_GROUPS (OF_BOTH | BIT(IMPORT_DESCRIPTION) | BIT(IMPORT_MEMBERS))
 #define OF_USERS  (BIT(IMPORT_DESCRIPTION) - 1)
 
-static void check_entry(const struct import_entry *entry, bool is_group, uint64_t set, struct problem *problem)
+static void check_entry(const struct import_entry *entry, bool is_group, uint64_t set,
+                        struct problem *problem)
 {
     const char *detail;
     uint64_t foreign = set & ~(is_group ? OF_GROUPS : OF_USERS);
@@ -74,8 +76,7 @@ static void check_entry(const struct import_entry *entry, bool is_group, uint64_
             problem_add_member(problem, entry_fields[i].name, "unknown_member", "A %s has no such member.",
                                is_group ? "group" : "user");
     if (entry->password != NULL && entry->password_hash != NULL)
-        problem_add_member(problem, "password", "invalid_value",
-                           "Give the password or its hash, not both.");
+        problem_add_member(problem, "password", "invalid_value", "Give the password or its hash, not both.");
     if (entry->name == NULL)
         return;
     if (is_group ? !group_check_name(entry->name, &detail) : !entity_check_name(entry->name, &detail))
@@ -111,7 +112,8 @@ const unsigned char *import_csv_columns(struct arena *arena, const char *record,
 {
     bool seen[IMPORT_MEMBER_COUNT] = {false};
     size_t count = 0;
-    if (length >= 3 && memcmp(record, "\xEF\xBB\xBF", 3) == 0) { /* spreadsheets put a byte order mark there */
+    if (length >= 3 &&
+        memcmp(record, "\xEF\xBB\xBF", 3) == 0) { /* spreadsheets put a byte order mark there */
         record += 3;
         length -= 3;
     }
@@ -124,9 +126,9 @@ const unsigned char *import_csv_columns(struct arena *arena, const char *record,
         while (member < IMPORT_MEMBER_COUNT && strcmp(entry_fields[member].name, cells[i]) != 0)
             member++;
         if (member == IMPORT_MEMBER_COUNT || seen[member]) {
-            *ret_detail = arena_printf(arena, "Column %zu of the header line, \"%.64s\", %s.", i + 1, cells[i],
-                                       member == IMPORT_MEMBER_COUNT ? "is no member of users and groups"
-                                                                     : "stands there twice");
+            *ret_detail = arena_printf(
+                arena, "Column %zu of the header line, \"%.64s\", %s.", i + 1, cells[i],
+                member == IMPORT_MEMBER_COUNT ? "is no member of users and groups" : "stands there twice");
             return NULL;
         }
         seen[member] = true;
@@ -176,7 +178,8 @@ bool import_csv_to_json(const unsigned char *columns, size_t count, const char *
     if (cells == NULL)
         return false;
     if (found != count) {
-        *ret_detail = arena_printf(out->arena, "It has %zu cells, and the header line has %zu.", found, count);
+        *ret_detail =
+            arena_printf(out->arena, "It has %zu cells, and the header line has %zu.", found, count);
         return false;
     }
     out_begin_object(out);

@@ -112,6 +112,7 @@ bool password_format_check(const char *hash, const char **ret_detail)
              (strlen(formats[i].scheme) == scheme && strncasecmp(formats[i].scheme, hash, scheme) == 0)) &&
             formats[i].check(bare))
             return true;
-    *ret_detail = "Not an Argon2id, bcrypt or SHA512-CRYPT hash as mail servers keep them, or its cost is too high.";
+    *ret_detail =
+        "Not an Argon2id, bcrypt or SHA512-CRYPT hash as mail servers keep them, or its cost is too high.";
     return false;
 }

@@ -7,8 +7,8 @@
 static enum code prepare_chunk(struct step *step)
 {
     struct import_chunk *chunk = NULL;
-    enum code code = import_prepare(step->db, step->change, step->job->operation_id,
-                                    step->job->organization_id, &chunk);
+    enum code code =
+        import_prepare(step->db, step->change, step->job->operation_id, step->job->organization_id, &chunk);
     if (code == CODE_OK)
         step->prepared = chunk;
     return code;
@@ -17,9 +17,7 @@ static enum code prepare_chunk(struct step *step)
 static enum code apply_chunk(struct step *step)
 {
     step->again = step->prepared != NULL;
-    return step->again
-               ? import_apply(step->db, step->change, step->organization, step->prepared)
-               : CODE_OK;
+    return step->again ? import_apply(step->db, step->change, step->organization, step->prepared) : CODE_OK;
 }
 
 const struct workflow import_workflow = {

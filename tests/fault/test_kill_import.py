@@ -19,7 +19,7 @@ def outcome(organization, operation_id):
     operation = wait_operation(organization.api, operation_id, CONTINUED_WITHIN)
     assert operation["status"] == "SUCCEEDED", operation
     return [result["outcome"] for result in
-            organization.api.items(f"/v1/operations/{operation_id}/results", params={"page_size": 1000})]
+            organization.api.items(f"/v1/operations/{operation_id}/results", page_size=1000)]
 
 
 @pytest.mark.parametrize("point", UPLOAD + ["import.finish.before_commit", "request.after_commit:2"] + APPLY)
