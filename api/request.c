@@ -214,7 +214,9 @@ static bool is_json(const struct request *request)
 
 static bool is_type(const char *type, const char *name)
 {
-    size_t length = type != NULL ? strcspn(type, "; \t") : 0;
+    if (type == NULL)
+        return false;
+    size_t length = strcspn(type, "; \t");
     return strlen(name) == length && strncasecmp(type, name, length) == 0;
 }
 

@@ -43,9 +43,9 @@ struct request {
     bool is_secure;             /* it came by TLS, as far as is known */
     int64_t now;                /* seconds since 1970, when it came */
     struct buffer body;
-    bool body_ended; /* of an upload: nothing comes after what is there */
-    bool continues;  /* the handler wants more of the body, or has more of the answer */
-    void *progress;  /* what the handler keeps from one piece to the next */
+    bool body_ended;     /* of an upload: nothing comes after what is there */
+    bool continues;      /* the handler wants more of the body, or has more of the answer */
+    void *progress;      /* what the handler keeps from one piece to the next */
     struct arena *piece; /* of a download: has the piece that is being sent; the server frees it */
 
     const struct route *route;

@@ -80,7 +80,8 @@ static void decide_aliases(const struct import_work *work, struct import_line *l
         fault(line, "aliases", CODE_ENTITY_STATE,
               "Only who is enabled has aliases; give a primary address in email.");
     int64_t present = line->is_there ? line->alias_count : 0;
-    if (line->enables && line->test_alias != NULL && strcmp(line->test_alias, line->primary) != 0)
+    if (line->enables && line->primary != NULL && line->test_alias != NULL &&
+        strcmp(line->test_alias, line->primary) != 0)
         present += !line->is_there; /* it comes along; who was enabled before has it */
     for (size_t i = 0; i < count; i++)
         if (line->enables && line->test_alias != NULL && strcmp(line->new_aliases[i], line->test_alias) == 0)

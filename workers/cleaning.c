@@ -35,7 +35,7 @@ static enum code remove_imports(struct step *step)
 
 const struct workflow cleaning_workflow = {
     .kind = JOB_CLEANING,
-    .steps = (workflow_step *const[]){remove_idempotency_records, remove_jobs, remove_operations,
-                                      remove_imports},
+    .steps =
+        (workflow_step *const[]){remove_idempotency_records, remove_jobs, remove_operations, remove_imports},
     .every_s = every_s,
 };
