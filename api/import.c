@@ -177,6 +177,7 @@ static enum code finish(struct request *request, struct progress *progress)
     change.validate_only = false; /* its report is kept, and nothing else */
     if (request->validate_only) {
         change.idempotency = NULL;
+        change.asked.action = NULL; /* nothing is changed that the audit log tells of */
         response_header(request, "Validate-Only", "true");
     }
     code = import_finish(request->db, &change, &progress->upload);

@@ -63,7 +63,7 @@ def arguments_of(route):
         if kind == "application/json" or kind.endswith("+json"):
             arguments["json"] = value
         else:
-            arguments["upload"] = kind, value.encode()
+            arguments["body"] = value.encode()
     required = {row["name"] for row in document().parameters(route["path"], raw).values()
                 if row["in"] == "query" and row.get("required")}
     if required:

@@ -298,7 +298,7 @@ class Contract:
         _require(media_type in content, f"Content-Type is {answered.get('content-type')!r}; described: {', '.join(content)}")
         if head:
             return None
-        _require(body, "there is no body")
+        _require(body or media_type == "application/x-ndjson", "there is no body")  # no line at all is a file too
         schema = content[media_type]["schema"]
         if media_type.endswith("json") and media_type != "application/x-ndjson":
             value = _json(body, "the answer")
