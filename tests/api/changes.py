@@ -23,8 +23,13 @@ class Request:
     def send(self, api, *, headers=None, **params):
         body = {} if self.json is None else {"json_body": self.json}
         if self.body:
-            body, headers = {"body": self.body}, {"Content-Type": self.route["uploads"][0], **(headers or {})}
+            body = self.raw(headers)
+            headers = body.pop("headers")
         return (self.caller or api).request(self.method, self.target, headers=headers, params={**(self.params or {}), **params}, **body)
+
+    def raw(self, headers=None):
+        """What is no JSON, as arguments of a client."""
+        return {"body": self.body, "headers": {"Content-Type": self.route["uploads"][0], **(headers or {})}} if self.body else {}
 
     def versioned(self, org):
         """The path of what the change changes; None when it makes something new."""
@@ -73,7 +78,7 @@ def begin_setup(service, org):
 
 
 def import_of(org):
-    answer = org.api.post(org.users + "/import", expect=202, body=b"", headers={"Content-Type": "application/x-ndjson"})
+    answer = org.api.post(org.users + "/import", expect=202, body=b"\n", headers={"Content-Type": "application/x-ndjson"})
     return wait_operation(org.api, answer["operation_id"])["operation_id"]
 
 

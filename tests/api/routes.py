@@ -63,7 +63,7 @@ def arguments_of(route):
         if kind == "application/json" or kind.endswith("+json"):
             arguments["json"] = value
         else:
-            arguments["body"] = value.encode()
+            arguments["body"], arguments["headers"] = value.encode(), {"Content-Type": kind}
     required = {row["name"] for row in document().parameters(route["path"], raw).values()
                 if row["in"] == "query" and row.get("required")}
     if required:

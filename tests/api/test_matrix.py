@@ -108,7 +108,7 @@ def test_each_route_for_each_kind_of_caller(service, api, org, callers, route, k
         request = prepare(service, org, route)
         before = rows(service, audit=False)
         answer = caller.request(request.method, request.target, params=request.params,
-                                **({} if request.json is None else {"json_body": request.json}))
+                                **({} if request.json is None else {"json_body": request.json}), **request.raw())
         assert rows(service, audit=False) == before
     else:
         # Of what there is not: what may be done here ends at the latest where it would be found.
