@@ -1,14 +1,17 @@
 #include "api/admin.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "api/audit_file.h"
 #include "api/config.h"
 #include "api/database.h"
 #include "api/describe.h"
 #include "api/privileges.h"
 #include "db/account.h"
+#include "db/audit_export.h"
 #include "db/audit_seal.h"
 #include "db/audit_verify.h"
 #include "db/job.h"
@@ -19,6 +22,8 @@
 #include "model/text.h"
 
 #define MAX_POLICIES 8
+#define KNOWN_EVENT_HELP \
+    "verify-audit takes --sequence N and --hash HASH of an event that you know, or neither"
 
 /* A command at work. */
 struct command {
@@ -41,6 +46,8 @@ struct command {
     const char *trial[2];
     const char *sequence[2];
     const char *hash[2];
+    const char *file[2];
+    const char *public_key[2];
 };
 
 static int refuse(const char *message)
@@ -51,7 +58,10 @@ static int refuse(const char *message)
 
 static int fail(const struct command *command, enum code code)
 {
-    const char *detail = command->problem.detail != NULL ? command->problem.detail : code_title(code);
+    const struct fault *fault = command->problem.first_fault;
+    const char *detail = fault != NULL                     ? fault->detail
+                         : command->problem.detail != NULL ? command->problem.detail
+                                                           : code_title(code);
     fprintf(stderr, "postreeve: %s%s%s\n", detail, code == CODE_INTERNAL_ERROR ? ": " : "",
             code == CODE_INTERNAL_ERROR ? db_error(command->db) : "");
     return 1;
@@ -136,7 +146,7 @@ static int list_limits(struct command *command)
 static int reset_root_key(struct command *command)
 {
     enum code code = identity_reset_root_key(command->db, &command->change, &command->database.secret_key,
-                                             database_publish_root_key, &command->config);
+                                             command->config.state_dir);
     return code == CODE_OK ? 0 : fail(command, code);
 }
 
@@ -181,18 +191,50 @@ static int verify_secrets(struct command *command)
     return whole ? status : 1;
 }
 
-/* `--account installation` names the chain that no account has. */
-static int verify_audit(struct command *command)
+/* False unless the options name an event that is known, or none. */
+static bool read_known_event(const struct command *command, struct audit_verify *ret_asked)
 {
-    struct audit_verify asked = {.limit = AUDIT_VERIFY_LIMIT};
-    bool whole = true;
     long long sequence = 0;
     if ((command->sequence[0] == NULL) != (command->hash[0] == NULL) ||
         (command->sequence[0] != NULL && (!text_to_integer(command->sequence[0], &sequence) || sequence < 1)))
-        return refuse(
-            "verify-audit takes --sequence N and --hash HASH of an event that you know, or neither");
-    asked.sequence = sequence;
-    asked.hash = command->hash[0];
+        return false;
+    *ret_asked =
+        (struct audit_verify){.sequence = sequence, .hash = command->hash[0], .limit = AUDIT_VERIFY_LIMIT};
+    return true;
+}
+
+/* Without a database, which may be far away. */
+static int verify_audit_file(struct command *command)
+{
+    struct audit_file wanted = {.public_key = command->public_key[0], .chain = command->account[0]};
+    struct buffer json = {.arena = command->arena};
+    bool whole = false;
+    if (!read_known_event(command, &wanted.asked))
+        return refuse(KNOWN_EVENT_HELP);
+    FILE *file = fopen(command->file[0], "r");
+    const char *error = file != NULL ? audit_file_verify(&wanted, file, &json, &whole) : strerror(errno);
+    if (file != NULL)
+        fclose(file);
+    if (error != NULL) {
+        fprintf(stderr, "postreeve: %s: %s\n", command->file[0], error);
+        return 1;
+    }
+    if (wanted.public_key == NULL)
+        fprintf(stderr,
+                "postreeve: the public key is what the export says: compare it with the one you know\n");
+    int status = print(&json);
+    return whole ? status : 1;
+}
+
+/* `--account installation` names the chain that no account has. */
+static int verify_audit(struct command *command)
+{
+    struct audit_verify asked;
+    bool whole = true;
+    if (command->public_key[0] != NULL)
+        return refuse("--public-key goes with --file: the service knows its own");
+    if (!read_known_event(command, &asked))
+        return refuse(KNOWN_EVENT_HELP);
     struct buffer json;
     do {
         json = (struct buffer){.arena = command->arena};
@@ -204,6 +246,28 @@ static int verify_audit(struct command *command)
     } while (asked.hash != NULL);
     int status = print(&json);
     return whole ? status : 1;
+}
+
+static int export_audit(struct command *command)
+{
+    struct audit_export asked = {.limit = AUDIT_EXPORT_MAX};
+    long long sequence = 0;
+    if (command->sequence[0] != NULL && (!text_to_integer(command->sequence[0], &sequence) || sequence < 1))
+        return refuse("--sequence is the number of the event behind which the export begins");
+    asked.after = sequence;
+    do {
+        struct buffer lines = {.arena = arena_new()};
+        enum code code =
+            audit_export(command->db, command->change.account_id, command->database.audit_key.bytes, &asked,
+                         &command->problem, &lines, &asked.after);
+        bool written = code == CODE_OK && fwrite(lines.data, 1, lines.length, stdout) == lines.length;
+        arena_free(lines.arena);
+        if (code != CODE_OK)
+            return fail(command, code);
+        if (!written)
+            return 1;
+    } while (asked.after != 0);
+    return fflush(stdout) == 0 ? 0 : 1;
 }
 
 static int restart_audit(struct command *command)
@@ -243,7 +307,10 @@ static const struct {
      "--name NAME [--policy POLICY]… [--account ID]"},
     {"disable-access-key", disable_access_key, false, "iam:UpdateAccessKey", "--access-key-id ID"},
     {"verify-secrets", verify_secrets, false, NULL, "tries to open every secret in the database"},
-    {"verify-audit", verify_audit, true, NULL, "[--sequence N --hash HASH] [--account ID|installation]"},
+    {"verify-audit", verify_audit, true, NULL,
+     "[--sequence N --hash HASH] [--account ID|installation] [--file EXPORT [--public-key KEY]]"},
+    {"export-audit", export_audit, true, NULL,
+     "[--sequence N] [--account ID|installation]   prints all events"},
     {"restart-audit", restart_audit, true, "operator:RestartAuditLog",
      "[--account ID|installation]   after its head was lost or altered"},
     {"retry-jobs", retry_jobs, false, "operator:RetryJobs",
@@ -283,6 +350,8 @@ static bool read_options(struct command *command, int argc, char **argv)
         {"trial", command->trial, 1},
         {"sequence", command->sequence, 1},
         {"hash", command->hash, 1},
+        {"file", command->file, 1},
+        {"public-key", command->public_key, 1},
         {NULL, NULL, 0},
     };
     return config_read(command->arena, argc, argv, options, &command->config, command->error,
@@ -293,7 +362,8 @@ static int run_command(struct command *command, size_t index)
 {
     command->environment = (struct db_environment){.conninfo = command->database.conninfo,
                                                    .settings = &command->config.settings,
-                                                   .secret_key = &command->database.secret_key};
+                                                   .secret_key = &command->database.secret_key,
+                                                   .audit_key = &command->database.audit_key};
     if (!database_prepare(&command->database, &command->environment, &command->config, command->error,
                           sizeof(command->error))) {
         fprintf(stderr, "postreeve: %s\n", command->error);
@@ -332,6 +402,10 @@ int admin_main(int argc, char **argv)
     int status;
     if (!read_options(&command, argc - 1, argv + 1)) {
         status = refuse(command.error);
+    } else if (command.file[0] != NULL && commands[index].run != verify_audit) {
+        status = refuse("--file goes with verify-audit");
+    } else if (command.file[0] != NULL) {
+        status = verify_audit_file(&command);
     } else if (!open_database(&command)) {
         fprintf(stderr, "postreeve: %s\n", command.error);
         status = 1;

@@ -12,6 +12,7 @@
 #include "db/identity.h"
 
 struct executor;
+struct hash_gate;
 struct metrics_view;
 
 struct app {
@@ -24,6 +25,7 @@ struct app {
     struct refusals *refusals;
     struct rate_limiter *request_limiter; /* by access key */
     struct rate_limiter *failure_limiter; /* failed authentications, by address */
+    struct hash_gate *hash_gate;          /* of sign-ins */
     struct executor *executor;            /* NULL before there is one */
     struct metrics_view *metrics_view;
     atomic_bool draining; /* the process is about to end */

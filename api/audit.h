@@ -7,4 +7,5 @@ struct request;
 
 enum code list_audit_events(struct request *request);
 enum code list_audit_events_for_organization(struct request *request);
+enum code export_audit_events(struct request *request);
 enum code verify_audit_log(struct request *request);

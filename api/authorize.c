@@ -6,6 +6,7 @@
 
 #include "api/app.h"
 #include "api/request.h"
+#include "db/iam.h"
 #include "db/row.h"
 #include "model/id.h"
 #include "model/json_out.h"
@@ -185,6 +186,15 @@ bool authorize_sees(const struct request *request, enum named_resource resource,
     return decide(request, kinds[resource].view, name).effect == POLICY_ALLOWED;
 }
 
+enum code authorize_second(const struct request *request, enum named_resource resource, const char *id)
+{
+    const char *name = authorize_name(request->arena, resource, "", request->principal.account_id, id);
+    return decide(request, request->route->action, name).effect == POLICY_ALLOWED ||
+                   decide(request, kinds[resource].view, name).effect == POLICY_ALLOWED
+               ? CODE_OK
+               : kinds[resource].missing;
+}
+
 void authorize_write_decision(const struct policy_decision *decision, const struct authority *authority,
                               struct buffer *out)
 {
@@ -193,7 +203,7 @@ void authorize_write_decision(const struct policy_decision *decision, const stru
                                           [POLICY_DENIED] = "EXPLICIT_DENY"};
     out_begin_object(out);
     out_member(out, "effect", effects[decision->effect]);
-    if (decision->effect != POLICY_NOT_ALLOWED && authority->count > 0) {
+    if (decision->effect != POLICY_NOT_ALLOWED && authority != NULL && authority->count > 0) {
         out_member(out, "policy_id", authority->sources[decision->policy].policy_id);
         out_member(out, "policy_name", authority->sources[decision->policy].name);
         out_member_integer(out, "statement", (int64_t)decision->statement);
@@ -227,6 +237,15 @@ static enum code explain(struct request *request, const struct policy_decision *
                        decision->sid != NULL ? ")" : "", source->name, action, resource);
 }
 
+/* Without asking for each of them: no policy is about single ones. */
+static bool sees_all(const struct request *request, enum named_resource kind)
+{
+    const struct principal *principal = &request->principal;
+    return principal->kind == PRINCIPAL_ROOT ||
+           (principal->authority->is_for_all_resources &&
+            decide(request, kinds[kind].view, "").effect == POLICY_ALLOWED);
+}
+
 enum code authorize_request(struct request *request)
 {
     const struct route *route = request->route;
@@ -237,8 +256,14 @@ enum code authorize_request(struct request *request)
     enum code code = find_resource(request, &resource, &name);
     if (code != CODE_OK)
         return code;
-    struct policy_decision decision =
-        decide(request, route->action, route->lists != RESOURCE_ACCOUNT ? NULL : name);
+    request->question = (struct policy_question){
+        route->action, route->lists != RESOURCE_ACCOUNT ? NULL : name, authorize_context(request)};
+    struct policy_decision decision = principal_decide(&request->principal, &request->question);
+    if (decision.effect == POLICY_ALLOWED && route->shows_all && !sees_all(request, RESOURCE_ORGANIZATION))
+        return problem_set(&request->problem, CODE_ACCESS_DENIED,
+                           "This shows what is of all organizations: no policy of this identity may be about"
+                           " single resources, and %s has to be allowed.",
+                           kinds[RESOURCE_ORGANIZATION].view);
     if (decision.effect == POLICY_ALLOWED)
         return CODE_OK;
     if (resource != RESOURCE_ACCOUNT && decide(request, kinds[resource].view, name).effect != POLICY_ALLOWED)
@@ -246,31 +271,31 @@ enum code authorize_request(struct request *request)
     return explain(request, &decision, name);
 }
 
+struct granter authorize_granter(const struct request *request)
+{
+    struct granter granter = {&request->principal, request->question};
+    if (request->principal.kind == PRINCIPAL_ROOT)
+        granter.question.context = authorize_context(request);
+    return granter;
+}
+
 /* --- lists --- */
 
-/* He may list it, and he may know that it is there. */
+/* He may list it (where that is asked of each), and he may know that it is there. */
 static bool is_visible(const struct request *request, enum named_resource kind, const char *region,
                        const char *id)
 {
     const char *name = authorize_name(request->arena, kind, region, request->principal.account_id, id);
-    return decide(request, request->route->action, name).effect == POLICY_ALLOWED &&
+    return (request->route->lists != kind ||
+            decide(request, request->route->action, name).effect == POLICY_ALLOWED) &&
            decide(request, kinds[kind].view, name).effect == POLICY_ALLOWED;
 }
 
-static bool sees_all(const struct request *request)
+static enum code find_visible(struct request *request, enum named_resource kind, const char **ret_ids)
 {
-    const struct principal *principal = &request->principal;
-    return principal->kind == PRINCIPAL_ROOT ||
-           (principal->authority->is_for_all_resources &&
-            decide(request, kinds[request->route->lists].view, "").effect == POLICY_ALLOWED);
-}
-
-enum code authorize_visible(struct request *request, const char **ret_ids)
-{
-    enum named_resource kind = request->route->lists;
     DB_RESULT result = NULL;
     *ret_ids = NULL;
-    if (sees_all(request))
+    if (sees_all(request, kind))
         return CODE_OK;
     enum code code =
         DB_RUN(request->db, &request->problem, &result, &kinds[kind].all, request->principal.account_id);
@@ -286,4 +311,14 @@ enum code authorize_visible(struct request *request, const char **ret_ids)
     buffer_byte(&ids, '}');
     *ret_ids = buffer_string(&ids);
     return CODE_OK;
+}
+
+enum code authorize_visible(struct request *request, const char **ret_ids)
+{
+    return find_visible(request, request->route->lists, ret_ids);
+}
+
+enum code authorize_visible_users(struct request *request, const char **ret_ids)
+{
+    return find_visible(request, RESOURCE_IAM_USER, ret_ids);
 }

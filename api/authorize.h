@@ -4,6 +4,7 @@
 #include "model/authority.h"
 #include "model/code.h"
 
+struct granter;
 struct request;
 struct db;
 
@@ -26,6 +27,13 @@ enum code authorize_request(struct request *request);
  * when he may see them all. */
 enum code authorize_visible(struct request *request, const char **ret_ids);
 
+/* The same of IAM users, for the list of a group's. */
+enum code authorize_visible_users(struct request *request, const char **ret_ids);
+
+/* Of a path with two resources that have names the action was decided on the first. The second is not there for who may neither
+ * know of it nor do this to it (none in a region). */
+enum code authorize_second(const struct request *request, enum named_resource resource, const char *id);
+
 /* Whether the caller may know of this resource (none in a region). */
 bool authorize_sees(const struct request *request, enum named_resource resource, const char *id);
 
@@ -33,9 +41,12 @@ bool authorize_sees(const struct request *request, enum named_resource resource,
 const char *authorize_name(struct arena *arena, enum named_resource resource, const char *region,
                            const char *account_id, const char *id);
 
+/* The caller of an authorized request, for what may give authority. */
+struct granter authorize_granter(const struct request *request);
+
 /* What a request tells about its caller and its time. */
 struct policy_context authorize_context(const struct request *request);
 
-/* {"effect": …, "policy_id": …, …}: what was decided by which statement of whose policies. */
+/* {"effect": …, "policy_id": …, …}: what was decided by which statement of whose policies (NULL: that is not told). */
 void authorize_write_decision(const struct policy_decision *decision, const struct authority *authority,
                               struct buffer *out);

@@ -69,6 +69,8 @@ static const struct setting settings[] = {
                    "seconds that a finished job is kept"),
     NUMBER_SETTING(operation_retention, "operation-retention", "2592000", 1, 315360000,
                    "seconds that a finished operation can be looked at"),
+    NUMBER_SETTING(audit_retention, "audit-retention", "0", 0, 3153600000,
+                   "seconds that an event of the audit log is kept (0: for ever)"),
     NUMBER_SETTING(http_threads, "http-threads", "0", 0, 256,
                    "threads for common requests (0: 2 for each core)"),
     NUMBER_SETTING(job_threads, "job-threads", "2", 1, 64, "threads for background work"),
@@ -361,6 +363,7 @@ static bool make_settings(struct reader *reader)
     made->idempotency_retention_s = config->idempotency_retention;
     made->job_retention_s = config->job_retention;
     made->operation_retention_s = config->operation_retention;
+    made->audit_retention_s = config->audit_retention;
     if (!settings_has_region(made, config->region))
         return reject(reader, "region", "\"%s\" is not one of --regions", config->region);
     return true;

@@ -46,6 +46,7 @@ struct config {
     int64_t idempotency_retention;
     int64_t job_retention;
     int64_t operation_retention;
+    int64_t audit_retention;
 
     /* Made from the above. */
     struct settings settings;

@@ -1,16 +1,13 @@
 #include "api/database.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "db/migrate.h"
-#include "db/private_file.h"
 #include "db/root_key.h"
 #include "db/state_lock.h"
-#include "model/json_out.h"
 #include "model/log.h"
 
 /* Connections that are not the executor's: workers, notifier, and what an operator runs by hand. */
@@ -143,42 +140,6 @@ void database_close(struct database *database)
     database->lock_fd = -1;
 }
 
-/* Whether the file holds the key of another account, which must not be lost. */
-static bool is_of_another(const char *path, const char *account_id)
-{
-    const char *theirs = account_id;
-    json_t *json = json_load_file(path, 0, NULL);
-    json_unpack(json, "{s:s}", "account_id", &theirs);
-    bool other = strcmp(theirs, account_id) != 0;
-    json_decref(json);
-    return other;
-}
-
-bool database_publish_root_key(const struct access_key *key, const char *account_id, void *argument)
-{
-    const struct config *config = argument;
-    struct arena *arena = arena_new();
-    struct buffer json = {.arena = arena};
-    char error[512];
-    const char *path = arena_printf(arena, "%s/root-access-key.json", config->state_dir);
-    if (is_of_another(path, account_id))
-        path = arena_printf(arena, "%s/root-access-key-%s.json", config->state_dir, account_id);
-
-    out_begin_object(&json);
-    out_member(&json, "access_key_id", key->access_key_id);
-    out_member(&json, "secret_access_key", key->secret_access_key);
-    out_member(&json, "account_id", account_id);
-    out_end_object(&json);
-    buffer_byte(&json, '\n');
-    bool written = file_write_private(path, json.data, json.length, error, sizeof(error));
-    if (written)
-        LOG(LOG_INFO, "root access key written", LOG_TEXT("path", path));
-    else
-        LOG(LOG_ERROR, "root access key not written", LOG_TEXT("why", error));
-    arena_free(arena);
-    return written;
-}
-
 static bool prepare_identities(struct db *db, const struct database *database, const struct config *config,
                                struct arena *arena, char *error, size_t error_size)
 {
@@ -199,8 +160,7 @@ static bool prepare_identities(struct db *db, const struct database *database, c
         return false;
     }
     if (code == CODE_OK)
-        code = identity_bootstrap(db, &change, &database->secret_key, database_publish_root_key,
-                                  (void *)(uintptr_t)config, &created);
+        code = identity_bootstrap(db, &change, &database->secret_key, config->state_dir, &created);
     if (code != CODE_OK)
         snprintf(error, error_size, "cannot prepare the database: %s (%s)", code_title(code), db_error(db));
     return code == CODE_OK;

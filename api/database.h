@@ -38,6 +38,3 @@ void database_close(struct database *database);
 /* Migrates, compares the root key, and makes the account and its root access key at the first start. */
 bool database_prepare(const struct database *database, const struct db_environment *environment,
                       const struct config *config, char *error, size_t error_size);
-
-/* STATE/root-access-key.json, or beside it when that is of another account: an identity_publish whose argument is the configuration. */
-bool database_publish_root_key(const struct access_key *key, const char *account_id, void *argument);

@@ -15,10 +15,13 @@
 #include "model/json_out.h"
 #include "model/key.h"
 #include "model/limit.h"
+#include "model/mobile_device.h"
+#include "model/mobile_policy.h"
 #include "model/operation.h"
 #include "model/organization.h"
 #include "model/region.h"
 #include "model/resource.h"
+#include "model/search.h"
 #include "model/user.h"
 
 #define MAX_TABLES 128
@@ -54,6 +57,11 @@ static const struct field_table *const answers[] = {
     &booking_options_table,
     &delegate_table,
     &booking_decision_table,
+    &mobile_policy_table,
+    &mobile_device_table,
+    &mobile_device_sync_table,
+    &found_entity_table,
+    &address_book_entry_table,
     &import_entry_table,
     &import_result_table,
 };

@@ -10,10 +10,14 @@
 static enum code send_file(struct request *request, const struct docs_file *file)
 {
     bool known = request->if_none_match != NULL && tx_names(request->if_none_match, file->etag, true);
-    request->response = (struct response){.status = 304};
+    request->response = (struct response){.status = 304, .not_sent = file->gzip != NULL ? file->length : 0};
     if (!known)
-        request->response = (struct response){
-            .status = 200, .content_type = file->type, .body = file->data, .length = file->length};
+        request->response = (struct response){.status = 200,
+                                              .content_type = file->type,
+                                              .body = file->data,
+                                              .length = file->length,
+                                              .gzip_body = file->gzip,
+                                              .gzip_length = file->gzip_length};
     response_header(request, "ETag", file->etag);
     response_header(request, "Cache-Control", "no-cache"); /* kept, but asked for again */
     response_header(request, "Content-Security-Policy", CONTENT_SECURITY_POLICY);

@@ -9,6 +9,8 @@ struct docs_file {
     const char *etag;
     const char *data;
     size_t length;
+    const char *gzip; /* the same, compressed; NULL: it is not text */
+    size_t gzip_length;
 };
 
 /* Empty in a build without npm; ends with a row without a type. */

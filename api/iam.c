@@ -47,12 +47,13 @@ enum code list_policies(struct request *request)
 typedef enum code list_of_one(struct db *db, const char *account_id, const char *id, struct iam_query *query,
                               struct problem *problem, struct buffer *out, const char **ret_next_token);
 
-static enum code answer_list_of(struct request *request, list_of_one *list)
+static enum code answer_list_of(struct request *request, list_of_one *list, const char *visible)
 {
     struct iam_query query = {0};
     struct buffer body = request_buffer(request);
     const char *next_token;
     enum code code = request_list_query(request, &query, &query.page);
+    query.page.visible = visible;
     if (code == CODE_OK)
         code = list(request->db, request->principal.account_id, request->arguments[0], &query,
                     &request->problem, &body, &next_token);
@@ -61,12 +62,14 @@ static enum code answer_list_of(struct request *request, list_of_one *list)
 
 enum code list_iam_group_members(struct request *request)
 {
-    return answer_list_of(request, iam_list_members);
+    const char *visible;
+    enum code code = authorize_visible_users(request, &visible);
+    return code == CODE_OK ? answer_list_of(request, iam_list_members, visible) : code;
 }
 
 enum code list_access_keys(struct request *request)
 {
-    return answer_list_of(request, iam_list_keys);
+    return answer_list_of(request, iam_list_keys, NULL);
 }
 
 /* --- one --- */
@@ -147,6 +150,7 @@ enum code create_iam_group(struct request *request)
 enum code put_iam_user_password(struct request *request)
 {
     struct iam_password wanted = {0};
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
     const char *hash;
     uint64_t set;
@@ -155,25 +159,29 @@ enum code put_iam_user_password(struct request *request)
         code = request_hash_password(request, wanted.password, &hash);
     if (code != CODE_OK)
         return code;
-    code = iam_set_password(request->db, &change, &request->principal, request->arguments[0], hash);
+    code = iam_set_password(request->db, &change, &granter, request->arguments[0], hash);
     return response_change(request, &change, code);
 }
 
 enum code delete_iam_user_password(struct request *request)
 {
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
-    return response_change(
-        request, &change,
-        iam_set_password(request->db, &change, &request->principal, request->arguments[0], NULL));
+    return response_change(request, &change,
+                           iam_set_password(request->db, &change, &granter, request->arguments[0], NULL));
 }
 
 /* --- who has what --- */
 
 static enum code change_edge(struct request *request, enum iam_edge edge, bool puts)
 {
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
-    enum code code = (puts ? iam_put_edge : iam_remove_edge)(request->db, &change, &request->principal, edge,
-                                                             request->arguments[0], request->arguments[1]);
+    enum named_resource right = edge == IAM_GROUP_MEMBER ? RESOURCE_IAM_USER : RESOURCE_POLICY;
+    enum code code = authorize_second(request, right, request->arguments[1]);
+    if (code == CODE_OK)
+        code = (puts ? iam_put_edge : iam_remove_edge)(request->db, &change, &granter, edge,
+                                                       request->arguments[0], request->arguments[1]);
     return response_change(request, &change, code);
 }
 
@@ -224,6 +232,7 @@ static const struct policy *compile(struct request *request, const char *documen
 enum code create_policy(struct request *request)
 {
     struct iam_policy policy = {0};
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
     const char *warnings;
     uint64_t set;
@@ -233,13 +242,14 @@ enum code create_policy(struct request *request)
     const struct policy *compiled = compile(request, policy.document, &warnings);
     if (compiled == NULL)
         return CODE_VALIDATION_FAILED;
-    code = iam_create_policy(request->db, &change, &request->principal, &policy, compiled, warnings);
+    code = iam_create_policy(request->db, &change, &granter, &policy, compiled, warnings);
     return response_change(request, &change, code);
 }
 
 enum code update_policy(struct request *request)
 {
     struct iam_policy patch = {0};
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
     const struct policy *compiled = NULL;
     const char *warnings = NULL;
@@ -249,8 +259,8 @@ enum code update_policy(struct request *request)
         return code;
     if (patch.document != NULL && (compiled = compile(request, patch.document, &warnings)) == NULL)
         return CODE_VALIDATION_FAILED;
-    code = iam_update_policy(request->db, &change, &request->principal, request->arguments[0], &patch, set,
-                             compiled, warnings);
+    code = iam_update_policy(request->db, &change, &granter, request->arguments[0], &patch, set, compiled,
+                             warnings);
     return response_change(request, &change, code);
 }
 
@@ -283,6 +293,14 @@ static enum code find_simulated(struct request *request, const struct simulation
     return CODE_VALIDATION_FAILED;
 }
 
+/* As of refusals: which statement it was is told to who may read the policy that it stands in. */
+static bool may_read(const struct request *request, const struct simulation *simulation,
+                     const struct authority *authority, const struct policy_decision *decision)
+{
+    return simulation->document != NULL || decision->effect == POLICY_NOT_ALLOWED || authority->count == 0 ||
+           authorize_sees(request, RESOURCE_POLICY, authority->sources[decision->policy].policy_id);
+}
+
 static enum code answer_simulation(struct request *request, const struct simulation *simulation,
                                    const struct authority *authority, bool is_root, const char *warnings)
 {
@@ -308,7 +326,8 @@ static enum code answer_simulation(struct request *request, const struct simulat
     out_member(&body, "action", asked.action);
     out_member(&body, "resource", asked.resource);
     out_name(&body, "decision");
-    authorize_write_decision(&decision, authority, &body);
+    authorize_write_decision(&decision,
+                             may_read(request, simulation, authority, &decision) ? authority : NULL, &body);
     if (warnings != NULL) {
         out_name(&body, "warnings");
         out_raw(&body, warnings, strlen(warnings));
@@ -323,11 +342,12 @@ enum code simulate_policy(struct request *request)
     struct authority *authority = NULL;
     const char *warnings;
     uint64_t set;
-    struct network ignored;
+    struct network address;
     enum code code = request_body(request, &simulation, &set);
     if (code != CODE_OK)
         return code;
-    if (simulation.source_address != NULL && !network_read(simulation.source_address, &ignored))
+    if (simulation.source_address != NULL && (!network_read(simulation.source_address, &address) ||
+                                              strchr(simulation.source_address, '/') != NULL))
         problem_add_member(&request->problem, "source_address", "invalid_format", "An IP address.");
     if (simulation.document != NULL && simulation.iam_user_id != NULL)
         problem_add_member(&request->problem, "iam_user_id", "invalid_value",
@@ -363,14 +383,15 @@ static enum code read_key(struct request *request, struct iam_key *key, uint64_t
 enum code create_access_key(struct request *request)
 {
     struct iam_key key = {0};
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
     uint64_t set;
     enum code code = CODE_OK;
     if (request->body.length > 0)
         code = read_key(request, &key, &set);
     if (code == CODE_OK)
-        code = iam_create_key(request->db, &change, &request->principal, request->app->secret_key,
-                              request->arguments[0], &key);
+        code = iam_create_key(request->db, &change, &granter, request->app->secret_key, request->arguments[0],
+                              &key);
     return response_change(request, &change, code);
 }
 
@@ -385,12 +406,13 @@ enum code describe_access_key(struct request *request)
 enum code update_access_key(struct request *request)
 {
     struct iam_key patch = {0};
+    const struct granter granter = authorize_granter(request);
     struct change change = request_change(request);
     uint64_t set;
     enum code code = read_key(request, &patch, &set);
     if (code == CODE_OK)
-        code = iam_update_key(request->db, &change, &request->principal, request->arguments[0],
-                              request->arguments[1], &patch, set);
+        code = iam_update_key(request->db, &change, &granter, request->arguments[0], request->arguments[1],
+                              &patch, set);
     return response_change(request, &change, code);
 }
 

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "api/authorize.h"
+#include "api/body.h"
 #include "db/export.h"
 #include "db/import.h"
 #include "model/csv.h"
@@ -157,8 +158,7 @@ static enum code take_all(struct request *request, struct progress *progress)
         }
         arena_free(arena);
     }
-    memmove(body->data, body->data + from, body->length - from);
-    body->length -= from;
+    body_drop(body, from);
     return code;
 }
 

@@ -1,5 +1,6 @@
 /* postreeve: options, wiring, start and stop. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <malloc.h>
@@ -16,6 +17,7 @@
 #include "api/admin.h"
 #include "api/app.h"
 #include "api/database.h"
+#include "api/hash_gate.h"
 #include "api/metrics.h"
 #include "api/metrics_server.h"
 #include "api/privileges.h"
@@ -212,6 +214,7 @@ static bool start(struct service *service)
     app->environment = (struct db_environment){.conninfo = service->database.conninfo,
                                                .settings = &service->config.settings,
                                                .secret_key = app->secret_key,
+                                               .audit_key = app->audit_key,
                                                .metrics = metrics_new(route_count)};
     if (!database_prepare(&service->database, &app->environment, &service->config, error, size))
         return false;
@@ -221,6 +224,7 @@ static bool start(struct service *service)
     app->request_limiter = rate_limiter_new(service->config.rate_limit, service->config.rate_limit_burst);
     app->failure_limiter = rate_limiter_new(service->config.failed_auth_limit,
                                             service->config.failed_auth_limit * FAILED_AUTH_WINDOW_S);
+    app->hash_gate = hash_gate_new();
     app->metrics_view = metrics_view_new(&app->environment);
     if (!notifier_start(app->environment.notifier)) {
         snprintf(error, size, "cannot start a thread: %m");
@@ -312,6 +316,7 @@ static void stop(struct service *service)
     auth_cache_free(app->auth_cache);
     rate_limiter_free(app->request_limiter);
     rate_limiter_free(app->failure_limiter);
+    hash_gate_free(app->hash_gate);
     notifier_free(app->environment.notifier);
     router_free(app->router);
     metrics_free(app->environment.metrics);
@@ -380,6 +385,17 @@ static int version_main(int argc, char **argv)
     return 0;
 }
 
+/* Whoever starts the program may have closed them: what is opened next would get their numbers, and the log. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -389,6 +405,7 @@ int main(int argc, char **argv)
         {"serve", serve_main},     {"migrate", migrate_main}, {"admin", admin_main},
         {"version", version_main}, {"help", help_main},       {"--help", help_main},
     };
+    open_standard_descriptors();
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);

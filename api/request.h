@@ -53,12 +53,15 @@ struct request {
     enum lane lane;
     struct db *db; /* of the executor's thread; NULL in LANE_INLINE */
     struct principal principal;
+    struct policy_question question; /* that it was let in for; of root without action and resource */
     const char *actor;
     bool admitted;    /* may be handled: it is not asked again when it is run once more */
     struct rate rate; /* of the access key */
     bool validate_only;
     struct idempotency idempotency; /* key is NULL without one */
-    struct list_pending list;       /* of a list whose statements are queued */
+    bool in_hash_gate;              /* it has this place there: */
+    unsigned hash_place;
+    struct list_pending list; /* of a list whose statements are queued */
 
     struct response response;
     const char *operation_id; /* that the answer shows; NULL: none */
@@ -78,6 +81,9 @@ void request_run(struct request *request, struct db *db);
 
 /* The same for up to REQUEST_MAX_BATCH requests, linked by `next`, whose routes queue: in one round trip. */
 void request_run_batch(struct request *first, struct db *db);
+
+/* Gives back what it holds of others, once its answer is out. */
+void request_end(struct request *request);
 
 /* --- for handlers --- */
 
@@ -105,6 +111,11 @@ struct buffer request_buffer(struct request *request);
  * stored under it, if there is one. */
 enum code request_replay_upload(struct request *request, const char *digest, bool *ret_replayed);
 struct answer request_answer(struct request *request);
+
+/* For the password of a caller who has proven nothing: a place in the lane for hashing, as long as there are any for his
+ * address. CODE_MOVE_LANE until the request is there; leave once it is hashed. */
+enum code request_enter_hash_gate(struct request *request);
+void request_leave_hash_gate(struct request *request);
 
 /* Hashes a password in the lane for it: CODE_MOVE_LANE until the request is there. */
 enum code request_hash_password(struct request *request, const char *password, const char **ret_hash);

@@ -35,6 +35,7 @@ struct route {
     bool for_everybody; /* who has a credential needs no permission */
     enum named_resource
         lists; /* what of them the caller may see the handler asks authorize_visible; else RESOURCE_ACCOUNT */
+    bool shows_all; /* of all organizations: only to who may see them all */
     enum lane lane;
     int status; /* of a success */
     /* Only reads have it: queues the statements whose results the handler then collects, so that reads which come

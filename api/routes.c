@@ -9,10 +9,13 @@
 #include "api/import.h"
 #include "api/key.h"
 #include "api/metrics.h"
+#include "api/mobile_device.h"
+#include "api/mobile_policy.h"
 #include "api/operation.h"
 #include "api/organization.h"
 #include "api/request.h"
 #include "api/resource.h"
+#include "api/search.h"
 #include "api/service.h"
 #include "api/session.h"
 #include "api/user.h"
@@ -24,9 +27,12 @@
 #include "db/iam_session.h"
 #include "db/import.h"
 #include "db/master_key.h"
+#include "db/mobile_device.h"
+#include "db/mobile_policy.h"
 #include "db/operation.h"
 #include "db/organization.h"
 #include "db/resource.h"
+#include "db/search.h"
 #include "db/usage.h"
 #include "db/user.h"
 
@@ -64,6 +70,7 @@
 #define IAM_POLICY   "/v1/iam/policies/{policy_id}"
 #define ACCESS_KEYS  IAM_USER "/access-keys"
 #define GROUP        ORGANIZATION "/groups/{group_id}"
+#define DEVICE       USER "/devices/{device_id}"
 #define RESOURCE     ORGANIZATION "/resources/{resource_id}"
 
 /* What users, groups and resources have alike; users under the plain names. */
@@ -221,11 +228,42 @@ const struct route routes[] = {
           LANE_FAST, 204, disassociate_delegate_from_resource, OF(resource_kind)),
     ENTITY_ROUTES(RESOURCE, "ForResource", resource_kind),
 
+    ROUTE(GET, ORGANIZATION "/mobile-policy", "workmail", "GetMobilePolicy", LANE_FAST, 200,
+          get_mobile_policy, QUEUE(queue_mobile_policy)),
+    ROUTE(PUT, ORGANIZATION "/mobile-policy", "workmail", "PutMobilePolicy", LANE_FAST, 200,
+          put_mobile_policy, BODY(mobile_policy_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/mobile-policy/provision-doc", "workmail", "GetMobilePolicyProvisionDoc",
+          LANE_FAST, 200, get_mobile_policy_provision_doc, QUEUE(queue_mobile_policy)),
+    ROUTE(GET, USER "/devices", "workmail", "ListMobileDevices", LANE_FAST, 200, list_mobile_devices,
+          QUERY(mobile_device_query_table), OF(user_kind)),
+    ROUTE(GET, DEVICE, "workmail", "DescribeMobileDevice", LANE_FAST, 200, describe_mobile_device,
+          QUEUE(queue_mobile_device), OF(user_kind)),
+    ROUTE(DELETE, DEVICE, "workmail", "RemoveMobileDevice", LANE_FAST, 204, remove_mobile_device,
+          OF(user_kind)),
+    ROUTE(POST, DEVICE "/wipe", "workmail", "WipeMobileDevice", LANE_FAST, 200, wipe_mobile_device,
+          OF(user_kind)),
+    ROUTE(POST, DEVICE "/cancel-wipe", "workmail", "CancelMobileDeviceWipe", LANE_FAST, 200,
+          cancel_mobile_device_wipe, OF(user_kind)),
+    ROUTE(POST, DEVICE "/provision", "workmail", "ProvisionMobileDevice", LANE_FAST, 200,
+          provision_mobile_device, OF(user_kind)),
+    /* The gateway's side. */
+    ROUTE(PUT, DEVICE, "workmail", "SyncMobileDevice", LANE_FAST, 201, sync_mobile_device,
+          BODY(mobile_device_table, FIELD_CREATE), .body_optional = true, OF(user_kind)),
+    ROUTE(POST, DEVICE "/acknowledge", "workmail", "AcknowledgeMobileDevice", LANE_FAST, 200,
+          acknowledge_mobile_device, BODY(mobile_device_acknowledgement_table, FIELD_CREATE), OF(user_kind)),
+    ROUTE(GET, ORGANIZATION "/directory", "workmail", "SearchDirectory", LANE_SLOW, 200, list_entities,
+          QUEUE(queue_search), QUERY(search_query_table)),
+    ROUTE(GET, ORGANIZATION "/address-book", "workmail", "ListAddressBook", LANE_FAST, 200, list_entities,
+          QUEUE(queue_address_book), QUERY(address_book_query_table)),
+
     ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
           QUERY(audit_query_table), LISTS(ORGANIZATION)),
     SHARED_ROUTE(GET, ORGANIZATION "/audit-events", "workmail:ListAuditEvents",
                  "ListAuditEventsForOrganization", LANE_FAST, 200, list_audit_events_for_organization,
                  QUERY(organization_audit_query_table)),
+    /* All that is to be listed in one go: the hashes of what one may see fit no head without the others. */
+    SHARED_ROUTE(GET, "/v1/audit-events/export", "workmail:ListAuditEvents", "ExportAuditEvents", LANE_SLOW,
+                 200, export_audit_events, QUERY(audit_export_query_table), .shows_all = true),
     ROUTE(POST, "/v1/audit-events/verify", "workmail", "VerifyAuditLog", LANE_SLOW, 200, verify_audit_log,
           BODY(audit_verify_table, FIELD_CREATE), .body_optional = true, .only_reads = true),
 

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/body.h"
 #include "api/executor.h"
 #include "api/head.h"
 #include "api/headers.h"
@@ -71,10 +72,10 @@ struct exchange {
     struct MHD_Connection *handle;
     struct connection *connection;
     enum progress progress;
+    size_t announced; /* the length of its body, when that is known */
     size_t discarded;
     enum code refusal; /* of a body that is discarded; CODE_ANSWERED: its answer is made */
     size_t received;   /* bytes of the body */
-    size_t buffered;   /* … that count for the server */
     size_t next_piece; /* of an upload: bytes in the body at which it is worked on */
     size_t offset;     /* of a download: bytes of the piece that are sent */
     bool is_upload;    /* one of those that are bounded */
@@ -109,7 +110,7 @@ struct server {
     int64_t limits_ms[PHASE_COUNT];              /* 0: none */
     struct request *submitted, **last_submitted; /* in this turn */
     unsigned in_flight;
-    size_t buffered;  /* bytes of bodies that are being read or worked on */
+    size_t buffered;  /* bytes held for bodies that are being read or worked on */
     unsigned uploads; /* that take more than one piece */
 };
 
@@ -287,7 +288,6 @@ static void *on_request_line(void *argument, const char *uri, struct MHD_Connect
     request->arena = arena;
     request->now = time(NULL);
     request->problem.arena = arena;
-    request->body.arena = arena;
     request->path = arena_copy(arena, uri, question != NULL ? (size_t)(question - uri) : strlen(uri));
     request->query = question != NULL ? arena_string(arena, question + 1) : "";
     server->in_flight++;
@@ -367,6 +367,7 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
     bool is_found = request_find_route(request);
     if (length > body_limit(exchange))
         return CODE_PAYLOAD_TOO_LARGE;
+    exchange->announced = (size_t)length;
     if (!is_found)
         return CODE_ANSWERED;
     return length > 0 || head.transfer_encoding != NULL ? admit_body(exchange) : CODE_OK;
@@ -483,14 +484,11 @@ static void queue_work(struct exchange *exchange)
     server->last_submitted = &request->next;
 }
 
-/* What was read is worked on: what is left of it counts, and the rest of the body is read, or dropped when the answer is made
- * already. */
+/* What was read is worked on: the rest of the body is read, or dropped when the answer is made already. */
 static void read_on(struct exchange *exchange)
 {
     struct server *server = exchange->server;
     struct request *request = &exchange->request;
-    server->buffered -= exchange->buffered - request->body.length;
-    exchange->buffered = request->body.length;
     exchange->next_piece = request->body.length + UPLOAD_PIECE;
     exchange->progress = READING;
     if (request->continues && !exchange->is_upload) {
@@ -560,13 +558,14 @@ static enum MHD_Result read_body(struct exchange *exchange, const char *data, si
     *size = 0;
     exchange->received += length;
     if (exchange->progress == READING) {
-        exchange->refusal = exchange->received > body_limit(exchange)    ? CODE_PAYLOAD_TOO_LARGE
-                            : server->buffered + length > BUFFERED_LIMIT ? CODE_OVERLOADED
-                                                                         : CODE_OK;
+        size_t capacity = body_capacity(body, exchange->announced, length);
+        size_t buffered = server->buffered + capacity - body->capacity;
+        exchange->refusal = exchange->received > body_limit(exchange) ? CODE_PAYLOAD_TOO_LARGE
+                            : buffered > BUFFERED_LIMIT               ? CODE_OVERLOADED
+                                                                      : CODE_OK;
         if (exchange->refusal == CODE_OK) {
-            server->buffered += length;
-            exchange->buffered += length;
-            buffer_append(body, data, length);
+            server->buffered = buffered;
+            body_append(body, capacity, data, length);
             return is_upload ? read_upload(exchange) : MHD_YES;
         }
     }
@@ -659,13 +658,14 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
     *context = NULL;
     if (exchange->request.request_id != NULL)
         log_request(exchange, why);
-    server->buffered -= exchange->buffered;
+    server->buffered -= exchange->request.body.capacity;
+    body_free(&exchange->request.body);
     server->uploads -= exchange->is_upload;
     server->in_flight--;
     metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, -1);
     count_request(exchange);
     enter_phase(server, exchange->connection, PHASE_IDLE);
-    authority_release(exchange->request.principal.authority);
+    request_end(&exchange->request);
     if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         end_if_left(exchange->connection);
     arena_free(exchange->request.piece);
@@ -739,6 +739,7 @@ static void look_at_held(struct server *server)
     struct request *refused = executor_submit_all(server->executor, waiting_take_due(server->waiting));
     while (refused != NULL) {
         struct request *next = refused->next;
+        waiting_put_off(refused);
         take_back(server, refused);
         refused = next;
     }

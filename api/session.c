@@ -71,10 +71,12 @@ enum code create_session(struct request *request)
     uint64_t set;
 
     enum code code = request_body(request, &sign_in, &set);
-    if (code == CODE_OK && request->lane != LANE_HASH)
-        return request_move(request, LANE_HASH);
+    if (code == CODE_OK)
+        code = request_enter_hash_gate(request);
     if (code == CODE_OK)
         code = check_password(request, &sign_in, &session);
+    if (code != CODE_MOVE_LANE)
+        request_leave_hash_gate(request);
     if (code != CODE_OK)
         return code;
     if (!secret_random_text(token, SESSION_TOKEN_LENGTH, SECRET_ALPHANUMERIC))

@@ -10,7 +10,8 @@
 #include "db/operation.h"
 
 #define LOOK_EVERY_MS 5000
-#define MAX_HINTS     64 /* between two turns of the loop; more stand for all operations */
+#define LOOK_AGAIN_MS 250 /* when its lane had no room */
+#define MAX_HINTS     64  /* between two turns of the loop; more stand for all operations */
 #define ID_SIZE       37
 
 struct wait {
@@ -139,6 +140,11 @@ bool waiting_hold(struct waiting *waiting, struct request *request)
         return false;
     enter(waiting, request);
     return true;
+}
+
+void waiting_put_off(struct request *request)
+{
+    request->wait->look_ms = now_ms() + LOOK_AGAIN_MS;
 }
 
 bool waiting_release(struct waiting *waiting, struct request *request)

@@ -26,6 +26,9 @@ bool waiting_hold(struct waiting *waiting, struct request *request);
  * back to waiting_hold. */
 struct request *waiting_take_due(struct waiting *waiting);
 
+/* One of them found no room in its lane: what it was looked at for holds on, so that it is due again soon. */
+void waiting_put_off(struct request *request);
+
 /* A held request is not to wait any longer. True: it is to be answered as it is. False: it is in its lane just now, and
  * waiting_hold will say no. */
 bool waiting_release(struct waiting *waiting, struct request *request);

@@ -19,6 +19,16 @@ file(GLOB INSTALLED CONFIGURE_DEPENDS ${swagger}/swagger-ui-bundle.js)
 set(data "")
 set(rows "")
 set(count 0)
+
+# Text also goes in compressed, once and for all.
+function(embed_docs file symbol ret_code ret_size)
+    file(SIZE ${file} size)
+    # The assembler takes the bytes as they are: a C array of megabytes takes the compiler long.
+    set(${ret_code} "__asm__(\".section .rodata\\n.local ${symbol}\\n${symbol}: .incbin \\\"${file}\\\"\\n.previous\");\n\
+extern const char ${symbol}[] __attribute__((visibility(\"hidden\")));\n" PARENT_SCOPE)
+    set(${ret_size} ${size} PARENT_SCOPE)
+endfunction()
+
 if(INSTALLED)
     foreach(row IN LISTS DOCS_FILES)
         string(REGEX MATCH "^([^|]*)\\|([^|]*)\\|([^|]*)$" matched "${row}")
@@ -28,13 +38,19 @@ if(INSTALLED)
         string(REGEX REPLACE "^text/.*" "\\0; charset=utf-8" type "${type}")
         set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
         list(APPEND DOCS_SOURCES ${file})
-        file(SIZE ${file} size)
         file(SHA256 ${file} digest)
         string(SUBSTRING ${digest} 0 24 tag)
-        # The assembler takes the bytes as they are: a C array of megabytes takes the compiler long.
-        string(APPEND data "__asm__(\".section .rodata\\n.local docs_${count}\\ndocs_${count}: .incbin \\\"${file}\\\"\\n.previous\");\n"
-                           "extern const char docs_${count}[] __attribute__((visibility(\"hidden\")));\n")
-        string(APPEND rows "    {\"${name}\", \"${type}\", \"\\\"${tag}\\\"\", docs_${count}, ${size}},\n")
+        embed_docs(${file} docs_${count} code size)
+        string(APPEND data "${code}")
+        set(gzip "NULL, 0")
+        if(type MATCHES "^text/")
+            execute_process(COMMAND gzip --best --no-name --stdout INPUT_FILE ${file}
+                            OUTPUT_FILE ${OUTPUT}.${count}.gz COMMAND_ERROR_IS_FATAL ANY)
+            embed_docs(${OUTPUT}.${count}.gz docs_gzip_${count} code gzip_size)
+            string(APPEND data "${code}")
+            set(gzip "docs_gzip_${count}, ${gzip_size}")
+        endif()
+        string(APPEND rows "    {\"${name}\", \"${type}\", \"\\\"${tag}\\\"\", docs_${count}, ${size}, ${gzip}},\n")
         math(EXPR count "${count} + 1")
     endforeach()
 else()

@@ -14,30 +14,12 @@
 #define BATCH      1000
 #define BATCH_TEXT "1000"
 
-/* --- for verifying, too --- */
-
-int64_t audit_number(const PGresult *result, int row, int column)
-{
-    return strtoll(PQgetvalue(result, row, column), NULL, 10);
-}
-
-void audit_hash_row(struct buffer *scratch, const char *previous, int64_t sequence, const PGresult *result,
-                    int row, int first_column, char ret_hash[static AUDIT_HASH_LENGTH + 1])
-{
-    const char *values[AUDIT_VALUE_COUNT];
-    for (int i = 0; i < AUDIT_VALUE_COUNT; i++)
-        values[i] =
-            PQgetisnull(result, row, first_column + i) ? NULL : PQgetvalue(result, row, first_column + i);
-    audit_hash(scratch, previous, sequence, values, AUDIT_VALUE_COUNT, ret_hash);
-}
-
-/* --- a batch --- */
-
 /* A plan made while the queue is short would compare each event of a long one with each seal. */
 static const struct statement plan_for_many = {"SELECT set_config('enable_nestloop', 'off', true)", 0};
 
 struct sealing {
     const uint8_t *key;
+    char public_key[AUDIT_PUBLIC_KEY_LENGTH + 1];
     const struct audit_memory *memory;
     const char *skipped;
 
@@ -110,7 +92,7 @@ static enum audit_trouble check_head(const struct sealing *sealing, const struct
     bool same_hash = strcmp(sealing->memory->heads[slot].hash, chain->head.hash) == 0;
     if (known && chain->head.sequence == sequence && same_hash)
         return AUDIT_GOOD;
-    if (chain->signature != NULL && !audit_is_signed(&chain->head, chain->signature, sealing->key))
+    if (chain->signature != NULL && !audit_is_signed(&chain->head, chain->signature, sealing->public_key))
         return AUDIT_HEAD_ALTERED;
     return known && chain->head.sequence <= sequence ? AUDIT_HEAD_WENT_BACK : AUDIT_GOOD;
 }
@@ -118,9 +100,11 @@ static enum audit_trouble check_head(const struct sealing *sealing, const struct
 static enum code read_heads(struct db *db, struct change *change, struct sealing *sealing, const char *names)
 {
     static const struct statement read = {
-        "SELECT c.chain, h.sequence, h.hash, (extract(epoch FROM h.signed_at) * 1000000)::bigint, h.signature,"
-        " h.chain IS NULL AND EXISTS (SELECT FROM audit_event e WHERE e.chain = c.chain)"
-        " FROM unnest($1::text[]) AS c (chain) LEFT JOIN audit_head h ON h.chain = c.chain",
+        "SELECT c.chain, " AUDIT_MARK(
+            "h") ", h.chain IS NULL"
+                 " AND (EXISTS (SELECT FROM audit_event e WHERE e.chain = c.chain)"
+                 "  OR EXISTS (SELECT FROM audit_checkpoint p WHERE p.chain = c.chain))"
+                 " FROM unnest($1::text[]) AS c (chain) LEFT JOIN audit_head h ON h.chain = c.chain",
         1};
     DB_RESULT result = NULL;
     enum code code = DB_RUN(db, change->problem, &result, &read, names);
@@ -128,12 +112,9 @@ static enum code read_heads(struct db *db, struct change *change, struct sealing
         return code;
     for (int row = 0; row < PQntuples(result); row++) {
         struct audit_sealed *chain = find_chain(sealing, PQgetvalue(result, row, 0));
-        if (!PQgetisnull(result, row, 1)) {
-            chain->head.sequence = audit_number(result, row, 1);
-            chain->head.hash = arena_string(change->arena, PQgetvalue(result, row, 2));
-            chain->head.signed_at_us = audit_number(result, row, 3);
-            chain->signature = arena_string(change->arena, PQgetvalue(result, row, 4));
-        }
+        if (!PQgetisnull(result, row, 1))
+            audit_read_mark(change->arena, chain->head.chain, result, row, 1, &chain->head,
+                            &chain->signature);
         chain->trouble =
             PQgetvalue(result, row, 5)[0] == 't' ? AUDIT_HEAD_MISSING : check_head(sealing, chain);
     }
@@ -161,6 +142,7 @@ static enum code move_events(struct db *db, struct change *change, struct sealin
     struct buffer sequences = {.arena = change->arena};
     struct buffer hashes = {.arena = change->arena};
     struct buffer scratch = {.arena = change->arena};
+    const char *values[AUDIT_VALUE_COUNT];
     char hash[AUDIT_HASH_LENGTH + 1];
     DB_RESULT result = NULL;
     int count = 0;
@@ -170,7 +152,8 @@ static enum code move_events(struct db *db, struct change *change, struct sealin
         if (!is_sealed(chain))
             continue;
         chain->head.sequence++;
-        audit_hash_row(&scratch, chain->head.hash, chain->head.sequence, batch, row, 1, hash);
+        audit_read_values(batch, row, 1, values);
+        audit_hash(&scratch, chain->head.hash, chain->head.sequence, values, AUDIT_VALUE_COUNT, hash);
         chain->head.hash = arena_string(change->arena, hash);
         add_item(&ids, PQgetvalue(batch, row, 0));
         add_item(&sequences, row_integer(change->arena, chain->head.sequence));
@@ -267,6 +250,8 @@ enum code audit_seal(struct db *db, const uint8_t key[static SECRET_KEY_SIZE], s
 {
     struct sealing sealing = {.key = key, .memory = memory, .skipped = *skipped};
     struct change change = {.arena = arena, .problem = problem, .actor = "service"};
+    if (!audit_public_key(key, sealing.public_key))
+        return CODE_INTERNAL_ERROR;
     enum code code = tx_run(db, &change, seal_body, &sealing);
     if (code != CODE_OK)
         return code;
@@ -296,6 +281,7 @@ static enum code restart_body(struct db *db, struct change *change, void *argume
     static const struct statement read = {
         "SELECT l.sequence, l.hash, h.sequence, h.hash FROM (SELECT 1) AS one"
         " LEFT JOIN LATERAL (SELECT sequence, hash FROM audit_event WHERE chain = $1"
+        "  UNION ALL SELECT sequence, hash FROM audit_checkpoint WHERE chain = $1"
         "  ORDER BY sequence DESC LIMIT 1) l ON true"
         " LEFT JOIN audit_head h ON h.chain = $1",
         1};

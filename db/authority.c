@@ -6,6 +6,9 @@
 
 #include "db/row.h"
 
+/* When it ends is rounded down, as it is where a new key is compared with it: else each could make one that ends a little
+ * later. */
+#define EXPIRES "floor(extract(epoch FROM c.expires_at))::bigint AS expires_s"
 /* One row for each policy, or one without. */
 #define POLICIES                                                                                       \
     " LEFT JOIN iam_user_authority a ON a.account_id = c.account_id AND a.iam_user_id = c.iam_user_id" \
@@ -74,20 +77,31 @@ static enum code read_principal(const PGresult *result, struct arena *arena, str
     return code;
 }
 
+static const struct statement find_key = {
+    "SELECT c.account_id, c.iam_user_id, u.name AS user_name, c.allowed_networks, c.sealed_secret,"
+    " " EXPIRES ", " POLICY_COLUMNS " FROM access_key c JOIN account o ON o.account_id = c.account_id"
+    " LEFT JOIN iam_user u ON u.account_id = c.account_id AND u.iam_user_id = c.iam_user_id" POLICIES
+    " WHERE c.access_key_id = $1 AND c.status = 'ACTIVE' AND o.status = 'ACTIVE'"
+    " ORDER BY p.name, p.policy_id",
+    1};
+
+#define FIND_SESSION(which)                                                                             \
+    "SELECT c.account_id, c.iam_user_id, c.session_id, u.name AS user_name, '{}' AS allowed_networks,"  \
+    " " EXPIRES ", " POLICY_COLUMNS " FROM iam_session c JOIN account o ON o.account_id = c.account_id" \
+    " JOIN iam_user u ON u.account_id = c.account_id AND u.iam_user_id = c.iam_user_id" POLICIES        \
+    " WHERE " which " AND o.status = 'ACTIVE' AND c.expires_at > now()"                                 \
+    " AND c.last_used_at > now() - interval '" SESSION_IDLE "'"                                         \
+    " ORDER BY p.name, p.policy_id"
+static const struct statement find_session = {FIND_SESSION("c.token_digest = decode($1, 'hex')"), 1};
+static const struct statement find_session_again = {FIND_SESSION("c.account_id = $1 AND c.session_id = $2"),
+                                                    2};
+
 enum code authority_find_key(struct db *db, const struct secret_key *key, const char *access_key_id,
                              struct problem *problem, struct principal *ret_principal,
                              char ret_secret[static ACCESS_KEY_SECRET_LENGTH + 1])
 {
-    static const struct statement find = {
-        "SELECT c.account_id, c.iam_user_id, u.name AS user_name, c.allowed_networks, c.sealed_secret,"
-        " extract(epoch FROM c.expires_at)::bigint AS expires_s, " POLICY_COLUMNS
-        " FROM access_key c JOIN account o ON o.account_id = c.account_id"
-        " LEFT JOIN iam_user u ON u.account_id = c.account_id AND u.iam_user_id = c.iam_user_id" POLICIES
-        " WHERE c.access_key_id = $1 AND c.status = 'ACTIVE' AND o.status = 'ACTIVE'"
-        " ORDER BY p.name, p.policy_id",
-        1};
     DB_RESULT result = NULL;
-    enum code code = DB_RUN(db, problem, &result, &find, access_key_id);
+    enum code code = DB_RUN(db, problem, &result, &find_key, access_key_id);
     if (code != CODE_OK)
         return code;
     if (PQntuples(result) == 0)
@@ -108,17 +122,8 @@ enum code authority_find_key(struct db *db, const struct secret_key *key, const 
 enum code authority_find_session(struct db *db, const char *token_digest, struct problem *problem,
                                  struct principal *ret_principal)
 {
-    static const struct statement find = {
-        "SELECT c.account_id, c.iam_user_id, c.session_id, u.name AS user_name, '{}' AS allowed_networks,"
-        " extract(epoch FROM c.expires_at)::bigint AS expires_s, " POLICY_COLUMNS
-        " FROM iam_session c JOIN account o ON o.account_id = c.account_id"
-        " JOIN iam_user u ON u.account_id = c.account_id AND u.iam_user_id = c.iam_user_id" POLICIES
-        " WHERE c.token_digest = decode($1, 'hex') AND o.status = 'ACTIVE' AND c.expires_at > now()"
-        " AND c.last_used_at > now() - interval '" SESSION_IDLE "'"
-        " ORDER BY p.name, p.policy_id",
-        1};
     DB_RESULT result = NULL;
-    enum code code = DB_RUN(db, problem, &result, &find, token_digest);
+    enum code code = DB_RUN(db, problem, &result, &find_session, token_digest);
     if (code != CODE_OK)
         return code;
     if (PQntuples(result) == 0)
@@ -128,6 +133,32 @@ enum code authority_find_session(struct db *db, const char *token_digest, struct
         copy(ret_principal->session_id, sizeof(ret_principal->session_id),
              row_text(problem->arena, result, 0, "session_id"));
     return code;
+}
+
+void authority_queue_again(struct db *db, const struct principal *principal)
+{
+    if (principal->session_id[0] == '\0')
+        DB_QUEUE(db, &find_key, principal->access_key_id);
+    else
+        DB_QUEUE(db, &find_session_again, principal->account_id, principal->session_id);
+}
+
+enum code authority_collect_again(struct db *db, struct problem *problem, const struct principal *principal,
+                                  struct principal *ret_principal)
+{
+    struct principal now;
+    DB_RESULT result = NULL;
+    enum code code = db_collect(db, problem, &result);
+    if (code == CODE_OK && PQntuples(result) == 0)
+        code = problem_set(problem, CODE_UNAUTHENTICATED, "The credential was taken away meanwhile.");
+    if (code == CODE_OK)
+        code = read_principal(result, problem->arena, &now);
+    if (code != CODE_OK)
+        return code;
+    memcpy(now.access_key_id, principal->access_key_id, sizeof(now.access_key_id));
+    memcpy(now.session_id, principal->session_id, sizeof(now.session_id));
+    *ret_principal = now;
+    return CODE_OK;
 }
 
 enum code authority_note_use(struct db *db, const struct principal *principal, struct problem *problem)

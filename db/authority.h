@@ -23,6 +23,12 @@ enum code authority_find_key(struct db *db, const struct secret_key *key, const 
 enum code authority_find_session(struct db *db, const char *token_digest, struct problem *problem,
                                  struct principal *ret_principal);
 
+/* What a principal's credential says now: queued, then collected. CODE_UNAUTHENTICATED when it is of no use any more. On CODE_OK
+ * the caller releases ret_principal->authority. */
+void authority_queue_again(struct db *db, const struct principal *principal);
+enum code authority_collect_again(struct db *db, struct problem *problem, const struct principal *principal,
+                                  struct principal *ret_principal);
+
 /* Notes that the credential was used: about once a minute, and never waiting for anybody. */
 enum code authority_note_use(struct db *db, const struct principal *principal, struct problem *problem);
 

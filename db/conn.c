@@ -109,7 +109,8 @@ static void remember_error(struct db *db, const char *text)
 
 /* Plans are generic, so that a statement is planned once. A plan made while a table was empty must still be good when
  * it is full: every statement here has an index to go by. (A scan that is taken all the same looks so dear that it would
- * be compiled.) Nothing may wait for ever. */
+ * be compiled.) A generic plan does not know how few rows a page has: of a large list it would start processes for each.
+ * Nothing may wait for ever. */
 static bool prepare_session(struct db *db)
 {
     char sql[768];
@@ -117,6 +118,7 @@ static bool prepare_session(struct db *db)
         sql, sizeof(sql),
         "SELECT set_config('TimeZone', 'UTC', false), set_config('plan_cache_mode', 'force_generic_plan', false),"
         " set_config('enable_seqscan', 'off', false), set_config('jit', 'off', false),"
+        " set_config('max_parallel_workers_per_gather', '0', false),"
         " set_config('statement_timeout', '%d', false), set_config('lock_timeout', '%d', false),"
         " set_config('idle_in_transaction_session_timeout', '30000', false),"
         " set_config('DateStyle', 'ISO', false), set_config('IntervalStyle', 'postgres', false)",
@@ -169,6 +171,11 @@ const struct settings *db_settings(const struct db *db)
 const struct secret_key *db_secret_key(const struct db *db)
 {
     return db->environment->secret_key;
+}
+
+const struct secret_key *db_audit_key(const struct db *db)
+{
+    return db->environment->audit_key;
 }
 
 struct notifier *db_notifier(const struct db *db)

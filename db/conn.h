@@ -25,6 +25,7 @@ struct db_environment {
     const struct settings *settings;
     struct notifier *notifier;           /* told of enqueued jobs; NULL in commands */
     const struct secret_key *secret_key; /* of secrets at rest */
+    const struct secret_key *audit_key;  /* signs the audit log */
     struct metrics *metrics;             /* NULL in commands */
 };
 
@@ -40,6 +41,7 @@ bool db_connect(struct db *db);
 
 const struct settings *db_settings(const struct db *db);
 const struct secret_key *db_secret_key(const struct db *db);
+const struct secret_key *db_audit_key(const struct db *db);
 
 /* The last error, in PostgreSQL's words, for the log. Empty when there was none. */
 const char *db_error(const struct db *db);

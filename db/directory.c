@@ -47,12 +47,8 @@ enum code directory_list(struct db *db, const char *account_id, struct directory
         .id = "d.directory_id",
         .id_type = "text",
     };
-    struct list_pending pending;
     query->page.filters[0] = query->status;
-    enum code code = list_queue(db, &list, &query->page, &account_id, out->arena, problem, &pending);
-    if (code != CODE_OK)
-        return code;
-    return list_collect(db, &pending, problem, out, ret_next_token);
+    return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
 
 void directory_queue(struct db *db, const char *account_id, const char *directory_id)

@@ -61,32 +61,14 @@ enum code entity_collect_view(struct db *db, const struct entity_kind *kind, str
     return row_write(result, 0, COLUMN_VIEW, kind->table, &answer->body);
 }
 
-/* A LIKE pattern for the text anywhere. */
-static const char *contains(struct arena *arena, const char *text)
-{
-    struct buffer pattern = {.arena = arena};
-    buffer_byte(&pattern, '%');
-    for (; *text != '\0'; text++) {
-        if (strchr("%_\\", *text) != NULL)
-            buffer_byte(&pattern, '\\');
-        buffer_byte(&pattern, *text);
-    }
-    buffer_byte(&pattern, '%');
-    return buffer_string(&pattern);
-}
-
 enum code entity_queue_list(struct db *db, const struct entity_kind *kind, const char *account_id,
                             const char *organization_id, struct entity_query *query, struct problem *problem,
                             struct list_pending *ret_pending)
 {
     struct arena *arena = problem->arena;
     const char *const filters[LIST_MAX_FILTERS] = {
-        query->state,
-        query->type,
-        query->name,
-        query->email,
-        query->q != NULL ? contains(arena, query->q) : NULL,
-        query->state == NULL ? "DELETED" : NULL,
+        query->state, query->type, query->name,
+        query->email, query->q,    query->state == NULL ? "DELETED" : NULL,
     };
     memcpy(query->page.filters, filters, sizeof(filters));
     organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
@@ -254,11 +236,10 @@ void entity_queue_touch(struct db *db, const char *organization_id, const char *
 {
     static const struct statement touch = {
         "UPDATE entity e SET version = version + 1, updated_at = now(),"
-        " search_text = lower(concat_ws(E'\\n', e.name, e.display_name,"
-        "  (SELECT concat_ws(E'\\n', d.first_name, d.last_name) FROM user_detail d"
-        "    WHERE d.organization_id = $1 AND d.entity_id = $2),"
-        "  (SELECT string_agg(a.email, E'\\n') FROM email_address a WHERE a.organization_id = $1"
-        "    AND a.entity_id = $2)) COLLATE \"und-x-icu\")"
+        " search_text = search_text(VARIADIC ARRAY[e.name, e.display_name]"
+        "  || (SELECT ARRAY[d.first_name, d.last_name] FROM user_detail d"
+        "    WHERE d.organization_id = $1 AND d.entity_id = $2)"
+        "  || ARRAY(SELECT a.email FROM email_address a WHERE a.organization_id = $1 AND a.entity_id = $2))"
         " WHERE e.organization_id = $1 AND e.entity_id = $2",
         2};
     DB_QUEUE(db, &touch, organization_id, entity_id);

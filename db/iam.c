@@ -6,7 +6,15 @@
 #include "db/row.h"
 #include "model/text.h"
 
-void iam_queue_begin(struct db *db, const struct change *change)
+enum code iam_run(struct db *db, struct change *change, struct grant *grant, tx_body *body, void *argument)
+{
+    enum code code = tx_run(db, change, body, argument);
+    authority_release(grant->principal.authority);
+    grant->principal.authority = NULL;
+    return code;
+}
+
+void iam_queue_begin(struct db *db, const struct change *change, const struct grant *grant)
 {
     /* Identities change rarely, and one change may bear on what another one checked: one after the other. */
     static const struct statement lock = {"SELECT pg_advisory_xact_lock(hashtextextended($1, 7265))", 1};
@@ -15,6 +23,30 @@ void iam_queue_begin(struct db *db, const struct change *change)
     db_queue_silently(db, &lock, &change->account_id, 1);
     db_queue_silently(db, &notice, NULL, 0);
     db_note_identities(db);
+    if (grant != NULL && grant->granter != NULL)
+        authority_queue_again(db, grant->granter->principal);
+}
+
+/* All that let him in is looked at again: his credential, where it may be used from, and what he asked for. */
+enum code iam_collect_grant(struct db *db, struct change *change, struct grant *grant)
+{
+    const struct granter *granter = grant->granter;
+    if (granter == NULL)
+        return CODE_OK;
+    const struct policy_question *question = &granter->question;
+    authority_release(grant->principal.authority); /* of an attempt before */
+    grant->principal.authority = NULL;
+    enum code code = authority_collect_again(db, change->problem, granter->principal, &grant->principal);
+    if (code != CODE_OK)
+        return code;
+    if (!authority_is_usable(grant->principal.authority, question->context.source_address,
+                             question->context.now))
+        return problem_set(change->problem, CODE_UNAUTHENTICATED,
+                           "The credential was limited meanwhile: it may not be used here and now.");
+    if (principal_decide(&grant->principal, question).effect != POLICY_ALLOWED)
+        return problem_set(change->problem, CODE_ACCESS_DENIED, "%s on %s was taken from you meanwhile.",
+                           question->action, question->resource);
+    return CODE_OK;
 }
 
 enum code iam_collect_version(struct db *db, struct change *change, enum code missing)
@@ -28,11 +60,11 @@ enum code iam_collect_version(struct db *db, struct change *change, enum code mi
     return tx_match(change, PQgetvalue(result, 0, PQfnumber(result, "version")));
 }
 
-enum code iam_check_policy(struct change *change, const struct principal *granter,
-                           const struct policy *policy, const char *name)
+enum code iam_check_policy(struct change *change, const struct grant *grant, const struct policy *policy,
+                           const char *name)
 {
     size_t statement = 0;
-    if (granter == NULL || principal_holds(granter, policy, &statement))
+    if (grant == NULL || grant->granter == NULL || principal_holds(&grant->principal, policy, &statement))
         return CODE_OK;
     return problem_set(
         change->problem, CODE_NOT_HELD,
@@ -42,7 +74,7 @@ enum code iam_check_policy(struct change *change, const struct principal *grante
         statement, name);
 }
 
-enum code iam_collect_held(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_collect_held(struct db *db, struct change *change, const struct grant *grant,
                            bool *ret_has_deny)
 {
     DB_RESULT result = NULL;
@@ -58,7 +90,7 @@ enum code iam_collect_held(struct db *db, struct change *change, const struct pr
             return CODE_INTERNAL_ERROR;
         if (ret_has_deny != NULL && policy_has_deny(policy))
             *ret_has_deny = true;
-        code = iam_check_policy(change, granter, policy, row_text(change->arena, result, row, "name"));
+        code = iam_check_policy(change, grant, policy, row_text(change->arena, result, row, "name"));
     }
     return code;
 }
@@ -74,14 +106,15 @@ static bool has_limits(const struct principal *granter, const char *const *netwo
     return authority_has_limits_of(granter->authority, networks != NULL ? networks : none, seconds);
 }
 
-enum code iam_check_credential(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_check_credential(struct db *db, struct change *change, const struct grant *grant,
                                const char *iam_user_id, const char *const *networks, const char *expires_at)
 {
     static const struct statement policies = {
         "SELECT p.name, p.document FROM iam_user_authority a JOIN policy p ON p.policy_id = a.policy_id"
         " WHERE a.account_id = $1 AND a.iam_user_id = $2",
         2};
-    if (granter == NULL)
+    const struct principal *granter = &grant->principal;
+    if (grant->granter == NULL)
         return CODE_OK;
     if (!has_limits(granter, networks, expires_at))
         return problem_set(
@@ -91,5 +124,5 @@ enum code iam_check_credential(struct db *db, struct change *change, const struc
     if (strcmp(granter->iam_user_id, iam_user_id) == 0)
         return CODE_OK;
     DB_QUEUE(db, &policies, change->account_id, iam_user_id);
-    return iam_collect_held(db, change, granter, NULL);
+    return iam_collect_held(db, change, grant, NULL);
 }

@@ -1,5 +1,5 @@
 /* Identities of an account. Ids from paths are checked by the caller (id_is_uuid). Each change takes the account's identities
- * for itself, checks that its `granter` gives away no more than he holds (NULL: the operator, who may), and tells all
+ * for itself, checks that its `granter` gives away no more than he holds by then (NULL: the operator, who may), and tells all
  * processes. */
 #pragma once
 
@@ -7,6 +7,12 @@
 #include "db/list.h"
 #include "db/tx.h"
 #include "model/iam.h"
+
+/* Who asks for a change that may give authority, and what he was let in for. */
+struct granter {
+    const struct principal *principal; /* as he came */
+    struct policy_question question;
+};
 
 struct iam_query {
     struct list_query page;
@@ -24,7 +30,7 @@ enum code iam_list_users(struct db *db, const char *account_id, struct iam_query
 enum code iam_delete_user(struct db *db, struct change *change, const char *iam_user_id);
 
 /* A hash of NULL takes the console password away. All sessions of the user end. */
-enum code iam_set_password(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_set_password(struct db *db, struct change *change, const struct granter *granter,
                            const char *iam_user_id, const char *hash);
 
 /* --- groups, db/iam_group.c --- */
@@ -44,7 +50,7 @@ enum code iam_delete_group(struct db *db, struct change *change, const char *iam
 /* --- policies, db/iam_policy.c --- */
 
 /* `compiled` is the document, `warnings` a JSON array. */
-enum code iam_create_policy(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_create_policy(struct db *db, struct change *change, const struct granter *granter,
                             const struct iam_policy *policy, const struct policy *compiled,
                             const char *warnings);
 enum code iam_describe_policy(struct db *db, const char *account_id, const char *policy_id,
@@ -53,7 +59,7 @@ extern const struct field_table policy_query_table;
 enum code iam_list_policies(struct db *db, const char *account_id, struct iam_query *query,
                             struct problem *problem, struct buffer *out, const char **ret_next_token);
 /* `compiled` is NULL when the document stays as it is. */
-enum code iam_update_policy(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_update_policy(struct db *db, struct change *change, const struct granter *granter,
                             const char *policy_id, const struct iam_policy *patch, uint64_t set,
                             const struct policy *compiled, const char *warnings);
 enum code iam_delete_policy(struct db *db, struct change *change, const char *policy_id);
@@ -63,14 +69,14 @@ enum code iam_delete_policy(struct db *db, struct change *change, const char *po
 enum iam_edge { IAM_USER_POLICY, IAM_GROUP_POLICY, IAM_GROUP_MEMBER };
 
 /* Both succeed when it is so already. */
-enum code iam_put_edge(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_put_edge(struct db *db, struct change *change, const struct granter *granter,
                        enum iam_edge edge, const char *left, const char *right);
-enum code iam_remove_edge(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_remove_edge(struct db *db, struct change *change, const struct granter *granter,
                           enum iam_edge edge, const char *left, const char *right);
 
 /* --- access keys, db/iam_key.c --- */
 
-enum code iam_create_key(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_create_key(struct db *db, struct change *change, const struct granter *granter,
                          const struct secret_key *key, const char *iam_user_id, const struct iam_key *wanted);
 extern const struct field_table access_key_query_table;
 enum code iam_list_keys(struct db *db, const char *account_id, const char *iam_user_id,
@@ -78,7 +84,7 @@ enum code iam_list_keys(struct db *db, const char *account_id, const char *iam_u
                         const char **ret_next_token);
 enum code iam_describe_key(struct db *db, const char *account_id, const char *iam_user_id,
                            const char *access_key_id, struct problem *problem, struct answer *answer);
-enum code iam_update_key(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_update_key(struct db *db, struct change *change, const struct granter *granter,
                          const char *iam_user_id, const char *access_key_id, const struct iam_key *patch,
                          uint64_t set);
 enum code iam_delete_key(struct db *db, struct change *change, const char *iam_user_id,
@@ -86,22 +92,33 @@ enum code iam_delete_key(struct db *db, struct change *change, const char *iam_u
 
 /* --- parts of these --- */
 
-/* Queues the lock and the notice; nothing to collect. */
-void iam_queue_begin(struct db *db, const struct change *change);
+/* Who grants, as it stands while the account is locked: another change may have taken from him while this one waited. */
+struct grant {
+    const struct granter *granter; /* NULL: the operator, or nothing is given */
+    struct principal principal;
+};
 
-/* Queues, then collects: the row must be there, and its version be the one that If-Match names. */
+/* tx_run for a body that uses a grant. */
+enum code iam_run(struct db *db, struct change *change, struct grant *grant, tx_body *body, void *argument);
+
+/* Queues the lock and the notice, and reads who grants (NULL: nobody need hold anything). The body collects the latter before
+ * anything else. */
+void iam_queue_begin(struct db *db, const struct change *change, const struct grant *grant);
+enum code iam_collect_grant(struct db *db, struct change *change, struct grant *grant);
+
+/* Collects: the row must be there, and its version be the one that If-Match names. */
 enum code iam_collect_version(struct db *db, struct change *change, enum code missing);
 
 /* CODE_NOT_HELD when the policy allows what the granter may not do. */
-enum code iam_check_policy(struct change *change, const struct principal *granter,
-                           const struct policy *policy, const char *name);
+enum code iam_check_policy(struct change *change, const struct grant *grant, const struct policy *policy,
+                           const char *name);
 
 /* The same for each row of a queued statement with columns name and document. ret_has_deny (may be NULL): whether one of them
  * denies something. */
-enum code iam_collect_held(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_collect_held(struct db *db, struct change *change, const struct grant *grant,
                            bool *ret_has_deny);
 
 /* Whether the granter may make a credential of that user's, with these limits (NULL: none): he holds all that the user may
  * do, or is that user, and his own credential has no limits that the new one lacks. */
-enum code iam_check_credential(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_check_credential(struct db *db, struct change *change, const struct grant *grant,
                                const char *iam_user_id, const char *const *networks, const char *expires_at);

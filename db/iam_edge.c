@@ -70,20 +70,21 @@ static const struct {
 };
 
 struct work {
-    const struct principal *granter;
+    struct grant grant;
     enum iam_edge edge;
     const char *left, *right;
     bool puts;
 };
 
-static enum code find_ends(struct db *db, struct change *change, const struct work *work,
-                           struct buffer *ret_right)
+static enum code find_ends(struct db *db, struct change *change, struct work *work, struct buffer *ret_right)
 {
     DB_RESULT result = NULL;
-    iam_queue_begin(db, change);
+    iam_queue_begin(db, change, &work->grant);
     DB_QUEUE(db, &edges[work->edge].left, change->account_id, work->left);
     DB_QUEUE(db, &edges[work->edge].right, change->account_id, work->right);
-    enum code code = iam_collect_version(db, change, edges[work->edge].left_missing);
+    enum code code = iam_collect_grant(db, change, &work->grant);
+    if (code == CODE_OK)
+        code = iam_collect_version(db, change, edges[work->edge].left_missing);
     if (code == CODE_OK)
         code = db_collect(db, change->problem, &result);
     if (code == CODE_OK && PQntuples(result) == 0)
@@ -98,14 +99,14 @@ static enum code find_ends(struct db *db, struct change *change, const struct wo
 static enum code check_before(struct db *db, struct change *change, const struct work *work,
                               bool *ret_ends_deny)
 {
-    const struct principal *granter = work->puts ? work->granter : NULL;
+    const struct grant *grant = work->puts ? &work->grant : NULL;
     DB_QUEUE(db, &edges[work->edge].given, change->account_id, work->left, work->right);
-    return iam_collect_held(db, change, granter, ret_ends_deny);
+    return iam_collect_held(db, change, grant, ret_ends_deny);
 }
 
 static enum code edge_body(struct db *db, struct change *change, void *argument)
 {
-    const struct work *work = argument;
+    struct work *work = argument;
     DB_RESULT result = NULL;
     struct buffer right = {.arena = change->arena};
     bool has_deny = false;
@@ -135,19 +136,20 @@ static enum code edge_body(struct db *db, struct change *change, void *argument)
     if (code != CODE_OK)
         return code;
     DB_QUEUE(db, &edges[work->edge].now_have, change->account_id, work->left, work->right);
-    return iam_collect_held(db, change, work->granter, NULL);
+    return iam_collect_held(db, change, &work->grant, NULL);
 }
 
-enum code iam_put_edge(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_put_edge(struct db *db, struct change *change, const struct granter *granter,
                        enum iam_edge edge, const char *left, const char *right)
 {
-    struct work work = {.granter = granter, .edge = edge, .left = left, .right = right, .puts = true};
-    return tx_run(db, change, edge_body, &work);
+    struct work work = {
+        .grant = {.granter = granter}, .edge = edge, .left = left, .right = right, .puts = true};
+    return iam_run(db, change, &work.grant, edge_body, &work);
 }
 
-enum code iam_remove_edge(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_remove_edge(struct db *db, struct change *change, const struct granter *granter,
                           enum iam_edge edge, const char *left, const char *right)
 {
-    struct work work = {.granter = granter, .edge = edge, .left = left, .right = right};
-    return tx_run(db, change, edge_body, &work);
+    struct work work = {.grant = {.granter = granter}, .edge = edge, .left = left, .right = right};
+    return iam_run(db, change, &work.grant, edge_body, &work);
 }

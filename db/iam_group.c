@@ -47,10 +47,8 @@ enum code iam_list_groups(struct db *db, const char *account_id, struct iam_quer
         .id = "g.iam_group_id",
         .id_type = "uuid",
     };
-    struct list_pending pending;
     query->page.filters[0] = query->name;
-    enum code code = list_queue(db, &list, &query->page, &account_id, out->arena, problem, &pending);
-    return code == CODE_OK ? list_collect(db, &pending, problem, out, ret_next_token) : code;
+    return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
 
 static const struct field member_query_fields[] = {LIST_PAGE_ROWS(struct iam_query)};
@@ -69,6 +67,7 @@ enum code iam_list_members(struct db *db, const char *account_id, const char *ia
         .from = "FROM iam_group_member m JOIN iam_user u ON u.account_id = m.account_id"
                 " AND u.iam_user_id = m.iam_user_id WHERE m.account_id = $1 AND m.iam_group_id = $2",
         .fixed = 2,
+        .visible = " AND u.iam_user_id = ANY($?::uuid[])",
         .orders = {{"name", "u.name", "text"}},
         .default_order = "name",
         .id = "u.iam_user_id",
@@ -97,7 +96,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     static const struct statement insert = {
         "INSERT INTO iam_group (account_id, iam_group_id, name) VALUES ($1, $2, $3)", 3};
     const struct work *work = argument;
-    iam_queue_begin(db, change);
+    iam_queue_begin(db, change, NULL);
     enum code code =
         DB_RUN(db, change->problem, NULL, &insert, change->account_id, work->iam_group_id, work->group->name);
     if (code != CODE_OK)
@@ -120,7 +119,7 @@ static enum code delete_body(struct db *db, struct change *change, void *argumen
     static const struct statement delete = {
         "DELETE FROM iam_group WHERE account_id = $1 AND iam_group_id = $2", 2};
     const struct work *work = argument;
-    iam_queue_begin(db, change);
+    iam_queue_begin(db, change, NULL);
     DB_QUEUE(db, &get, change->account_id, work->iam_group_id);
     enum code code = iam_collect_version(db, change, CODE_IAM_GROUP_NOT_FOUND);
     struct answer before = {.body.arena = change->arena};

@@ -69,7 +69,7 @@ static const char *array_of(struct arena *arena, const char *const *texts)
 }
 
 struct work {
-    const struct principal *granter;
+    struct grant grant;
     const struct secret_key *key;
     const char *iam_user_id;
     const char *access_key_id;
@@ -108,18 +108,21 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
         "INSERT INTO access_key (access_key_id, account_id, iam_user_id, sealed_secret, status, expires_at,"
         " allowed_networks) VALUES ($1, $2, $3, $4, $5, $6, $7::text[])",
         7};
-    const struct work *work = argument;
+    struct work *work = argument;
     const struct iam_key *wanted = work->wanted;
     struct access_key made;
     if (!identity_new_key(&made))
         return CODE_INTERNAL_ERROR;
-    iam_queue_begin(db, change);
+    iam_queue_begin(db, change, &work->grant);
+    DB_QUEUE(db, &find, change->account_id, work->iam_user_id);
     DB_RESULT result = NULL;
-    enum code code = DB_RUN(db, change->problem, &result, &find, change->account_id, work->iam_user_id);
+    enum code code = iam_collect_grant(db, change, &work->grant);
+    if (code == CODE_OK)
+        code = db_collect(db, change->problem, &result);
     if (code == CODE_OK && PQntuples(result) == 0)
         code = CODE_IAM_USER_NOT_FOUND;
     if (code == CODE_OK)
-        code = iam_check_credential(db, change, work->granter, work->iam_user_id, wanted->allowed_networks,
+        code = iam_check_credential(db, change, &work->grant, work->iam_user_id, wanted->allowed_networks,
                                     wanted->expires_at);
     if (code != CODE_OK)
         return code;
@@ -138,15 +141,15 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     return code;
 }
 
-enum code iam_create_key(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_create_key(struct db *db, struct change *change, const struct granter *granter,
                          const struct secret_key *key, const char *iam_user_id, const struct iam_key *wanted)
 {
-    struct work work = {.granter = granter, .key = key, .iam_user_id = iam_user_id, .wanted = wanted};
-    return tx_run(db, change, create_body, &work);
+    struct work work = {
+        .grant = {.granter = granter}, .key = key, .iam_user_id = iam_user_id, .wanted = wanted};
+    return iam_run(db, change, &work.grant, create_body, &work);
 }
 
-static enum code lock_key(struct db *db, struct change *change, const struct work *work,
-                          struct iam_key *ret_key)
+static enum code lock_key(struct db *db, struct change *change, struct work *work, struct iam_key *ret_key)
 {
     static const struct statement get = {
         "SELECT status, to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS expires_at,"
@@ -154,9 +157,11 @@ static enum code lock_key(struct db *db, struct change *change, const struct wor
         " WHERE account_id = $1 AND iam_user_id = $2 AND access_key_id = $3",
         3};
     DB_RESULT result = NULL;
-    iam_queue_begin(db, change);
-    enum code code = DB_RUN(db, change->problem, &result, &get, change->account_id, work->iam_user_id,
-                            work->access_key_id);
+    iam_queue_begin(db, change, &work->grant);
+    DB_QUEUE(db, &get, change->account_id, work->iam_user_id, work->access_key_id);
+    enum code code = iam_collect_grant(db, change, &work->grant);
+    if (code == CODE_OK)
+        code = db_collect(db, change->problem, &result);
     if (code != CODE_OK)
         return code;
     if (PQntuples(result) == 0)
@@ -180,14 +185,14 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
         "UPDATE access_key SET status = $4, expires_at = $5, allowed_networks = $6::text[], version = version + 1,"
         " updated_at = now() WHERE account_id = $1 AND iam_user_id = $2 AND access_key_id = $3",
         6};
-    const struct work *work = argument;
+    struct work *work = argument;
     struct iam_key key = {0};
     enum code code = lock_key(db, change, work, &key);
     if (code != CODE_OK)
         return code;
     field_merge(&access_key_table, work->set, work->wanted, &key);
     if (strcmp(key.status, "ACTIVE") == 0)
-        code = iam_check_credential(db, change, work->granter, work->iam_user_id, key.allowed_networks,
+        code = iam_check_credential(db, change, &work->grant, work->iam_user_id, key.allowed_networks,
                                     key.expires_at);
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, NULL, &update, change->account_id, work->iam_user_id,
@@ -196,23 +201,23 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     return code == CODE_OK ? show(db, change, work, work->access_key_id, NULL) : code;
 }
 
-enum code iam_update_key(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_update_key(struct db *db, struct change *change, const struct granter *granter,
                          const char *iam_user_id, const char *access_key_id, const struct iam_key *patch,
                          uint64_t set)
 {
-    struct work work = {.granter = granter,
+    struct work work = {.grant = {.granter = granter},
                         .iam_user_id = iam_user_id,
                         .access_key_id = access_key_id,
                         .wanted = patch,
                         .set = set};
-    return tx_run(db, change, update_body, &work);
+    return iam_run(db, change, &work.grant, update_body, &work);
 }
 
 static enum code delete_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement delete = {
         "DELETE FROM access_key WHERE account_id = $1 AND iam_user_id = $2 AND access_key_id = $3", 3};
-    const struct work *work = argument;
+    struct work *work = argument;
     struct iam_key key = {0};
     enum code code = lock_key(db, change, work, &key);
     return code == CODE_OK ? DB_RUN(db, change->problem, NULL, &delete, change->account_id, work->iam_user_id,

@@ -49,14 +49,12 @@ enum code iam_list_policies(struct db *db, const char *account_id, struct iam_qu
         .id = "p.policy_id",
         .id_type = "uuid",
     };
-    struct list_pending pending;
     query->page.filters[0] = query->name;
-    enum code code = list_queue(db, &list, &query->page, &account_id, out->arena, problem, &pending);
-    return code == CODE_OK ? list_collect(db, &pending, problem, out, ret_next_token) : code;
+    return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
 
 struct work {
-    const struct principal *granter;
+    struct grant grant;
     const char *policy_id;
     const struct iam_policy *policy; /* new, or a patch */
     uint64_t set;
@@ -70,9 +68,11 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
         "INSERT INTO policy (policy_id, account_id, name, description, document, warnings)"
         " VALUES ($1, $2, $3, $4, $5, $6)",
         6};
-    const struct work *work = argument;
-    iam_queue_begin(db, change);
-    enum code code = iam_check_policy(change, work->granter, work->compiled, work->policy->name);
+    struct work *work = argument;
+    iam_queue_begin(db, change, &work->grant);
+    enum code code = iam_collect_grant(db, change, &work->grant);
+    if (code == CODE_OK)
+        code = iam_check_policy(change, &work->grant, work->compiled, work->policy->name);
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, NULL, &insert, work->policy_id, change->account_id,
                       work->policy->name, work->policy->description, work->policy->document, work->warnings);
@@ -82,16 +82,16 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     return iam_describe_policy(db, change->account_id, work->policy_id, change->problem, &change->answer);
 }
 
-enum code iam_create_policy(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_create_policy(struct db *db, struct change *change, const struct granter *granter,
                             const struct iam_policy *policy, const struct policy *compiled,
                             const char *warnings)
 {
-    struct work work = {.granter = granter,
+    struct work work = {.grant = {.granter = granter},
                         .policy_id = id_new_uuid(change->arena),
                         .policy = policy,
                         .compiled = compiled,
                         .warnings = warnings};
-    return tx_run(db, change, create_body, &work);
+    return iam_run(db, change, &work.grant, create_body, &work);
 }
 
 struct old {
@@ -101,7 +101,7 @@ struct old {
 };
 
 /* For a change: there, of the account, and not managed. */
-static enum code lock_policy(struct db *db, struct change *change, const char *policy_id, struct old *ret_old)
+static enum code lock_policy(struct db *db, struct change *change, struct work *work, struct old *ret_old)
 {
     static const struct statement get = {
         "SELECT name, description, document::text AS document, warnings::text AS warnings, version,"
@@ -109,8 +109,11 @@ static enum code lock_policy(struct db *db, struct change *change, const char *p
         2};
     DB_RESULT result = NULL;
     struct problem unwanted = {.arena = change->arena};
-    iam_queue_begin(db, change);
-    enum code code = DB_RUN(db, change->problem, &result, &get, change->account_id, policy_id);
+    iam_queue_begin(db, change, &work->grant);
+    DB_QUEUE(db, &get, change->account_id, work->policy_id);
+    enum code code = iam_collect_grant(db, change, &work->grant);
+    if (code == CODE_OK)
+        code = db_collect(db, change->problem, &result);
     if (code != CODE_OK)
         return code;
     if (PQntuples(result) == 0)
@@ -118,7 +121,7 @@ static enum code lock_policy(struct db *db, struct change *change, const char *p
     if (row_flag(result, 0, "managed"))
         return CODE_MANAGED_POLICY;
     struct answer before = {.body.arena = change->arena};
-    code = iam_describe_policy(db, change->account_id, policy_id, change->problem, &before);
+    code = iam_describe_policy(db, change->account_id, work->policy_id, change->problem, &before);
     if (code != CODE_OK)
         return code;
     change->audit.before = before.body;
@@ -140,7 +143,7 @@ static enum code check_users(struct db *db, struct change *change, const struct 
         " JOIN policy p ON p.policy_id = a.policy_id WHERE mine.account_id = $1 AND mine.policy_id = $2",
         2};
     DB_QUEUE(db, &now_have, change->account_id, work->policy_id);
-    return iam_collect_held(db, change, work->granter, NULL);
+    return iam_collect_held(db, change, &work->grant, NULL);
 }
 
 static enum code update_body(struct db *db, struct change *change, void *argument)
@@ -150,11 +153,11 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
         " document_version = document_version + CASE WHEN document::text <> $4::text THEN 1 ELSE 0 END"
         " WHERE account_id = $1 AND policy_id = $2",
         5};
-    const struct work *work = argument;
+    struct work *work = argument;
     struct old old = {0};
-    enum code code = lock_policy(db, change, work->policy_id, &old);
+    enum code code = lock_policy(db, change, work, &old);
     if (code == CODE_OK && work->compiled != NULL)
-        code = iam_check_policy(change, work->granter, work->compiled, old.policy.name);
+        code = iam_check_policy(change, &work->grant, work->compiled, old.policy.name);
     if (code != CODE_OK)
         return code;
     field_merge(&policy_table, work->set, work->policy, &old.policy);
@@ -168,25 +171,25 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
                            : code;
 }
 
-enum code iam_update_policy(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_update_policy(struct db *db, struct change *change, const struct granter *granter,
                             const char *policy_id, const struct iam_policy *patch, uint64_t set,
                             const struct policy *compiled, const char *warnings)
 {
-    struct work work = {.granter = granter,
+    struct work work = {.grant = {.granter = granter},
                         .policy_id = policy_id,
                         .policy = patch,
                         .set = set,
                         .compiled = compiled,
                         .warnings = warnings};
-    return tx_run(db, change, update_body, &work);
+    return iam_run(db, change, &work.grant, update_body, &work);
 }
 
 static enum code delete_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement delete = {"DELETE FROM policy WHERE account_id = $1 AND policy_id = $2", 2};
-    const struct work *work = argument;
+    struct work *work = argument;
     struct old old = {0};
-    enum code code = lock_policy(db, change, work->policy_id, &old);
+    enum code code = lock_policy(db, change, work, &old);
     return code == CODE_OK ? DB_RUN(db, change->problem, NULL, &delete, change->account_id, work->policy_id)
                            : code;
 }

@@ -67,10 +67,8 @@ enum code iam_list_sessions(struct db *db, const char *account_id, struct sessio
         .id = "s.session_id",
         .id_type = "uuid",
     };
-    struct list_pending pending;
     query->page.filters[0] = query->iam_user_id;
-    enum code code = list_queue(db, &list, &query->page, &account_id, out->arena, problem, &pending);
-    return code == CODE_OK ? list_collect(db, &pending, problem, out, ret_next_token) : code;
+    return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
 
 struct work {
@@ -79,14 +77,15 @@ struct work {
     const char *visible;
 };
 
-/* The hash is compared again: what was verified may have been replaced meanwhile. */
+/* The hash is compared again: what was verified may have been replaced meanwhile. Who is replacing it is waited for (a lock of
+ * the key alone would pass him by): he has ended the sessions that he saw, and would not see this one. */
 static enum code create_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement insert = {
         "INSERT INTO iam_session (account_id, session_id, iam_user_id, token_digest, source_address, expires_at)"
         " SELECT u.account_id, $2, u.iam_user_id, decode($4, 'hex'), $5, now() + interval '" SESSION_LIFETIME
         "'"
-        " FROM iam_user u WHERE u.account_id = $1 AND u.iam_user_id = $3 AND u.password_hash = $6 FOR KEY SHARE OF u",
+        " FROM iam_user u WHERE u.account_id = $1 AND u.iam_user_id = $3 AND u.password_hash = $6 FOR SHARE OF u",
         6};
     static const struct statement clean = {
         "DELETE FROM iam_session s WHERE s.account_id = $1 AND s.iam_user_id = $2 AND NOT (" ALIVE ")", 2};
@@ -119,7 +118,7 @@ static enum code delete_body(struct db *db, struct change *change, void *argumen
         3};
     const struct work *work = argument;
     DB_RESULT result = NULL;
-    iam_queue_begin(db, change);
+    iam_queue_begin(db, change, NULL);
     enum code code =
         DB_RUN(db, change->problem, &result, &delete, change->account_id, work->session_id, work->visible);
     if (code != CODE_OK)

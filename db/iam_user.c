@@ -50,14 +50,12 @@ enum code iam_list_users(struct db *db, const char *account_id, struct iam_query
         .id = "u.iam_user_id",
         .id_type = "uuid",
     };
-    struct list_pending pending;
     query->page.filters[0] = query->name;
-    enum code code = list_queue(db, &list, &query->page, &account_id, out->arena, problem, &pending);
-    return code == CODE_OK ? list_collect(db, &pending, problem, out, ret_next_token) : code;
+    return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
 
 struct work {
-    const struct principal *granter;
+    struct grant grant;
     const struct iam_user *user;
     const char *iam_user_id;
     const char *hash;
@@ -68,7 +66,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     static const struct statement insert = {
         "INSERT INTO iam_user (account_id, iam_user_id, name, path) VALUES ($1, $2, $3, $4)", 4};
     const struct work *work = argument;
-    iam_queue_begin(db, change);
+    iam_queue_begin(db, change, NULL);
     enum code code = DB_RUN(db, change->problem, NULL, &insert, change->account_id, work->iam_user_id,
                             work->user->name, work->user->path);
     if (code != CODE_OK)
@@ -83,13 +81,15 @@ enum code iam_create_user(struct db *db, struct change *change, const struct iam
     return tx_run(db, change, create_body, &work);
 }
 
-static enum code lock_user(struct db *db, struct change *change, const char *iam_user_id)
+static enum code lock_user(struct db *db, struct change *change, struct grant *grant, const char *iam_user_id)
 {
     static const struct statement get = {
         "SELECT version FROM iam_user WHERE account_id = $1 AND iam_user_id = $2", 2};
-    iam_queue_begin(db, change);
+    iam_queue_begin(db, change, grant);
     DB_QUEUE(db, &get, change->account_id, iam_user_id);
-    enum code code = iam_collect_version(db, change, CODE_IAM_USER_NOT_FOUND);
+    enum code code = iam_collect_grant(db, change, grant);
+    if (code == CODE_OK)
+        code = iam_collect_version(db, change, CODE_IAM_USER_NOT_FOUND);
     struct answer before = {.body.arena = change->arena};
     if (code == CODE_OK)
         code = iam_describe_user(db, change->account_id, iam_user_id, change->problem, &before);
@@ -99,12 +99,25 @@ static enum code lock_user(struct db *db, struct change *change, const char *iam
 
 static enum code delete_body(struct db *db, struct change *change, void *argument)
 {
+    /* What shows how many it has: the user is one less. */
+    static const struct statement touch_groups = {
+        "UPDATE iam_group SET version = version + 1, updated_at = now() WHERE account_id = $1 AND iam_group_id IN"
+        " (SELECT m.iam_group_id FROM iam_group_member m WHERE m.account_id = $1 AND m.iam_user_id = $2)",
+        2};
+    static const struct statement touch_policies = {
+        "UPDATE policy SET version = version + 1, updated_at = now() WHERE account_id = $1 AND policy_id IN"
+        " (SELECT a.policy_id FROM iam_user_policy a WHERE a.account_id = $1 AND a.iam_user_id = $2)",
+        2};
     static const struct statement delete = {"DELETE FROM iam_user WHERE account_id = $1 AND iam_user_id = $2",
                                             2};
-    const struct work *work = argument;
-    enum code code = lock_user(db, change, work->iam_user_id);
-    return code == CODE_OK ? DB_RUN(db, change->problem, NULL, &delete, change->account_id, work->iam_user_id)
-                           : code;
+    struct work *work = argument;
+    enum code code = lock_user(db, change, &work->grant, work->iam_user_id);
+    if (code != CODE_OK)
+        return code;
+    DB_QUEUE(db, &touch_groups, change->account_id, work->iam_user_id);
+    DB_QUEUE(db, &touch_policies, change->account_id, work->iam_user_id);
+    DB_QUEUE(db, &delete, change->account_id, work->iam_user_id);
+    return CODE_OK;
 }
 
 enum code iam_delete_user(struct db *db, struct change *change, const char *iam_user_id)
@@ -121,10 +134,10 @@ static enum code password_body(struct db *db, struct change *change, void *argum
         3};
     static const struct statement end = {"DELETE FROM iam_session WHERE account_id = $1 AND iam_user_id = $2",
                                          2};
-    const struct work *work = argument;
-    enum code code = lock_user(db, change, work->iam_user_id);
+    struct work *work = argument;
+    enum code code = lock_user(db, change, &work->grant, work->iam_user_id);
     if (code == CODE_OK && work->hash != NULL)
-        code = iam_check_credential(db, change, work->granter, work->iam_user_id, NULL, NULL);
+        code = iam_check_credential(db, change, &work->grant, work->iam_user_id, NULL, NULL);
     if (code != CODE_OK)
         return code;
     DB_QUEUE(db, &update, change->account_id, work->iam_user_id, work->hash);
@@ -139,9 +152,9 @@ static enum code password_body(struct db *db, struct change *change, void *argum
     return code;
 }
 
-enum code iam_set_password(struct db *db, struct change *change, const struct principal *granter,
+enum code iam_set_password(struct db *db, struct change *change, const struct granter *granter,
                            const char *iam_user_id, const char *hash)
 {
-    struct work work = {.granter = granter, .iam_user_id = iam_user_id, .hash = hash};
-    return tx_run(db, change, password_body, &work);
+    struct work work = {.grant = {.granter = granter}, .iam_user_id = iam_user_id, .hash = hash};
+    return iam_run(db, change, &work.grant, password_body, &work);
 }

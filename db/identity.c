@@ -6,8 +6,10 @@
 #include "db/account.h"
 #include "db/master_key.h"
 #include "db/notifier.h"
+#include "db/root_access_key.h"
 #include "db/row.h"
 #include "model/account.h"
+#include "model/fault_point.h"
 #include "model/id.h"
 #include "model/json_out.h"
 #include "model/secret.h"
@@ -33,8 +35,7 @@ bool identity_new_key(struct access_key *key)
 struct making {
     const struct secret_key *key;
     struct access_key access_key;
-    identity_publish *publish;
-    void *argument;
+    const char *folder;
     const struct new_account *account;
     const char *account_id;
     const char *name;
@@ -57,9 +58,36 @@ static enum code queue_access_key(struct db *db, struct change *change, const st
     return CODE_OK;
 }
 
-static enum code publish(const struct making *making, const char *account_id)
+/* The last statements of a transaction that makes a root access key, and writing it down. */
+static enum code write_down(struct db *db, const struct change *change, const struct making *making,
+                            const char *account_id)
 {
-    return making->publish(&making->access_key, account_id, making->argument) ? CODE_OK : CODE_INTERNAL_ERROR;
+    enum code code = db_finish(db, change->problem);
+    if (code == CODE_OK)
+        code = root_access_key_write(change->problem, making->folder, &making->access_key, account_id);
+    if (code == CODE_OK)
+        FAULT_POINT("root_access_key.before_commit");
+    return code;
+}
+
+static enum code settle_body(struct db *db, struct change *change, void *argument)
+{
+    return root_access_key_settle(db, change->problem, argument);
+}
+
+/* After the transaction, however it ended: what `code` says of it stays, but that the key is not in place yet. */
+static enum code settle(struct db *db, const struct change *change, const char *folder, enum code code)
+{
+    struct problem problem = {.arena = change->arena};
+    struct change settling = {.arena = change->arena, .problem = &problem, .actor = change->actor};
+    FAULT_POINT("root_access_key.after_commit");
+    if (tx_run(db, &settling, settle_body, (void *)(uintptr_t)folder) == CODE_OK || code != CODE_OK)
+        return code;
+    return problem_set(
+        change->problem, CODE_DATABASE_UNAVAILABLE,
+        "The new root access key is valid, but stands in %s/root-access-key.json.next still; the next "
+        "command puts it in place.",
+        folder);
 }
 
 /* For the audit log. */
@@ -141,22 +169,21 @@ static enum code bootstrap_body(struct db *db, struct change *change, void *argu
     if (code != CODE_OK)
         return code;
     making->done = strcmp(PQgetvalue(result, 0, 0), "0") == 0;
-    if (!making->done)
-        return CODE_OK;
+    code = root_access_key_settle(db, change->problem, making->folder);
+    if (code != CODE_OK || !making->done)
+        return code;
     code = queue_account(db, change, making);
-    if (code == CODE_OK)
-        code = db_finish(db, change->problem);
-    if (code == CODE_OK)
-        code = publish(making, making->account_id);
-    return code;
+    return code == CODE_OK ? write_down(db, change, making, making->account_id) : code;
 }
 
 enum code identity_bootstrap(struct db *db, struct change *change, const struct secret_key *key,
-                             identity_publish *publish_key, void *argument, bool *ret_created)
+                             const char *folder, bool *ret_created)
 {
     static const struct new_account first = {.name = "Postreeve"};
-    struct making making = {.key = key, .publish = publish_key, .argument = argument, .account = &first};
+    struct making making = {.key = key, .folder = folder, .account = &first};
     enum code code = tx_run(db, change, bootstrap_body, &making);
+    if (making.done)
+        code = settle(db, change, folder, code);
     if (code == CODE_OK)
         *ret_created = making.done;
     secret_wipe(&making.access_key, sizeof(making.access_key));
@@ -190,24 +217,23 @@ static enum code reset_body(struct db *db, struct change *change, void *argument
     enum code code = account_lock(db, change);
     if (code != CODE_OK)
         return code;
+    code = root_access_key_settle(db, change->problem, making->folder);
+    if (code != CODE_OK)
+        return code;
     if (!identity_new_key(&making->access_key))
         return CODE_INTERNAL_ERROR;
     DB_QUEUE(db, &remove, change->account_id);
     note_access_key(change, making->access_key.access_key_id, NULL, "ACTIVE");
     code = queue_access_key(db, change, making, change->account_id);
     identity_queue_notice(db);
-    if (code == CODE_OK)
-        code = db_finish(db, change->problem);
-    if (code == CODE_OK)
-        code = publish(making, change->account_id);
-    return code;
+    return code == CODE_OK ? write_down(db, change, making, change->account_id) : code;
 }
 
 enum code identity_reset_root_key(struct db *db, struct change *change, const struct secret_key *key,
-                                  identity_publish *publish_key, void *argument)
+                                  const char *folder)
 {
-    struct making making = {.key = key, .publish = publish_key, .argument = argument};
-    enum code code = tx_run(db, change, reset_body, &making);
+    struct making making = {.key = key, .folder = folder};
+    enum code code = settle(db, change, folder, tx_run(db, change, reset_body, &making));
     secret_wipe(&making.access_key, sizeof(making.access_key));
     return code;
 }

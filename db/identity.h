@@ -14,11 +14,10 @@ struct access_key {
 /* False when the system has no random bytes. */
 bool identity_new_key(struct access_key *key);
 
-/* The first start of an installation: makes the account and its root access key, unless there is an account already.
- * `publish` writes the key down before the COMMIT, so that a committed key is never unknown; false rolls back. */
-typedef bool identity_publish(const struct access_key *key, const char *account_id, void *argument);
+/* The first start of an installation: makes the account and its root access key, unless there is an account already. The
+ * key is written down in the state folder (db/root_access_key.h); what is left there of a killed process is settled. */
 enum code identity_bootstrap(struct db *db, struct change *change, const struct secret_key *key,
-                             identity_publish *publish, void *argument, bool *ret_created);
+                             const char *folder, bool *ret_created);
 
 /* One more account, with its root access key. */
 struct new_account {
@@ -29,9 +28,9 @@ enum code identity_create_account(struct db *db, struct change *change, const st
                                   const struct new_account *wanted, const char **ret_account_id,
                                   struct access_key *ret_key);
 
-/* A new root access key instead of all that the account's root has. */
+/* A new root access key instead of all that the account's root has, written down in the state folder. */
 enum code identity_reset_root_key(struct db *db, struct change *change, const struct secret_key *key,
-                                  identity_publish *publish, void *argument);
+                                  const char *folder);
 
 /* An IAM user with policies (names, NULL after the last) and one access key. */
 enum code identity_create_user(struct db *db, struct change *change, const struct secret_key *key,

@@ -45,6 +45,16 @@ void limit_queue_aliases(struct db *db, const char *account_id, const char *orga
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_ALIASES_PER_USER].code, organization_id, entity_id);
 }
 
+void limit_queue_devices(struct db *db, const char *account_id, const char *organization_id,
+                         const char *entity_id)
+{
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM mobile_device WHERE organization_id = $3 AND entity_id = $4) AS used",
+        4};
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_DEVICES_PER_USER].code, organization_id, entity_id);
+}
+
 static void queue_trial_users(struct db *db, const char *account_id)
 {
     static const struct statement lock = {"SELECT pg_advisory_xact_lock(hashtextextended($1, 7266))", 1};

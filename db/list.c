@@ -375,3 +375,12 @@ enum code list_collect(struct db *db, const struct list_pending *pending, struct
         *ret_next_token = token;
     return code;
 }
+
+enum code list_run(struct db *db, const struct list_spec *spec, const struct list_query *query,
+                   const char *const *fixed, struct problem *problem, struct buffer *out,
+                   const char **ret_next_token)
+{
+    struct list_pending pending;
+    enum code code = list_queue(db, spec, query, fixed, out->arena, problem, &pending);
+    return code == CODE_OK ? list_collect(db, &pending, problem, out, ret_next_token) : code;
+}

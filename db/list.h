@@ -83,3 +83,8 @@ enum code list_queue(struct db *db, const struct list_spec *spec, const struct l
 /* Writes {"items":[…], …}. ret_next_token is NULL on the last page. */
 enum code list_collect(struct db *db, const struct list_pending *pending, struct problem *problem,
                        struct buffer *out, const char **ret_next_token);
+
+/* Both, where nothing goes out between them; out's arena holds what they need. */
+enum code list_run(struct db *db, const struct list_spec *spec, const struct list_query *query,
+                   const char *const *fixed, struct problem *problem, struct buffer *out,
+                   const char **ret_next_token);

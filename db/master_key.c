@@ -78,13 +78,9 @@ enum code master_key_list(struct db *db, const char *account_id, struct key_quer
         .id = "k.key_id",
         .id_type = "uuid",
     };
-    struct list_pending pending;
     query->page.filters[0] = query->alias;
     query->page.filters[1] = query->status;
-    enum code code = list_queue(db, &list, &query->page, &account_id, out->arena, problem, &pending);
-    if (code != CODE_OK)
-        return code;
-    return list_collect(db, &pending, problem, out, ret_next_token);
+    return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
 
 /* --- material --- */

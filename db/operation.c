@@ -111,11 +111,7 @@ static const struct list_spec list = {
 enum code operation_list(struct db *db, const char *account_id, struct operation_query *query,
                          struct problem *problem, struct buffer *out, const char **ret_next_token)
 {
-    struct list_pending pending;
     query->page.filters[0] = query->organization_id;
     query->page.filters[1] = query->status;
-    enum code code = list_queue(db, &list, &query->page, &account_id, out->arena, problem, &pending);
-    if (code != CODE_OK)
-        return code;
-    return list_collect(db, &pending, problem, out, ret_next_token);
+    return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }

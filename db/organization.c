@@ -79,13 +79,9 @@ enum code organization_list(struct db *db, const char *account_id, struct organi
         .id_type = "text",
     };
     const char *const fixed[] = {account_id, db_settings(db)->service_domain};
-    struct list_pending pending;
     query->page.filters[0] = query->state;
     query->page.filters[1] = query->alias;
-    enum code code = list_queue(db, &list, &query->page, fixed, out->arena, problem, &pending);
-    if (code != CODE_OK)
-        return code;
-    return list_collect(db, &pending, problem, out, ret_next_token);
+    return list_run(db, &list, &query->page, fixed, problem, out, ret_next_token);
 }
 
 static const struct field transition_query_fields[] = {LIST_PAGE_ROWS(struct transition_query)};

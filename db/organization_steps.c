@@ -4,6 +4,8 @@
 #include "model/id.h"
 
 #define BATCH "1000" /* entities moved in one transaction */
+/* Looked up by their keys: a join would read all that is left of the organization for each batch. */
+#define IN_BATCH " = ANY (ARRAY(SELECT b.entity_id FROM batch b))"
 
 /* --- set-up --- */
 
@@ -54,8 +56,8 @@ enum code organization_import_directory(struct db *db, struct change *change,
         " made AS (INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state,"
         "  hidden_from_address_list, search_text, created_at)"
         "  SELECT $1, id, kind, document ->> 'name', document ->> 'display_name', 'DISABLED',"
-        "   (document ->> 'hidden_from_address_list')::boolean, lower(concat_ws(E'\n', document ->> 'name',"
-        "   document ->> 'display_name', detail ->> 'first_name', detail ->> 'last_name') COLLATE \"und-x-icu\"),"
+        "   (document ->> 'hidden_from_address_list')::boolean, search_text(document ->> 'name',"
+        "   document ->> 'display_name', detail ->> 'first_name', detail ->> 'last_name'),"
         "   coalesce((document ->> 'created_at')::timestamptz, now()) FROM batch),"
         " detailed AS (INSERT INTO user_detail (organization_id, entity_id, type, first_name, last_name, initials,"
         "  street, city, zip_code, country, telephone, job_title, department, company, office, quota_mb, password_hash)"
@@ -124,28 +126,27 @@ enum code organization_remove_entities(struct db *db, struct change *change,
                                        bool *ret_more)
 {
     static const struct statement remove = {
-        "WITH batch AS (SELECT entity_id FROM entity WHERE organization_id = $1 LIMIT " BATCH "),"
+        "WITH batch AS MATERIALIZED (SELECT entity_id FROM entity WHERE organization_id = $1 LIMIT " BATCH
+        "),"
         " kept AS (INSERT INTO directory_entry (directory_id, id, kind, document)"
         "  SELECT $2, e.entity_id, e.kind, json_build_object('name', e.name, 'display_name', e.display_name,"
         "   'hidden_from_address_list', e.hidden_from_address_list, 'created_at', e.created_at,"
-        "   'detail', coalesce(to_jsonb(d), to_jsonb(g)) - 'organization_id' - 'entity_id')"
-        "  FROM batch b JOIN entity e ON e.organization_id = $1 AND e.entity_id = b.entity_id"
-        "  LEFT JOIN user_detail d ON d.organization_id = $1 AND d.entity_id = b.entity_id"
-        "  LEFT JOIN group_detail g ON g.organization_id = $1 AND g.entity_id = b.entity_id"
-        "  WHERE $3::boolean AND e.state <> 'DELETED' AND e.kind <> 'RESOURCE'),"
+        "   'detail', coalesce(to_jsonb(d), to_jsonb(g)) - 'organization_id' - 'entity_id') FROM entity e"
+        "  LEFT JOIN user_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id"
+        "  LEFT JOIN group_detail g ON g.organization_id = e.organization_id AND g.entity_id = e.entity_id"
+        "  WHERE $3::boolean AND e.organization_id = $1 AND e.entity_id" IN_BATCH
+        "   AND e.state <> 'DELETED' AND e.kind <> 'RESOURCE'),"
         /* Before one end of it goes: the other may be in another batch. */
         " grouped AS (INSERT INTO directory_membership (directory_id, group_id, member_id)"
-        "  SELECT $2, m.owner_id, m.member_id FROM batch b JOIN entity_edge m ON m.organization_id = $1"
-        "   AND m.relation = 'MEMBER' AND m.owner_id = b.entity_id WHERE $3::boolean"
-        "  UNION SELECT $2, m.owner_id, m.member_id FROM batch b JOIN entity_edge m ON m.organization_id = $1"
-        "   AND m.relation = 'MEMBER' AND m.member_id = b.entity_id WHERE $3::boolean"
-        "  ON CONFLICT DO NOTHING),"
-        " released AS (DELETE FROM address_registry r USING batch b, email_address a"
-        "  WHERE a.organization_id = $1 AND a.entity_id = b.entity_id AND r.email = a.email),"
-        " ended AS (UPDATE active_period p SET ended_at = clock_timestamp() FROM batch b"
-        "  WHERE p.organization_id = $1 AND p.entity_id = b.entity_id AND p.ended_at IS NULL),"
-        " removed AS (DELETE FROM entity e USING batch b"
-        "  WHERE e.organization_id = $1 AND e.entity_id = b.entity_id)"
+        "  SELECT $2, m.owner_id, m.member_id FROM entity_edge m WHERE $3::boolean AND m.organization_id = $1"
+        "   AND m.relation = 'MEMBER' AND m.owner_id" IN_BATCH
+        "  UNION SELECT $2, m.owner_id, m.member_id FROM entity_edge m WHERE $3::boolean AND m.organization_id = $1"
+        "   AND m.relation = 'MEMBER' AND m.member_id" IN_BATCH "  ON CONFLICT DO NOTHING),"
+        " released AS (DELETE FROM address_registry r USING email_address a"
+        "  WHERE a.organization_id = $1 AND a.entity_id" IN_BATCH " AND r.email = a.email),"
+        " ended AS (UPDATE active_period p SET ended_at = clock_timestamp()"
+        "  WHERE p.organization_id = $1 AND p.entity_id" IN_BATCH " AND p.ended_at IS NULL),"
+        " removed AS (DELETE FROM entity e WHERE e.organization_id = $1 AND e.entity_id" IN_BATCH ")"
         " SELECT count(*) = " BATCH " FROM batch",
         3};
     DB_RESULT result = NULL;

@@ -87,7 +87,6 @@ enum code usage_list(struct db *db, const char *account_id, struct usage_query *
     char present[8];
     struct tm utc;
     time_t now = time(NULL);
-    struct list_pending pending;
 
     gmtime_r(&now, &utc);
     strftime(present, sizeof(present), "%Y-%m", &utc);
@@ -98,8 +97,5 @@ enum code usage_list(struct db *db, const char *account_id, struct usage_query *
     }
     const char *const fixed[] = {account_id, arena_printf(out->arena, "%s-01", month)};
     query->page.filters[0] = query->organization_id;
-    enum code code = list_queue(db, &list, &query->page, fixed, out->arena, problem, &pending);
-    if (code != CODE_OK)
-        return code;
-    return list_collect(db, &pending, problem, out, ret_next_token);
+    return list_run(db, &list, &query->page, fixed, problem, out, ret_next_token);
 }

@@ -71,7 +71,7 @@ static void queue_insert(struct db *db, struct change *change, const struct enti
         " inserted AS (INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state,"
         "  hidden_from_address_list, search_text)"
         "  SELECT organization_id, $2::uuid, 'USER', $3::text, $4::text, 'DISABLED', $5::boolean,"
-        "  lower(concat_ws(E'\\n', $3::text, $4::text, $7::text, $8::text) COLLATE \"und-x-icu\") FROM owner)"
+        "  search_text($3::text, $4::text, $7::text, $8::text) FROM owner)"
         " INSERT INTO user_detail (organization_id, entity_id, type, first_name, last_name, initials, street, city,"
         "  zip_code, country, telephone, job_title, department, company, office, quota_mb, password_hash)"
         " SELECT organization_id, $2::uuid, $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::text,"
@@ -108,8 +108,6 @@ static enum code create_with_mailbox(struct db *db, struct change *change, struc
     enum code code = entity_enter(db, change, work->key.organization_id, &organization);
     if (code == CODE_OK)
         code = address_resolve(db, change, &organization, work->user->email, work->user->name, &email);
-    if (code == CODE_OK && organization.is_on_trial)
-        code = limit_trial_user(db, change->account_id, change->problem);
     if (code == CODE_OK && organization.is_on_trial)
         code = limit_trial_user(db, change->account_id, change->problem);
     if (code != CODE_OK)

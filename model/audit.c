@@ -44,9 +44,9 @@ static const struct field verify_fields[] = {
 const struct field_table audit_verify_table = FIELD_TABLE("audit_verify", verify_fields);
 
 static const char *const results[] = {"WHOLE", "BROKEN", "UNFINISHED", NULL};
-static const char *const faults[] = {"ALTERED",      "OUT_OF_ORDER", "MISSING",
-                                     "TAIL_MISSING", "SURPLUS",      "REWRITTEN",
-                                     "HEAD_ALTERED", "HEAD_MISSING", NULL};
+static const char *const faults[] = {
+    "ALTERED",   "OUT_OF_ORDER", "MISSING",      "TAIL_MISSING",       "SURPLUS",
+    "REWRITTEN", "HEAD_ALTERED", "HEAD_MISSING", "CHECKPOINT_ALTERED", NULL};
 static const struct field verification_fields[] = {
     FIELD_READ_ONLY_ROW("result", FIELD_ENUM, .values = results),
     FIELD_READ_ONLY_ROW("checked", FIELD_INTEGER),
@@ -57,12 +57,28 @@ static const struct field verification_fields[] = {
     FIELD_READ_ONLY_ROW("head.hash", FIELD_STRING),
     FIELD_READ_ONLY_ROW("head.signed_at", FIELD_TIME),
     FIELD_READ_ONLY_ROW("head.signature", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("checkpoint.sequence", FIELD_INTEGER),
+    FIELD_READ_ONLY_ROW("checkpoint.hash", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("checkpoint.signed_at", FIELD_TIME),
+    FIELD_READ_ONLY_ROW("checkpoint.signature", FIELD_STRING),
     FIELD_READ_ONLY_ROW("public_key", FIELD_STRING),
     FIELD_READ_ONLY_ROW("fault.kind", FIELD_ENUM, .values = faults),
     FIELD_READ_ONLY_ROW("fault.sequence", FIELD_INTEGER),
     FIELD_READ_ONLY_ROW("fault.detail", FIELD_STRING),
 };
 const struct field_table audit_verification_table = FIELD_TABLE("audit_verification", verification_fields);
+
+static const struct field export_fields[] = {
+    FIELD_INTEGER_ROW(struct audit_export, after, 0, 0, 9007199254740991),
+    FIELD_INTEGER_ROW(struct audit_export, limit, 0, 1, AUDIT_EXPORT_MAX),
+};
+const struct field_table audit_export_query_table = FIELD_TABLE("export_audit_events_query", export_fields);
+
+const struct audit_value audit_values[AUDIT_VALUE_COUNT] = {
+    {"chain", false},         {"at_us", true},           {"organization_id", false}, {"actor", false},
+    {"access_key_id", false}, {"source_address", false}, {"request_id", false},      {"action", false},
+    {"target", false},        {"outcome", false},        {"reason", false},          {"omitted", true},
+    {"changes", false}};
 
 /* --- hex --- */
 
@@ -107,7 +123,7 @@ void audit_hash(struct buffer *scratch, const char *previous, int64_t sequence, 
     digest_to_hex(digest, sizeof(digest), ret_hash);
 }
 
-/* --- heads --- */
+/* --- heads and checkpoints --- */
 
 static void free_key(EVP_PKEY **key)
 {
@@ -125,8 +141,9 @@ static void free_context(EVP_MD_CTX **context)
 /* What is signed: lines of text. A chain is an account's number or a word; 0 when it is longer than either. */
 static size_t write_statement(const struct audit_head *head, char *text, size_t size)
 {
-    int length = snprintf(text, size, "postreeve audit head\n%s\n%" PRId64 "\n%s\n%" PRId64 "\n", head->chain,
-                          head->sequence, head->hash, head->signed_at_us);
+    int length = snprintf(text, size, "postreeve audit %s\n%s\n%" PRId64 "\n%s\n%" PRId64 "\n",
+                          head->is_checkpoint ? "checkpoint" : "head", head->chain, head->sequence,
+                          head->hash, head->signed_at_us);
     return length > 0 && (size_t)length < size ? (size_t)length : 0;
 }
 
@@ -147,21 +164,22 @@ bool audit_sign(const struct audit_head *head, const uint8_t key[static SECRET_K
     return true;
 }
 
-bool audit_is_signed(const struct audit_head *head, const char *signature,
-                     const uint8_t key[static SECRET_KEY_SIZE])
+bool audit_is_signed(const struct audit_head *head, const char *signature, const char *public_key)
 {
     unsigned char bytes[AUDIT_SIGNATURE_LENGTH / 2];
+    unsigned char key[AUDIT_PUBLIC_KEY_LENGTH / 2];
     char statement[256];
     size_t length = write_statement(head, statement, sizeof(statement));
-    KEY pair = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key, SECRET_KEY_SIZE);
+    if (length == 0 || !from_hex(signature, bytes, sizeof(bytes)) || !from_hex(public_key, key, sizeof(key)))
+        return false;
+    KEY pair = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, sizeof(key));
     CONTEXT context = EVP_MD_CTX_new();
-    return length != 0 && from_hex(signature, bytes, sizeof(bytes)) && pair != NULL && context != NULL &&
-           EVP_DigestVerifyInit(context, NULL, NULL, NULL, pair) == 1 &&
+    return pair != NULL && context != NULL && EVP_DigestVerifyInit(context, NULL, NULL, NULL, pair) == 1 &&
            EVP_DigestVerify(context, bytes, sizeof(bytes), (const unsigned char *)statement, length) == 1;
 }
 
 bool audit_public_key(const uint8_t key[static SECRET_KEY_SIZE],
-                      char ret_public_key[static 2 * SECRET_KEY_SIZE + 1])
+                      char ret_public_key[static AUDIT_PUBLIC_KEY_LENGTH + 1])
 {
     unsigned char bytes[SECRET_KEY_SIZE];
     size_t size = sizeof(bytes);

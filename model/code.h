@@ -20,6 +20,7 @@
     X(CODE_GROUP_NOT_FOUND, "group_not_found", "There is no such group")                        \
     X(CODE_RESOURCE_NOT_FOUND, "resource_not_found", "There is no such resource")               \
     X(CODE_ENTITY_NOT_FOUND, "entity_not_found", "There is no such user or group")              \
+    X(CODE_MOBILE_DEVICE_NOT_FOUND, "mobile_device_not_found", "There is no such device")       \
     X(CODE_OPERATION_NOT_FOUND, "operation_not_found", "There is no such operation")            \
     X(CODE_KEY_NOT_FOUND, "key_not_found", "There is no such key")                              \
     X(CODE_IAM_USER_NOT_FOUND, "iam_user_not_found", "There is no such IAM user")               \
@@ -34,6 +35,7 @@
     X(CODE_RESERVED_NAME, "reserved_name", "The name is reserved")                              \
     X(CODE_ORGANIZATION_STATE, "organization_state", "The organization's state forbids it")     \
     X(CODE_ENTITY_STATE, "entity_state", "The entity's state forbids it")                       \
+    X(CODE_MOBILE_DEVICE_STATE, "mobile_device_state", "The device's state forbids it")         \
     X(CODE_OPERATION_STATE, "operation_state", "The operation cannot be canceled")              \
     X(CODE_ORGANIZATION_IN_USE, "organization_in_use", "The organization has enabled users")    \
     X(CODE_DIRECTORY_IN_USE, "directory_in_use", "An organization uses the directory")          \

@@ -96,15 +96,15 @@ static const struct field key_fields[] = {
 const struct field_table access_key_table = FIELD_TABLE("access_key", key_fields);
 
 static const struct field password_fields[] = {
-    FIELD_STRING_ROW(struct iam_password, password, FIELD_REQUIRED | FIELD_WRITE_ONLY, PASSWORD_MIN,
-                     PASSWORD_MAX, .check = password_check, .check_code = "weak_password"),
+    FIELD_STRING_ROW(struct iam_password, password, FIELD_REQUIRED | FIELD_WRITE_ONLY, IAM_PASSWORD_MIN,
+                     IAM_PASSWORD_MAX, .check = password_check, .check_code = "weak_password"),
 };
 const struct field_table iam_password_table = FIELD_TABLE("iam_password", password_fields);
 
 static const struct field sign_in_fields[] = {
     FIELD_STRING_ROW(struct sign_in, account_id, FIELD_REQUIRED, 12, 12, .check = check_account),
     FIELD_STRING_ROW(struct sign_in, name, FIELD_REQUIRED, 1, IAM_NAME_MAX, .check = check_name),
-    FIELD_STRING_ROW(struct sign_in, password, FIELD_REQUIRED, 1, PASSWORD_MAX),
+    FIELD_STRING_ROW(struct sign_in, password, FIELD_REQUIRED, 1, IAM_PASSWORD_MAX),
 };
 const struct field_table sign_in_table = FIELD_TABLE("sign_in", sign_in_fields);
 

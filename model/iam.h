@@ -4,6 +4,9 @@
 #include "model/field.h"
 
 #define IAM_NAME_MAX 64
+/* Longer than those of mail users, for whom the guide sets the lengths: they open the administration of many of these. */
+#define IAM_PASSWORD_MIN 12
+#define IAM_PASSWORD_MAX 128
 
 struct iam_user {
     const char *name;

@@ -11,6 +11,7 @@
 #define JOB_DATA_KEY                    "data_key"
 #define JOB_ENTITY_PURGE                "entity_purge"
 #define JOB_CLEANING                    "cleaning"
+#define JOB_AUDIT_RETENTION             "audit_retention"
 #define JOB_IMPORT                      "import"
 
 struct job_kind {

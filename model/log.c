@@ -93,6 +93,8 @@ static void put_quoted(struct line *line, const char *text, size_t length)
         char part[8] = {(char)byte};
         if (byte < 0x20 || byte == 0x7F)
             snprintf(part, sizeof(part), "\\u%04x", byte);
+        else if (is_utf8 && byte == 0xC2 && (unsigned char)text[i + 1] < 0xA0) /* U+0080 to U+009F */
+            snprintf(part, sizeof(part), "\\u%04x", (unsigned char)text[++i]);
         else if (byte == '"' || byte == '\\')
             snprintf(part, sizeof(part), "\\%c", byte);
         else if (byte >= 0x80 && !is_utf8)

@@ -14,7 +14,7 @@ enum metric {
     METRIC_IN_FLIGHT,   /* gauge: requests */
     METRIC_AUTHENTICATION_FAILURES,
     METRIC_LIMITED_CREDENTIAL,   /* requests over the limit of their access key */
-    METRIC_LIMITED_ADDRESS,      /* failed authentications over the limit of their address */
+    METRIC_LIMITED_ADDRESS,      /* failed authentications and sign-ins over the limits of their address */
     METRIC_DATABASE_CONNECTIONS, /* gauge */
     METRIC_DATABASE_CONNECTS,
     METRIC_DATABASE_CONNECT_FAILURES,

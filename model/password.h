@@ -1,4 +1,4 @@
-/* Mail users' passwords: the policy, and the salted slow hash that is all we keep of them. */
+/* Passwords: the policy, and the salted slow hash that is all we keep of them. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,10 +7,11 @@
 
 #include "model/arena.h"
 
+/* Those of mail users; model/iam.h has those of IAM users. */
 #define PASSWORD_MIN 8
 #define PASSWORD_MAX 63
 
-/* A field_check: 8 to 63 characters of Latin-1, of at least three of five classes (upper case, lower case, digits,
+/* A field_check: characters of Latin-1, of at least three of five classes (upper case, lower case, digits,
  * special characters, Latin-1 supplement). */
 bool password_check(const char *password, const char **ret_detail);
 

@@ -88,6 +88,13 @@ bool pattern_contains(const char *outer, const char *inner)
 /* meets[j] of row i: the rests a[i…] and b[j…] have a text in common. From the ends, row by row. */
 bool pattern_meets(const char *a, const char *b)
 {
+    /* Most differ where both begin. An end is found by strchr too, and left to what follows. */
+    while (*a == *b && *a != '\0' && *a != '*') {
+        a++;
+        b++;
+    }
+    if (strchr("*?", *a) == NULL && strchr("*?", *b) == NULL)
+        return false;
     size_t a_length = strlen(a);
     size_t b_length = strlen(b);
     bool *row = calloc(b_length + 1, sizeof(bool));

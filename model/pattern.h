@@ -22,6 +22,14 @@ struct pattern {
 struct pattern pattern_prepare(const char *normal);
 bool pattern_takes(const struct pattern *pattern, const char *text, size_t length);
 
+/* False of most texts that the pattern does not take, by a look at two of their characters. */
+static inline bool pattern_may_take(const struct pattern *pattern, const char *text, size_t length)
+{
+    return length >= pattern->head + pattern->tail &&
+           (pattern->head == 0 || text[pattern->head - 1] == pattern->text[pattern->head - 1]) &&
+           (pattern->tail == 0 || (length > 0 && text[length - 1] == pattern->text[pattern->length - 1]));
+}
+
 /* Whether each text of `inner` is one of `outer`, both normal. True is certain; false also says, where
  * `outer` has a `?`, that it could not be told. */
 bool pattern_contains(const char *outer, const char *inner);

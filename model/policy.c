@@ -1,5 +1,6 @@
 #include "model/policy.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/policy_parts.h"
@@ -11,7 +12,8 @@
 static bool has_pattern_for(const struct policy_patterns *patterns, const char *text, size_t length)
 {
     for (size_t i = 0; i < patterns->count; i++)
-        if (pattern_takes(&patterns->list[i], text, length))
+        if (pattern_may_take(&patterns->list[i], text, length) &&
+            pattern_takes(&patterns->list[i], text, length))
             return !patterns->negated;
     return patterns->negated;
 }
@@ -163,22 +165,57 @@ static bool touches(const struct policy_patterns *patterns, const char *pattern)
     return patterns->negated;
 }
 
-static bool is_pair_held(const struct policy *const *held, size_t count, const char *action,
-                         const char *resource)
+static bool touches_some(const struct policy_patterns *held, const struct policy_patterns *granted)
 {
-    bool allowed = false;
+    for (size_t i = 0; i < granted->count; i++)
+        if (touches(held, granted->list[i].text))
+            return true;
+    return false;
+}
+
+/* Whether a Deny, with a condition or not, may meet some of it. */
+static bool is_denied_in_part(const struct policy *const *held, size_t count,
+                              const struct policy_patterns *actions, const struct policy_patterns *resources)
+{
     for (size_t p = 0; p < count; p++) {
         for (size_t s = 0; s < held[p]->count; s++) {
             const struct policy_statement *statement = &held[p]->statements[s];
-            if (!statement->allows) {
-                if (touches(&statement->actions, action) && touches(&statement->resources, resource))
-                    return false;
-            } else if (!allowed && statement->condition_count == 0) {
-                allowed = covers(&statement->actions, action) && covers(&statement->resources, resource);
-            }
+            if (!statement->allows && touches_some(&statement->actions, actions) &&
+                touches_some(&statement->resources, resources))
+                return true;
         }
     }
-    return allowed;
+    return false;
+}
+
+/* Notes in `allowed`, a row for each action, the resources on which the statement allows it; `covered` is for one row. */
+static void note_allowed(const struct policy_statement *statement, const struct policy_patterns *actions,
+                         const struct policy_patterns *resources, bool *covered, bool *allowed)
+{
+    for (size_t r = 0; r < resources->count; r++)
+        covered[r] = covers(&statement->resources, resources->list[r].text);
+    for (size_t a = 0; a < actions->count; a++, allowed += resources->count)
+        if (covers(&statement->actions, actions->list[a].text))
+            for (size_t r = 0; r < resources->count; r++)
+                allowed[r] |= covered[r];
+}
+
+/* Whether each action on each resource lies within an Allow. Each pattern is compared once with each that is held: a
+ * document has room for half a million pairs. */
+static bool are_all_allowed(const struct policy *const *held, size_t count,
+                            const struct policy_patterns *actions, const struct policy_patterns *resources)
+{
+    size_t pairs = actions->count * resources->count;
+    bool *allowed = calloc(pairs + resources->count + 1, sizeof(bool));
+    if (allowed == NULL)
+        abort();
+    for (size_t p = 0; p < count; p++)
+        for (size_t s = 0; s < held[p]->count; s++)
+            if (held[p]->statements[s].allows && held[p]->statements[s].condition_count == 0)
+                note_allowed(&held[p]->statements[s], actions, resources, allowed + pairs, allowed);
+    bool all = memchr(allowed, 0, pairs) == NULL;
+    free(allowed);
+    return all;
 }
 
 static bool is_statement_held(const struct policy *const *held, size_t count,
@@ -186,11 +223,8 @@ static bool is_statement_held(const struct policy *const *held, size_t count,
 {
     struct policy_patterns actions = at_most(&statement->actions);
     struct policy_patterns resources = at_most(&statement->resources);
-    for (size_t a = 0; a < actions.count; a++)
-        for (size_t r = 0; r < resources.count; r++)
-            if (!is_pair_held(held, count, actions.list[a].text, resources.list[r].text))
-                return false;
-    return true;
+    return !is_denied_in_part(held, count, &actions, &resources) &&
+           are_all_allowed(held, count, &actions, &resources);
 }
 
 bool policy_is_held(const struct policy *const *held, size_t count, const struct policy *granted,
@@ -222,9 +256,9 @@ static bool names_region(const char *pattern)
     if (strncmp(pattern, "arn:aws:iam:", 12) == 0)
         return false;
     for (unsigned colons = 0; colons < 3; colons++) {
-        at += strcspn(at, ":*");
-        if (*at != ':') /* a star that may stand for the region too, or the end */
-            return *at == '*' && pattern[strspn(pattern, "*")] != '\0';
+        at += strcspn(at, ":*?");
+        if (*at != ':') /* a wildcard that may stand for a colon or for the region too, or the end */
+            return *at != '\0' && pattern[strspn(pattern, "*")] != '\0';
         at++;
     }
     return strncmp(at, "*:", 2) != 0 && strcmp(at, "*") != 0;

@@ -16,6 +16,7 @@ struct settings {
     int64_t idempotency_retention_s;
     int64_t job_retention_s;       /* of finished ones */
     int64_t operation_retention_s; /* of finished ones */
+    int64_t audit_retention_s;     /* of events; 0: they are kept for ever */
 };
 
 /* Whether it is one of the regions. */

@@ -36,14 +36,20 @@ def rows(service, chain):
         f"SELECT {', '.join(COLUMNS)} FROM audit_event WHERE chain = %s ORDER BY sequence", chain)]
 
 
-def check_chain(service, chain):
-    """Without a gap, each hash as the format says, and the head is the last one."""
-    previous = FIRST_HASH
+def check_chain(service, chain, begins=(0, FIRST_HASH)):
+    """Without a gap behind the event where it begins, each hash as the format says, and the head is the last one."""
+    first, previous = begins
     found = rows(service, chain)
-    assert [row["sequence"] for row in found] == list(range(1, len(found) + 1))
+    assert [row["sequence"] for row in found] == list(range(first + 1, first + len(found) + 1))
     for row in found:
         assert hash_of(previous, row) == row["hash"], row
         previous = row["hash"]
     heads = service.sql("SELECT sequence, hash FROM audit_head WHERE chain = %s", chain)
-    assert heads == ([(len(found), previous)] if found else [])
+    assert heads == ([(first + len(found), previous)] if found else [])
     return found
+
+
+def export_hash(previous, event):
+    """Of a line of an export."""
+    values = [previous, event["sequence"], event["chain"], event["at_us"], *(event.get(name) for name in MEMBERS)]
+    return hashlib.sha256(b"".join(map(netstring, values))).hexdigest()

@@ -53,6 +53,11 @@ CONTRADICTIONS = {
     "delegates beside automatic acceptance": """
         SELECT organization_id, entity_id FROM resource_detail r WHERE auto_accept_requests AND EXISTS (
             SELECT FROM entity_edge WHERE (organization_id, owner_id) = (r.organization_id, r.entity_id))""",
+    "device that applied a policy which never was, or of one without a mailbox": """
+        SELECT d.* FROM mobile_device d LEFT JOIN mobile_policy p USING (organization_id)
+            LEFT JOIN entity e USING (organization_id, entity_id)
+        WHERE d.policy_version > p.version OR e.kind IS DISTINCT FROM 'USER'
+            OR (d.policy_version IS NULL) <> (d.policy_key IS NULL) OR (d.policy_version IS NULL) <> (d.policy_applied_at IS NULL)""",
     "alias of no organization, or organization without its alias": """
         SELECT alias, organization_id FROM organization FULL JOIN organization_alias USING (alias, organization_id)
         WHERE organization.account_id IS NULL OR organization_alias.created_at IS NULL""",

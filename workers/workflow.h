@@ -46,6 +46,7 @@ extern const struct workflow organization_removal_workflow;
 extern const struct workflow entity_purge_workflow;
 extern const struct workflow data_key_workflow;
 extern const struct workflow cleaning_workflow;
+extern const struct workflow audit_retention_workflow;
 extern const struct workflow import_workflow;
 
 extern const struct workflow *const workflows[];

@@ -1,11 +1,12 @@
 """For each route that the API has, a request that succeeds: for tests that hold for all of them."""
 import iam
+from devices import Device
 from organization import PASSWORD, create_organization, id_of, unique, wait_operation
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
 WITHOUT_VERSION = {"CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
-                    "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
+                    "SyncMobileDevice", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
                    "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
                    "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 NEED_ENABLED = ("DeregisterFromWorkMail", "CreateAlias", "DeleteAlias", "UpdatePrimaryEmailAddress")
@@ -43,7 +44,8 @@ class Request:
 
     def is_gone(self):
         """Whether what it changed is not there any more."""
-        return self.route["operation"] in ("DeleteDirectory", "DeleteIamUser", "DeleteIamGroup", "DeletePolicy", "DeleteAccessKey")
+        return self.route["operation"] in ("DeleteDirectory", "DeleteIamUser", "DeleteIamGroup", "DeletePolicy", "DeleteAccessKey",
+                                           "RemoveMobileDevice")
 
 
 # After these nobody can send anything any more; test_accounts.py has what holds for all changes.
@@ -92,7 +94,7 @@ def alias_of(org, entity):
 
 def make_entity(org, route):
     """What the path is about; None when it names nothing."""
-    needs_enabled = route["operation"].startswith(NEED_ENABLED)
+    needs_enabled = route["operation"].startswith(NEED_ENABLED) or "{device_id}" in route["path"]
     if "{user_id}" in route["path"]:
         return org.create_enabled() if needs_enabled else org.create_user()
     if "{group_id}" in route["path"]:
@@ -105,6 +107,18 @@ def make_entity(org, route):
 
 def operation_enables(operation):
     return operation.startswith("RegisterToWorkMail")
+
+
+def make_device(org, user, route):
+    """The path of a device that the operation changes."""
+    device = Device(org, user)
+    if route["operation"] != "SyncMobileDevice":
+        device.sync()
+    if route["operation"] == "ProvisionMobileDevice":
+        device.provision()
+    elif route["operation"] == "CancelMobileDeviceWipe":
+        device.wipe()
+    return device
 
 
 def make_member(org, entity, operation):
@@ -187,6 +201,11 @@ def prepare(service, org, route):
     for name in ("member_id", "entity_id"):
         if "{%s}" % name in target:
             target = target.replace("{%s}" % name, make_member(org, entity, operation))
+    device = make_device(org, entity, route) if "{device_id}" in target else None
+    if device:
+        target = target.replace("{device_id}", device.id)
+    if operation == "AcknowledgeMobileDevice":
+        arguments["json"] = device.acknowledgement()
     if "{key_id}" in target:
         target = target.replace("{key_id}", org.describe()["key_id"])
     if "{email}" in target:
@@ -217,4 +236,5 @@ def prepare(service, org, route):
         arguments["json"] = {"email": "boss"}
     elif "ids" in arguments.get("json", {}):
         arguments["json"] = {"ids": make_several(org, operation)}
-    return Request(route, target, arguments, entity)
+    resource = device.path if device else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
+    return Request(route, target, arguments, entity, resource=resource)

@@ -32,6 +32,14 @@ def test_alias_is_added_once(api, org, user):
     assert org.describe_user(user)["aliases"] == [alias["email"]]
 
 
+@pytest.mark.parametrize("status,expect", [("VERIFIED", 201), ("PENDING", "mail_domain_state")])
+def test_alias_may_be_of_any_verified_domain_of_the_organization(service, api, org, user, status, expect):
+    domain = f"{org.alias}.example.net"
+    service.sql("INSERT INTO mail_domain (organization_id, domain, ownership_status) VALUES (%s, %s, %s)", org.id, domain, status)
+    add(api, org, user, f"ann@{domain}", expect=expect)
+    assert (f"ann@{domain}" in org.describe_user(user)["aliases"]) == (status == "VERIFIED")
+
+
 def test_list_has_the_primary_address_too(api, org, user):
     add(api, org, user, "chief")
     items = api.items(org.user(user, "aliases"), page_size=1)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 import iam
+from devices import Device
 from organization import create_organization
 from service import wait_until
 
@@ -159,3 +160,21 @@ def test_each_read_of_a_batch_is_its_own_callers(narrow):
         answers = [(held.pool.submit(client.request, "GET", path), expect)
                    for _ in range(4) for client, expect in callers for path in (user, held.org.users)]
     assert [outcome(answer) for answer, _ in answers] == [expect for _, expect in answers]
+
+
+def test_devices_and_policies_are_read_together_with_others(narrow):
+    """Of each its own: a device, one that is not there, the policy, and its document."""
+    held = Held(narrow)
+    users = [held.org.create_enabled() for _ in range(4)]
+    devices = [Device(held.org, user) for user in users]
+    for device in devices:
+        device.sync()
+    policy = held.org.path + "/mobile-policy"
+    with held:
+        answers = [held.ask(path) for device in devices for path in
+                   (device.path, device.path + "x", policy, policy + "/provision-doc", held.org.user(held.users[1]))]
+    assert collections.Counter(answer.result(30).status for answer in answers) == {200: 16, 404: 4}
+    assert [answer.result()["device_id"] for answer in answers[::5]] == [device.id for device in devices]
+    assert {answer.result()["code"] for answer in answers[1::5]} == {"mobile_device_not_found"}
+    assert {answer.result()["policy_version"] for answer in answers[2::5]} == {1}
+    assert all(answer.result().raw.startswith(b"<?xml") for answer in answers[3::5])

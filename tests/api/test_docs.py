@@ -96,6 +96,32 @@ def test_what_a_browser_has_is_not_sent_again(anonymous, path):
     assert anonymous.head(path).headers["Content-Length"] == str(len(first.raw))
 
 
+ASKS = {"Accept-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize("path", ["/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/LICENSE"])
+def test_text_is_compressed_for_who_asks(anonymous, path):
+    plain, small = anonymous.get(path), anonymous.get(path, headers=ASKS)
+    assert small.headers["Content-Encoding"] == "gzip" and small.raw == plain.raw
+    assert int(small.headers["Content-Length"]) == len(small.wire) < len(plain.wire) / 2
+    assert anonymous.head(path, headers=ASKS).headers["Content-Length"] == str(len(small.wire))
+    assert small.headers["ETag"] == plain.headers["ETag"][:-1] + '-gzip"'
+    for headers in ({}, ASKS):
+        for tag in (plain.headers["ETag"], small.headers["ETag"]):
+            again = anonymous.get(path, expect=304, headers={**headers, "If-None-Match": tag})
+            assert again.headers["ETag"] == (small if headers else plain).headers["ETag"]
+            assert again.headers["Vary"] == plain.headers["Vary"] == small.headers["Vary"] == "Accept-Encoding"
+
+
+def test_picture_is_the_same_for_everybody(anonymous):
+    path = "/docs/favicon-32x32.png"
+    plain, same = anonymous.get(path), anonymous.get(path, headers=ASKS)
+    assert same.wire == plain.wire and same.headers["ETag"] == plain.headers["ETag"]
+    again = anonymous.get(path, expect=304, headers={**ASKS, "If-None-Match": plain.headers["ETag"]})
+    assert again.headers["ETag"] == plain.headers["ETag"]
+    assert plain.headers["Vary"] is same.headers["Vary"] is again.headers["Vary"] is None
+
+
 @pytest.mark.parametrize("name", ["nothing.js", "..%2Fpage.js", "%2e%2e", "page.html", "PAGE.JS", "..%2f..%2fetc%2fpasswd"])
 def test_what_is_no_file_of_the_pages_is_not_there(anonymous, name):
     anonymous.get(f"/docs/{name}", expect="route_not_found")

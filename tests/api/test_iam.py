@@ -38,6 +38,18 @@ def test_user_shows_its_groups_and_policies(api):
     assert api.get(f"{iam.USERS}/{user['iam_user_id']}")["policies"] == []
 
 
+def test_deleted_user_changes_what_counted_it(api):
+    user, group, policy = new_user(api), new_group(api), new_policy(api, statement(action="workmail:List*"))
+    attach(api, user, policy)
+    api.put(iam.membership(group, user), expect=204)
+    paths = {f"{iam.GROUPS}/{group['iam_group_id']}": "member_count", f"{iam.POLICIES}/{policy['policy_id']}": "attachment_count"}
+    before = {path: api.get(path) for path in paths}
+    api.delete(f"{iam.USERS}/{user['iam_user_id']}", expect=204)
+    for path, count in paths.items():
+        after = api.get(path, headers={"If-None-Match": before[path].headers["ETag"]})
+        assert (before[path][count], after.status, after[count]) == (1, 200, 0)
+
+
 def test_names_are_unique_and_lists_find_them(api):
     for path, body in ((iam.USERS, {}), (iam.GROUPS, {}), (iam.POLICIES, {"document": iam.document(statement())})):
         name = unique("n")
@@ -210,8 +222,8 @@ def test_simulation_says_what_would_be_decided(service, api, org, account):
         answer = api.post("/v1/iam/simulate", expect=200, json={"action": "ses:X", "document": document, **members})
         assert answer["decision"]["effect"] == effect
     assert api.post("/v1/iam/simulate", expect=200, json={"action": "iam:X"})["decision"] == {"effect": "ALLOW"}
-    api.post("/v1/iam/simulate", expect="validation_failed",
-             json={"action": "a", "iam_user_id": "00000000-0000-4000-8000-00000000000f"})
+    for wrong in ({"iam_user_id": "00000000-0000-4000-8000-00000000000f"}, {"source_address": "10.0.0.0/8"}):
+        api.post("/v1/iam/simulate", expect="validation_failed", json={"action": "a", **wrong})
 
 
 def test_simulation_of_whom_one_may_not_see_is_refused_as_of_nobody(service, api):
@@ -220,6 +232,21 @@ def test_simulation_of_whom_one_may_not_see_is_refused_as_of_nobody(service, api
     answers = [caller.post("/v1/iam/simulate", expect="validation_failed", json={"action": "a", "iam_user_id": which})
                for which in (other.id, "00000000-0000-4000-8000-00000000000f")]
     assert answers[0]["errors"] == answers[1]["errors"]
+
+
+def test_simulation_names_a_policy_to_who_may_read_it(service, api):
+    """As a refusal does: a decision alone is told to everybody who may ask."""
+    identity = Identity(service, api, statement(action="workmail:*", Sid="Secret"))
+    asks = statement(action=["iam:SimulatePolicy", "iam:DescribeIamUser"])
+    asked = {"action": "workmail:X", "iam_user_id": identity.id}
+
+    def ask(caller):
+        return caller.client.post("/v1/iam/simulate", expect=200, json=asked)["decision"]
+    assert ask(Identity(service, api, asks)) == {"effect": "ALLOW"}
+    assert ask(Identity(service, api, asks, statement(action="iam:GetPolicy")))["sid"] == "Secret"
+    document = {"action": "workmail:X", "document": iam.document(statement(Sid="Own"))}
+    own = Identity(service, api, asks).client.post("/v1/iam/simulate", expect=200, json=document)
+    assert own["decision"]["sid"] == "Own"
 
 
 # Nobody gives away more than he may do
@@ -342,6 +369,18 @@ def test_key_with_limits_makes_none_without(service, api):
     mine.put(identity.path("password"), expect="not_held", json={"password": PASSWORD})
 
 
+def test_key_prolongs_itself_by_no_part_of_a_second(service, api):
+    ends = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(hours=1)
+
+    def at(seconds, fraction=""):
+        return (ends + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S") + fraction + "Z"
+    identity = Identity(service, api, statement(action="iam:*"), expires_at=at(0))
+    path = identity.path("access-keys", identity.key["access_key_id"])
+    identity.client.patch(path, json={"expires_at": at(0, ".9")})
+    identity.client.patch(path, expect="not_held", json={"expires_at": at(1)})
+    identity.client.post(identity.path("access-keys"), expect="not_held", json={"expires_at": at(1)})
+
+
 def test_last_use_is_shown_and_the_secret_never_again(service, api, leak_check):
     identity = Identity(service, api, statement())
     path = identity.path("access-keys")
@@ -373,6 +412,23 @@ def test_deleted_identity_is_refused_at_once(service, api):
     identity.client.get("/v1/regions", expect="unauthenticated")
 
 
+def test_what_one_may_not_see_is_not_attached_either(service, api):
+    """Nor is its name told, or that it is there."""
+    user, group, hidden, policy = new_user(api), new_group(api), new_user(api), new_policy(api, statement(action="kms:*"))
+    caller = Identity(service, api, statement(action="iam:*", resource=iam.iam_arn("user", user["iam_user_id"])),
+                      statement(action="iam:*", resource=iam.iam_arn("group", "*"))).client
+    missing = "00000000-0000-4000-8000-00000000000f"
+    for method in ("PUT", "DELETE"):
+        for path, other, code in ((iam.attachment(user, policy), iam.attachment(user, missing), "policy_not_found"),
+                                  (iam.attachment(group, policy), iam.attachment(group, missing), "policy_not_found"),
+                                  (iam.membership(group, hidden), iam.membership(group, {"iam_user_id": missing}),
+                                   "iam_user_not_found")):
+            there, absent = (caller.call(method, target, expect=code).body for target in (path, other))
+            for answer in (there, absent):
+                del answer["instance"]
+            assert there == absent
+
+
 def test_lists_of_identities_show_only_what_the_caller_may_see(service, api):
     seen, hidden = new_user(api), new_user(api)
     caller = Identity(service, api, statement(action=["iam:List*", "iam:Describe*"],
@@ -383,3 +439,12 @@ def test_lists_of_identities_show_only_what_the_caller_may_see(service, api):
     caller.get(f"{iam.USERS}/{hidden['iam_user_id']}/access-keys", expect="iam_user_not_found")
     caller.get(iam.GROUPS, expect=200)
     assert caller.items(iam.GROUPS) == []
+    group = new_group(api)
+    for user in (seen, hidden):
+        api.put(iam.membership(group, user), expect=204)
+    members = f"{iam.GROUPS}/{group['iam_group_id']}/members"
+    caller.get(members, expect="iam_group_not_found")
+    counter = Identity(service, api, statement(action="iam:*", resource=iam.iam_arn("group", "*")),
+                       statement(action="iam:DescribeIamUser", resource=iam.iam_arn("user", seen["iam_user_id"]))).client
+    answer = counter.get(members, params={"include_total": "true"})
+    assert ([item["iam_user_id"] for item in answer["items"]], answer["total"]) == ([seen["iam_user_id"]], 1)

@@ -25,9 +25,9 @@ def log_of(service, path):
 
 
 def test_control_characters_of_a_path_are_escaped_in_the_text_format(make_service):
-    data = log_of(make_service("--log-format", "text"), b"/\x1b[2J\x07\x7f")
-    assert b"\\u001b[2J\\u0007\\u007f" in data
-    assert not any(byte < 32 and byte != 10 or byte == 127 for byte in data)
+    data = log_of(make_service("--log-format", "text"), b"/\x1b[2J\x07\x7f" + "\x9b2J\xa0".encode())
+    assert b"\\u001b[2J\\u0007\\u007f\\u009b2J\xc2\xa0" in data
+    assert not any(ord(letter) < 32 and letter != "\n" or 127 <= ord(letter) < 160 for letter in data.decode())
 
 
 PATHS = [b"/" + b"x" * 6000, b"/" + b"\x1b" * 6000, b"/" + b"\xc3\xa9" * 3000, b"/x" + b"\xe2\x82\xac" * 2000,

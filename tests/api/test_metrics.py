@@ -1,5 +1,6 @@
 """What the service counts, as Prometheus reads it."""
 import concurrent.futures
+import contextlib
 import json
 import os
 import time
@@ -236,6 +237,19 @@ def test_own_address_has_nothing_but_metrics_and_takes_nothing(watched, scraper)
         assert silent.wait_closed(20) < 15
     about = json.loads((watched.state / "service.json").read_text())
     assert about["metrics_url"] == watched.metrics_url != about["url"]
+
+
+def test_those_who_drip_do_not_keep_out_a_scraper(watched, scraper):
+    """Each byte begins libmicrohttpd's time-out anew: they would stay for ever."""
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(Connection(scraper)) for _ in range(40)]
+        for _ in range(3):
+            for connection in crowd:
+                with contextlib.suppress(ConnectionError):  # it has lost its place to another
+                    connection.send("G")
+            time.sleep(0.5)
+            with contextlib.closing(Client(watched.metrics_url, timeout=5)) as another:
+                scrape(another)
 
 
 def test_own_address_that_is_taken_is_refused_at_the_start(make_service, watched):

@@ -1,6 +1,7 @@
 """Plans are made once a connection, perhaps while a table is still empty: they must be good when it is full."""
 import time
 
+from devices import STRICT, Device, put_policy
 from organization import create_organization
 
 
@@ -39,8 +40,20 @@ def test_no_request_reads_a_whole_table_even_if_it_was_empty_when_planned(make_s
     for target in (organization.groups, organization.resources, organization.of(group), organization.of(room),
                    organization.of(group, "members"), organization.of(group, "members?effective=true"),
                    organization.of(users[0], "groups?effective=true"), organization.of(users[0], "groups"),
-                   organization.of(room, "delegates"), f"{organization.groups}?q=outer&include_total=true"):
+                   organization.of(room, "delegates"), organization.path + "/directory?q=u1", organization.path + "/directory?q=nobody",
+                   organization.path + "/directory?q=x&include_total=true", organization.path + "/address-book",
+                   organization.path + "/address-book?q=u1&kind=USER&include_total=true", f"{organization.groups}?q=outer&include_total=true"):
         api.get(target)
+    phone = Device(organization, users[2])
+    phone.sync(os="iOS")
+    phone.provision()
+    put_policy(organization, **STRICT)
+    for action in (phone.wipe, phone.cancel_wipe, phone.sync, phone.provision, phone.ask_to_provision):
+        action()
+    for target in (phone.path, organization.of(users[2], "devices"), organization.of(users[2], "devices?q=x&status=WIPE_REQUIRED"),
+                   organization.path + "/mobile-policy", organization.path + "/mobile-policy/provision-doc"):
+        api.get(target)
+    phone.remove()
     api.patch(organization.of(inner), json={"name": "other"})
     api.patch(organization.of(room), json={"delegate_ids": [inner["group_id"]]})
     api.post(organization.groups + "/disable", expect=200, json={"ids": [group["group_id"]]})

@@ -1,8 +1,10 @@
 """Starting, refusing to start, and ending."""
 import contextlib
 import json
+import os
 import re
 import shutil
+import subprocess
 import threading
 import time
 
@@ -11,14 +13,14 @@ import pytest
 
 from organization import create_organization, unique
 from raw_http import Connection
-from service import run_binary, wait_until
+from service import BINARY, environment, run_binary, wait_until
 
 USAGE = 2
 SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
             "drain-timeout", "upload-limit", "upload-connections", "transfer-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
-            "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention",
+            "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention", "audit-retention",
             "tls-cert", "tls-key", "trusted-proxies", "cors-origins"]
 
 
@@ -201,6 +203,21 @@ def test_another_root_key_is_refused(make_service):
     key = root_key(other)
     shutil.copy(key, root_key(service))
     refused_start(service, "key")
+
+
+def test_service_without_standard_descriptors_gives_their_numbers_to_nothing_else(make_service):
+    """A log that went into whatever has the number 2 would be a fault of its own."""
+    service = make_service(start=False, fresh=True)
+    with subprocess.Popen(["/bin/sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", BINARY, "serve", "--listen", "127.0.0.1:0",
+                           "--state-dir", service.state], env=environment()) as service.process:
+        service.url = wait_until(service.ready_url, 30)
+        for number in range(3):
+            assert os.readlink(f"/proc/{service.process.pid}/fd/{number}") == "/dev/null"
+        service.client().get("/v1/regions")
+        service.disconnect()
+        service.process.terminate()
+        assert service.process.wait(30) == 0
+    service.process = None
 
 
 def root_key(service):

@@ -1,4 +1,8 @@
 """Signing in with a password, for the console."""
+import concurrent.futures
+import threading
+
+import psycopg
 import pytest
 
 import iam
@@ -36,6 +40,33 @@ def test_cookie_is_out_of_reach_of_scripts_and_of_other_sites(service, ann, acco
     assert cookie.startswith("postreeve-session=") and {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(attributes)
     leak_check(cookie.split("=")[1])
     leak_check(answer["csrf_token"])
+
+
+def test_cookie_that_came_by_tls_is_bound_to_it_and_to_the_host(make_service):
+    service, by_tls = make_service("--trusted-proxies", "127.0.0.0/8"), {"X-Forwarded-Proto": "https"}
+    identity = Identity(service, service.client())
+    identity.set_password()
+    client = service.anonymous()
+    answer = client.post("/v1/sessions", headers=by_tls, json={
+        "account_id": service.root["account_id"], "name": identity.user["name"], "password": PASSWORD})
+    client.cookie, *attributes = [part.strip() for part in answer.headers["Set-Cookie"].split(";")]
+    assert client.cookie.startswith("__Host-postreeve-session=")
+    assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} == set(attributes)
+    client.get("/v1/sessions/current", headers=by_tls)
+    client.get("/v1/sessions/current", expect="unauthenticated")
+
+
+def test_password_that_is_being_replaced_opens_no_session(service, ann, account):
+    """Its sessions are ended by then: one that began now would outlive it."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%INTO iam_session%%'"
+    with psycopg.connect(f"{service.database_uri} dbname=postreeve") as holder, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        holder.execute("UPDATE iam_user SET password_hash = 'another' WHERE iam_user_id = %s", [ann.id])
+        holder.execute("DELETE FROM iam_session WHERE iam_user_id = %s", [ann.id])
+        answer = pool.submit(sign_in, service, ann.user, account, PASSWORD, "unauthenticated")
+        wait_until(lambda: answer.done() or service.sql(waiting) == [(1,)])
+        holder.commit()
+        answer.result(20)
+    assert service.sql("SELECT count(*) FROM iam_session WHERE iam_user_id = %s", ann.id) == [(0,)]
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "0" * 64])
@@ -92,6 +123,34 @@ def test_guessing_a_password_is_stopped_and_its_owner_is_not(make_service):
     assert metrics.get("postreeve_authentication_failures_total") == 125
 
 
+def test_many_guesses_at_once_are_refused_before_they_cost_a_hash(make_service):
+    """Those of one address keep neither who has a key from hashing, nor the owner from signing in once they ended."""
+    service = make_service()
+    account, api = service.root["account_id"], service.client()
+    identity = Identity(service, api)
+    identity.set_password()
+    gate = threading.Barrier(41)
+
+    def attempt(number):
+        gate.wait(30)
+        return service.anonymous().request("POST", "/v1/sessions", {"account_id": account, "name": identity.user["name"],
+                                                                    "password": f"Guess-{number}"})
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        sent = [pool.submit(attempt, number) for number in range(40)]
+        gate.wait(30)
+        identity.set_password()
+        answers = [one.result(30) for one in sent]
+    refused = [answer for answer in answers if answer.status == 429]
+    assert {answer.status for answer in answers} == {401, 429} and len(refused) > 10
+    for answer in refused:
+        answer.check_problem("rate_limited")
+        assert answer.headers["Retry-After"] == "1" and "at once" in answer["detail"]
+    failures = Metrics(api.request("GET", "/metrics").raw.decode()).get("postreeve_authentication_failures_total")
+    assert failures == 40 - len(refused)
+    for _ in range(10):
+        sign_in(service, identity.user, account).get("/v1/sessions/current")
+
+
 def test_old_cookie_of_something_else_is_no_guess(make_service):
     service = make_service("--failed-auth-limit", 1)
     anonymous = service.anonymous()
@@ -102,7 +161,11 @@ def test_old_cookie_of_something_else_is_no_guess(make_service):
     assert {anonymous.request("GET", "/v1/regions").status for _ in range(70)} == {401, 429}
 
 
-def test_failed_sign_in_is_told_to_the_account_of_the_user(service, api, ann, account):
+def test_failed_sign_in_is_told_to_the_account_of_the_user(fresh_service):
+    # Of one caller only so many refusals a minute are told one by one, and others at this address are refused as well.
+    service, api, account = fresh_service, fresh_service.client(), fresh_service.root["account_id"]
+    ann = Identity(service, api)
+    ann.set_password()
     sent = {"Request-Id": unique("request")}
     attempt = {"account_id": account, "name": ann.user["name"], "password": "Wrong-horse-9"}
     service.anonymous().post("/v1/sessions", expect="unauthenticated", headers=sent, json=attempt)
@@ -112,7 +175,8 @@ def test_failed_sign_in_is_told_to_the_account_of_the_user(service, api, ann, ac
     assert "Wrong-horse-9" not in str(event)
 
 
-def test_sign_in_as_nobody_is_told_to_the_installation_alone(service, api, account):
+def test_sign_in_as_nobody_is_told_to_the_installation_alone(fresh_service):
+    service, api, account = fresh_service, fresh_service.client(), fresh_service.root["account_id"]
     sent = {"Request-Id": unique("request")}
     service.anonymous().post("/v1/sessions", expect="unauthenticated", headers=sent,
                              json={"account_id": account, "name": "nobody-here", "password": PASSWORD})
@@ -125,6 +189,20 @@ def test_sign_in_as_nobody_is_told_to_the_installation_alone(service, api, accou
 def test_user_without_a_password_does_not_sign_in(service, api, account):
     user = iam.new_user(api)
     assert sign_in(service, user, account, expect="unauthenticated").status == 401
+
+
+@pytest.mark.parametrize("password,fault", [("Secret-4567", "too_short"), ("Secret-45678" + 117 * "x", "too_long"),
+                                            ("all-lower-case", "weak_password"), ("Correct-horse-\u20ac", "weak_password")])
+def test_unfit_password_of_an_iam_user_is_refused(ann, password, fault):
+    answer = ann.api.put(ann.path("password"), expect="validation_failed", json={"password": password})
+    assert answer.faults == {f"/password {fault}"} and password not in answer.raw.decode()
+
+
+@pytest.mark.parametrize("password", ["Secret-45678", "Secret 45678" + 116 * "x"])
+def test_shortest_and_longest_password_sign_in_whole(service, ann, account, password):
+    ann.set_password(password)
+    sign_in(service, ann.user, account, password)
+    sign_in(service, ann.user, account, password[:-1], expect="unauthenticated")
 
 
 def test_signing_out_ends_the_session_at_once(service, ann, account):

@@ -1,4 +1,5 @@
 """HTTP itself: connections, time limits, ambiguous requests, odd paths."""
+import contextlib
 import json
 import os
 import pathlib
@@ -308,6 +309,29 @@ def test_bodies_that_are_only_announced_keep_out_no_others(org, crowd):
         crowd(f"Content-Length: {1 << 20}")
     time.sleep(0.5)  # all heads are read
     org.create_user("ann")
+
+
+@pytest.mark.parametrize("length", [1 << 20, 600_000], ids=["greatest", "odd"])
+def test_body_takes_little_more_memory_than_its_length(make_service, length):
+    service, count = make_service(), 64
+    if is_instrumented(service):
+        pytest.skip("what sanitizers put around each block counts too")
+    with contextlib.ExitStack() as stack:
+        def half_sent():
+            connection = stack.enter_context(Connection(service.client()))
+            connection.send(connection.head("POST", "/v1/organizations", "Content-Type: application/json",
+                                            f"Content-Length: {length}").encode() + b" " * (length - 1))
+            return connection
+        half_sent()
+        time.sleep(0.5)
+        before = resident(service)
+        begun = [half_sent() for _ in range(count)]
+        time.sleep(0.5)
+        assert length < (resident(service) - before) / count * 1.05
+        assert (resident(service) - before) / count < length * 1.25
+        for connection in begun:  # whole, and no JSON
+            connection.send(b" ")
+            connection.answer("POST").check_problem("malformed_json")
 
 
 @pytest.mark.long

@@ -1,10 +1,12 @@
 """Lists of users: filters, search, order and keyset pages."""
 import base64
+import hashlib
 import itertools
 import random
 
 import pytest
 
+import iam
 from organization import create_organization
 
 
@@ -145,6 +147,29 @@ def test_users_that_come_and_go_between_pages_disturb_no_other(api, org):
 def test_spoilt_token_is_refused(api, crowd, spoil):
     token = api.get(crowd.users, params={"page_size": 5})["next_page_token"]
     api.get(crowd.users, expect="invalid_page_token", params={"page_size": 5, "page_token": spoil(token)})
+
+
+def seal(values, account):
+    """A token's checksum, as whoever reads the source can compute it: over what it is bound to, and its values."""
+    bound = "\x1f".join(["session", "", account] + 9 * ["\x1e"])
+    return hashlib.sha256((bound + values).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("at,expect", [("2000-01-01 00:00:00+00", None), ("soon", "invalid_page_token"), ("", "invalid_page_token"),
+                                       ("'; --", "invalid_page_token")])
+def test_forged_token_is_a_place_in_the_list_or_refused(service, api, at, expect):
+    """What it opens is the caller's own list, from another place."""
+    account, identity = service.root["account_id"], iam.Identity(service, api)
+    identity.set_password()
+    for _ in range(2):
+        iam.sign_in(service, identity.user, account)
+    token = api.get("/v1/sessions", params={"page_size": 1})["next_page_token"]
+    text = base64.urlsafe_b64decode(token + -len(token) % 4 * "=").decode()
+    assert text[:16] == seal(text[16:], account)
+    values = f"\x1f{at}" + text[text.rindex("\x1f"):]
+    forged = base64.urlsafe_b64encode((seal(values, account) + values).encode()).decode().rstrip("=")
+    answer = api.get("/v1/sessions", expect=expect, params={"page_token": forged})
+    assert expect or {item["session_id"] for item in answer["items"]}
 
 
 @pytest.mark.parametrize("token,fault", [("", "too_short"), ("A" * 2049, "too_long")])

@@ -2,6 +2,7 @@
 import pytest
 
 from organization import PASSWORD, create_organization
+from routes import described
 
 FULL = {"first_name": "Ann", "last_name": "Smith", "city": "Zürich", "job_title": "Boss"}
 
@@ -32,6 +33,26 @@ def test_null_clears(api, org, user, member):
     expected = without_time(user)
     del expected[member]
     assert without_time(after) == expected
+
+
+DETAILS = ("first_name", "last_name", "display_name", "initials", "street", "city", "zip_code", "country", "telephone", "job_title",
+           "department", "company", "office")
+
+
+@pytest.mark.parametrize("member", DETAILS)
+def test_every_detail_is_set_changed_and_cleared(api, org, user, member):
+    for value in ("Straße 1, 日本", "x" * 256):
+        assert change(api, org, user, **{member: value})[member] == org.describe_user(user)[member] == value
+    assert change(api, org, user, expect="validation_failed", **{member: "x" * 257}).faults == {f"/{member} too_long"}
+    if member != "display_name":
+        change(api, org, user, **{member: None})
+        assert member not in org.describe_user(user)
+
+
+def test_every_detail_has_its_test():
+    """Those of the body that are not dealt with by tests of their own."""
+    rows = {row["name"] for row in described()["tables"]["user"] if not row["read_only"] and not row["create_only"]}
+    assert rows - {"hidden_from_address_list", "quota_mb"} == set(DETAILS)
 
 
 def test_null_for_what_is_not_set_changes_nothing(api, org, user):

@@ -3,6 +3,8 @@ import concurrent.futures
 import contextlib
 import json
 import pathlib
+import resource
+import selectors
 import socket
 import threading
 import time
@@ -380,6 +382,38 @@ def test_end_and_client_that_goes_away_at_the_same_time(service, api, org):
         ending.join()
         for connection in held[1::2]:
             connection.close()
+
+
+def fill_fast_lane(api, org, stack):
+    """Requests that wait for a lock, until no more are taken."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    answered = stack.enter_context(selectors.DefaultSelector())
+    for number in range(2000):
+        connection = stack.enter_context(Connection(api))
+        connection.request("GET", org.users)
+        answered.register(connection.socket, selectors.EVENT_READ)
+        if number % 50 == 0 and answered.select(0.05):
+            return
+    raise AssertionError("the lane is not full")
+
+
+def test_hint_that_finds_the_lane_full_is_not_lost(make_service):
+    service = make_service("--http-threads", 1)
+    api = service.client()
+    organization = create_organization(api)
+    operation = begin(service, organization)
+    organization.api.get(organization.users)
+    with contextlib.ExitStack() as stack:
+        held = stack.enter_context(held_connection(api, operation))
+        time.sleep(0.3)
+        with psycopg.connect(f"{service.database_uri} dbname=postreeve") as holder:
+            holder.execute("LOCK TABLE entity")
+            fill_fast_lane(api, organization, stack)
+            end(service, operation)
+            time.sleep(0.3)  # the hint has come, and found no room
+        begun = time.monotonic()
+        assert held.answer()["status"] == "SUCCEEDED"
+        assert time.monotonic() - begun < 2  # by itself it is looked at every five seconds
 
 
 def test_sigterm_releases_who_waits_with_the_present_state(make_service):

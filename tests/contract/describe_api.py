@@ -31,6 +31,11 @@ ANSWERS = {
     "booking_options": "BookingOptions",
     "delegate": "Delegate",
     "booking_decision": "BookingDecision",
+    "mobile_policy": "MobilePolicy",
+    "mobile_device": "MobileDevice",
+    "mobile_device_sync": "MobileDeviceSync",
+    "found_entity": "FoundEntity",
+    "address_book_entry": "AddressBookEntry",
     "import_result": "ImportResult",
 }
 

@@ -7,21 +7,36 @@ import pytest
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 # chapter and section → what is said there → the test
 GUIDE = {
+    ("Working with users", "Working with users"): {
+        "users are created": "api/test_users_create.py::test_user_without_mailbox_is_a_disabled_directory_entry",
+        "users are removed": "api/test_users_update.py::test_deleted_user_stays_describable_and_deleting_again_succeeds",
+        "their passwords are reset": "api/test_passwords.py::test_fit_password_is_stored_as_a_slow_hash_that_verifies"},
     ("Working with users", "Create new users"): {
-        "a user has first, last, user and display name, then an address and a password":
-            "api/test_users_create.py::test_user_with_password_is_enabled_with_mailbox_and_address"},
-    ("Working with users", "Enable existing users"): {
-        "a user of the directory is enabled with a primary address":
-            "api/test_users_state.py::test_enabling_makes_mailbox_and_default_address",
-        "several users are enabled at once": "api/test_several_at_once.py::test_several_are_enabled_and_disabled_in_one_request",
+        "a new user has a mailbox": "api/test_users_create.py::test_user_with_password_is_enabled_with_mailbox_and_address",
         "enabled, disabled and system users are listed":
-            "api/test_entities_alike.py::test_built_in_accounts_are_listed_and_never_changed"},
+            "api/test_entities_alike.py::test_built_in_accounts_are_listed_and_never_changed",
+        "first there are names": "api/test_users_create.py::test_all_details_are_kept_as_they_were_given",
+        "then address and password": "api/test_users_create.py::test_default_address_is_name_at_default_domain"},
     ("Working with users", "Edit user email addresses"): {
         "a user has several addresses": "api/test_addresses.py::test_alias_is_added_once",
-        "one of them is the default": "api/test_addresses.py::test_old_primary_address_becomes_an_alias",
+        "one of them is the default, which mail is sent from": "api/test_addresses.py::test_list_has_the_primary_address_too",
+        "an alias may be of another domain": "api/test_addresses.py::test_alias_may_be_of_any_verified_domain_of_the_organization",
+        "an alias does not become the sender unless it is made the default":
+            "api/test_addresses.py::test_old_primary_address_becomes_an_alias",
+        "a new address is set as the default": "api/test_addresses.py::test_new_address_may_become_the_primary_one_directly",
         "there are at most 100 aliases": "api/test_addresses.py::test_hundred_aliases_and_no_more"},
+    ("Working with users", "Enable existing users"): {
+        "users that a directory has are enabled": "api/test_directories.py::test_user_of_a_kept_directory_gets_another_mailbox_and_address",
+        "enabled, disabled and system users are listed":
+            "api/test_entities_alike.py::test_built_in_accounts_are_listed_and_never_changed",
+        "the primary address is reviewed": "api/test_users_state.py::test_enabling_with_another_address_adds_the_name_as_alias",
+        "who is enabled has a mailbox": "api/test_users_state.py::test_enabling_makes_mailbox_and_default_address",
+        "several users are enabled at once": "api/test_several_at_once.py::test_several_are_enabled_and_disabled_in_one_request"},
     ("Working with users", "Edit user details"): {
-        "all details can be edited": "api/test_users_update.py::test_only_what_is_named_changes"},
+        "names, address, telephone and company details can be edited":
+            "api/test_users_update.py::test_every_detail_is_set_changed_and_cleared",
+        "what is not edited stays": "api/test_users_update.py::test_only_what_is_named_changes",
+        "the email address can be edited": "api/test_addresses.py::test_new_address_may_become_the_primary_one_directly"},
     ("Working with users", "Reset user passwords"): {
         "the administrator sets a new password":
             "api/test_passwords.py::test_fit_password_is_stored_as_a_slow_hash_that_verifies",
@@ -32,39 +47,63 @@ GUIDE = {
         "several users are disabled at once": "api/test_several_at_once.py::test_several_are_enabled_and_disabled_in_one_request"},
     ("Working with users", "Restore disabled mailboxes"): {
         "enabling restores the mailbox": "api/test_users_state.py::test_restoring_gives_back_mailbox_addresses_and_password",
+        "after 30 days there is nothing to restore": "api/test_purge.py::test_enabling_after_the_purge_makes_another_mailbox",
+        "until then there is": "api/test_purge.py::test_restored_in_time_nothing_is_purged",
+        "the user must still be there": "api/test_users_update.py::test_deleted_user_takes_no_part_in_anything",
         "a user made anew gets nothing back":
             "api/test_users_state.py::test_addresses_of_a_deleted_user_are_not_free_and_the_name_restores_nothing",
+        "a mailbox belongs to one user id": "api/test_users_state.py::test_mailbox_of_another_user_is_another",
+        "the primary address is reviewed": "api/test_users_state.py::test_restoring_with_another_address_makes_that_the_primary_one",
         "nothing is restored in a deleted organization": "api/test_purge.py::test_deleted_organization_has_nothing_left_to_purge"},
     ("Working with groups", "Working with groups"): {
         "a group receives mail for an address of its own":
             "api/test_groups.py::test_group_with_an_address_is_enabled_at_once",
+        "a group stands for all who are in it, for mail and for permissions":
+            "api/test_group_members.py::test_graph_is_what_a_small_model_says",
+        "a new group comes into the address book (here at once)":
+            "api/test_search.py::test_hiding_showing_disabling_and_enabling_are_seen_in_the_address_book_at_once",
         "a group can be used without an address": "api/test_groups.py::test_group_without_address_is_disabled"},
     ("Working with groups", "Create a group"): {
         "enabled, disabled and system groups are listed":
             "api/test_entities_alike.py::test_built_in_accounts_are_listed_and_never_changed",
         "a group has a name and an address": "api/test_groups.py::test_group_with_an_address_is_enabled_at_once",
-        "members are users and groups": "api/test_group_members.py::test_users_and_groups_are_members",
-        "users and groups are found by their names": "api/test_groups.py::test_filters_and_orders"},
+        "members are searched by first, last, user and group name":
+            "api/test_search.py::test_users_and_groups_are_found_by_names_and_addresses",
+        "members are users and groups": "api/test_group_members.py::test_users_and_groups_are_members"},
     ("Working with groups", "Enable an existing group"): {
-        "a group of the directory is enabled with a primary address":
+        "groups that a directory has are enabled": "api/test_group_members.py::test_memberships_come_back_with_a_kept_directory",
+        "enabled, disabled and system groups are listed":
+            "api/test_entities_alike.py::test_built_in_accounts_are_listed_and_never_changed",
+        "the primary address is reviewed":
             "api/test_entities_alike.py::test_enabling_gives_the_default_address_or_the_one_asked_for",
         "several groups are enabled at once": "api/test_several_at_once.py::test_several_are_enabled_and_disabled_in_one_request"},
     ("Working with groups", "Disable a group"): {
         "a group is disabled": "api/test_entities_alike.py::test_enabling_or_disabling_again_changes_nothing",
         "several groups are disabled at once": "api/test_several_at_once.py::test_several_are_enabled_and_disabled_in_one_request"},
+    ("Working with resources", "Working with resources"): {
+        "rooms and equipment are reserved by a request": "api/test_resources.py::test_decision_of_a_request_without_members_is_that_of_a_plain_one"},
     ("Working with resources", "Create a resource"): {
         "a resource has name, description, type and address, and can be booked at once":
             "api/test_resources.py::test_resource_is_enabled_at_once_with_the_default_options"},
     ("Working with resources", "Edit a resource"): {
         "name, description, type and address can be edited": "api/test_resources.py::test_all_details_can_be_edited",
+        "booking options can be edited": "api/test_resources.py::test_part_of_the_options_changes_and_the_rest_stays",
         "all requests, recurring ones, conflicting ones are accepted or declined by themselves":
             "api/test_resources.py::test_decline_rules_come_first_then_acceptance_then_the_delegates",
+        "delegates decide on requests": "api/test_resources.py::test_decline_rules_come_first_then_acceptance_then_the_delegates",
         "acceptance is cleared before a delegate is added": "api/test_resources.py::test_delegate_needs_acceptance_off_first",
         "users and groups are delegates": "api/test_resources.py::test_users_and_groups_are_delegates_and_nothing_else"},
     ("Working with resources", "Remove a resource"): {
         "a resource is removed without further ado":
             "api/test_resources.py::test_enabled_resource_is_removed_at_once_and_its_address_stays_in_quarantine",
         "several resources are removed at once": "api/test_several_at_once.py::test_several_resources_are_removed_in_one_request"},
+}
+# What these chapters consist of: each section that states behaviour has its rows.
+CHAPTERS = {
+    "Working with users": ["Working with users", "Create new users", "Edit user email addresses", "Enable existing users", "Edit user details",
+                           "Reset user passwords", "Disable user mailboxes", "Restore disabled mailboxes"],
+    "Working with groups": ["Working with groups", "Create a group", "Enable an existing group", "Disable a group"],
+    "Working with resources": ["Working with resources", "Create a resource", "Edit a resource", "Remove a resource"],
 }
 
 
@@ -76,3 +115,8 @@ def functions_in(path):
 def test_what_the_guide_says_has_its_test(test):
     file, _, name = test.partition("::")
     assert name in functions_in(TESTS / file)
+
+
+@pytest.mark.parametrize("chapter,section", [(chapter, section) for chapter, sections in CHAPTERS.items() for section in sections])
+def test_every_section_of_the_guide_has_its_rows(chapter, section):
+    assert GUIDE[chapter, section]

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from audit_chain import check_chain
+from audit_chain import FIRST_HASH, check_chain
 from checks import check_all_sealed, check_consistency
 from client import LOST
 from organization import create_organization
@@ -89,3 +89,29 @@ def test_killed_database_loses_no_event_of_an_answered_change(make_service):
         for each in work:
             each.result()
     check_log(service, users)
+
+
+@pytest.mark.parametrize("point", ["audit_retention.claimed", "audit_retention.remove.before_commit", "audit_retention.remove.after_commit"])
+@pytest.mark.parametrize("time", [1, 2, 3])
+def test_killed_removal_leaves_the_log_whole(make_service, point, time):
+    """Either a batch is gone and the checkpoint stands for it, or neither; and what is left goes later."""
+    service = make_service("--audit-retention", 432000)
+    service.sql("""INSERT INTO audit_unsealed (chain, at, actor, action, target, outcome)
+                   SELECT 'installation', CASE WHEN g > 3500 THEN now() ELSE now() - interval '10 days' END, 'service',
+                       'service:Test', '/v1/x', 'ALLOWED' FROM generate_series(1, 3501) g""")
+    check_all_sealed(service, 30)
+    service.restart(env={"POSTREEVE_FAULT": f"{point}:{time}"})
+    service.sql("UPDATE job SET run_at = now() WHERE kind = 'audit_retention'")
+    service.wait_killed()
+    service.start()
+    check_all_sealed(service, 30)
+    removed = service.sql("SELECT sequence, hash FROM audit_checkpoint WHERE chain = 'installation'")
+    check_chain(service, "installation", *removed or [(0, FIRST_HASH)])
+    assert service.admin("verify-audit", "--account", "installation")["result"] == "WHOLE"
+    # It is continued as soon as the lease of the killed process has run out.
+    wait_until(lambda: service.sql("SELECT 1 FROM audit_checkpoint WHERE sequence = 3500"), 30, what="the end of the removal")
+    check_all_sealed(service, 30)
+    removed, = service.sql("SELECT sequence, hash FROM audit_checkpoint WHERE chain = 'installation'")
+    told = check_chain(service, "installation", removed)
+    assert [row["action"] for row in told] == ["service:Test"] + 4 * ["service:RemoveAuditEvents"]
+    assert service.admin("verify-audit", "--account", "installation")["result"] == "WHOLE"

@@ -503,6 +503,37 @@ static void test_nothing_that_is_held_allows_more(void **state)
 
 /* --- authorities --- */
 
+static const char *repeat(struct arena *arena, const char *pattern, unsigned count)
+{
+    struct buffer list = {.arena = arena};
+    for (unsigned i = 0; i < count; i++)
+        buffer_printf(&list, "%s%s", i > 0 ? "," : "", pattern);
+    return buffer_string(&list);
+}
+
+/* Half a million pairs of an action and a resource, and a Deny with hundreds of patterns that none of them meets: whoever may
+ * write policies can send this, and the account's identities are locked meanwhile. */
+static void test_what_is_held_is_told_soon(void **state)
+{
+    const struct policy *const held[] = {
+        compile(*state, document(*state, ALL)),
+        compile(*state,
+                document(*state, statement(*state, "Deny", repeat(*state, "'iam:?'", 600), "'arn:x'"))),
+        compile(*state,
+                document(*state, statement(*state, "Allow", repeat(*state, "'kms:?'", 600), "'arn:x'"))),
+    };
+    const struct policy *granted =
+        compile(*state, document(*state, statement(*state, "Allow", repeat(*state, "'ds:?'", 300),
+                                                   repeat(*state, "'*'", 900))));
+    struct timespec begun, ended;
+    size_t statement_number;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun);
+    assert_true(policy_is_held(held, COUNT(held), granted, &statement_number));
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ended);
+    double seconds = (double)(ended.tv_sec - begun.tv_sec) + (double)(ended.tv_nsec - begun.tv_nsec) / 1e9;
+    assert_row(seconds < 2, "it took %.1f s", seconds);
+}
+
 static const char full_access[] =
     "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}}";
 
@@ -586,6 +617,8 @@ static void test_which_policies_distinguish_resources(void **state)
         {ORGANIZATION, true, false},
         {"*organization/m-1", true, false},
         {"arn:aws:iam::1:user/x", false, false},
+        {"arn:aws?workmail:us-east-1:*:organization/m-1", true, false}, /* `?` may be a colon */
+        {"arn:aws:workmail?us-east-1:*:*", true, false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         const struct policy *policy =
@@ -642,6 +675,7 @@ int main(void)
         UNIT_TEST(test_conditions),
         UNIT_TEST(test_what_is_held),
         UNIT_TEST(test_nothing_that_is_held_allows_more),
+        UNIT_TEST(test_what_is_held_is_told_soon),
         UNIT_TEST(test_an_authority_keeps_one_compiled_policy_for_each_version),
         UNIT_TEST(test_limits_of_a_credential),
         UNIT_TEST(test_root_may_everything_and_nobody_else_by_himself),
