@@ -1,5 +1,5 @@
 /* One chunk of an import: its lines are looked at together, decided one by one, and written together. Lines that are about
- * the same name or address as an earlier one of the chunk wait for the next round, in which they see what that one did. */
+ * the same name or address as an earlier one of the chunk come in a later round, in which they see what that one did. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,63 +141,76 @@ enum code import_prepare(struct db *db, struct change *change, const char *impor
 
 /* --- rounds --- */
 
-/* Which of them wait: an earlier one of the round has a name or an address of theirs. */
-static void mark_waiting(struct import_line **lines, size_t count)
+static json_int_t later(json_int_t round, const json_t *other)
 {
-    json_t *seen = json_object();
+    json_int_t value = json_integer_value(other);
+    return value > round ? value : round;
+}
+
+/* A line comes after those before it that have a name or an address of its own, or the name of one of its members. */
+static unsigned assign_rounds(struct import_line **lines, size_t count)
+{
+    json_t *last = json_object(); /* the round of the last line that has it, by name or address */
+    unsigned rounds = 0;
     for (size_t i = 0; i < count; i++) {
         struct import_line *line = lines[i];
-        line->waits = json_object_get(seen, line->folded) != NULL;
+        json_int_t before = json_integer_value(json_object_get(last, line->folded));
         for (size_t k = 0; k < line->address_count; k++)
-            line->waits |= json_object_get(seen, line->addresses[k]) != NULL;
-        json_object_set_new(seen, line->folded, json_true());
+            before = later(before, json_object_get(last, line->addresses[k]));
+        for (size_t k = 0; line->entry.members != NULL && line->entry.members[k] != NULL; k++)
+            before = later(before, json_object_get(last, line->folded_members[k]));
+        line->round = (unsigned)before + 1;
+        json_object_set_new(last, line->folded, json_integer(line->round));
         for (size_t k = 0; k < line->address_count; k++)
-            json_object_set_new(seen, line->addresses[k], json_true());
+            json_object_set_new(last, line->addresses[k], json_integer(line->round));
+        if (line->round > rounds)
+            rounds = line->round;
     }
-    json_decref(seen);
+    json_decref(last);
+    return rounds;
 }
 
-static enum code do_round(struct import_work *work, struct import_line **lines, size_t *count)
+static enum code do_round(struct import_work *work, struct import_line **lines, size_t count)
 {
-    size_t waiting = 0;
-    enum code code = import_look(work, lines, *count);
+    enum code code = import_look(work, lines, count);
     if (code != CODE_OK)
         return code;
-    mark_waiting(lines, *count);
-    size_t ready = 0;
-    struct import_line **now = arena_alloc(work->change->arena, *count * sizeof(struct import_line *));
-    for (size_t i = 0; i < *count; i++) {
-        if (lines[i]->waits)
-            lines[waiting++] = lines[i];
-        else
-            now[ready++] = lines[i];
-    }
-    *count = waiting;
-    for (size_t i = 0; i < ready; i++)
-        import_decide(work, now[i]);
-    return import_write(work, now, ready);
+    for (size_t i = 0; i < count; i++)
+        import_decide(work, lines[i]);
+    return import_write(work, lines, count);
 }
 
-/* Those without members first, together; then those with members, which may be among the former, one by one. */
-static enum code do_all(struct import_work *work)
+static enum code do_rounds(struct import_work *work, bool with_members)
 {
     struct import_chunk *chunk = work->chunk;
-    struct import_line **lines =
-        arena_alloc(work->change->arena, (chunk->count + 1) * sizeof(struct import_line *));
+    struct arena *arena = work->change->arena;
+    struct import_line **lines = arena_alloc(arena, (chunk->count + 1) * sizeof(struct import_line *));
+    struct import_line **now = arena_alloc(arena, (chunk->count + 1) * sizeof(struct import_line *));
     enum code code = CODE_OK;
     size_t count = 0;
-    for (size_t i = 0; i < chunk->count; i++)
-        if (chunk->lines[i].problem.first_fault == NULL && chunk->lines[i].entry.members == NULL)
-            lines[count++] = &chunk->lines[i];
-    while (code == CODE_OK && count > 0)
-        code = do_round(work, lines, &count);
-    for (size_t i = 0; code == CODE_OK && i < chunk->count; i++) {
-        lines[0] = &chunk->lines[i];
-        count = 1;
-        if (lines[0]->problem.first_fault == NULL && lines[0]->entry.members != NULL)
-            code = do_round(work, lines, &count);
+    for (size_t i = 0; i < chunk->count; i++) {
+        struct import_line *line = &chunk->lines[i];
+        if (line->decoded.first_fault == NULL && (line->entry.members != NULL) == with_members)
+            lines[count++] = line;
+    }
+    unsigned rounds = assign_rounds(lines, count);
+    for (unsigned round = 1; code == CODE_OK && round <= rounds; round++) {
+        size_t ready = 0;
+        for (size_t i = 0; i < count; i++)
+            if (lines[i]->round == round)
+                now[ready++] = lines[i];
+        code = do_round(work, now, ready);
     }
     return code;
+}
+
+/* Those without members first: members may be among them. */
+static enum code do_all(struct import_work *work)
+{
+    enum code code = import_name_lines(work);
+    if (code == CODE_OK)
+        code = do_rounds(work, false);
+    return code == CODE_OK ? do_rounds(work, true) : code;
 }
 
 /* --- what becomes of it --- */

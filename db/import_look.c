@@ -64,10 +64,14 @@ enum code import_enter(struct import_work *work)
     static const struct statement find_domains = {
         "SELECT domain, ownership_status = 'VERIFIED' AS is_verified FROM mail_domain WHERE organization_id = $1",
         1};
+    /* The chunks before made the tables many times larger: what was planned for small ones reads all of an organization for
+     * each row. */
+    static const struct statement plan_anew = {"DISCARD PLANS", 0};
     struct arena *arena = work->change->arena;
     const char *organization_id = work->organization->organization_id;
     DB_RESULT domains = NULL;
 
+    db_queue_silently(work->db, &plan_anew, NULL, 0);
     if (has_members(work->chunk))
         db_queue_silently(work->db, &nesting, &organization_id, 1);
     DB_QUEUE(work->db, &find_domains, organization_id);
@@ -149,6 +153,54 @@ static void find_addresses(struct import_work *work, struct import_line *line)
     }
 }
 
+/* --- names --- */
+
+static size_t member_count(const struct import_line *line)
+{
+    size_t count = 0;
+    while (line->entry.members != NULL && line->entry.members[count] != NULL)
+        count++;
+    return count;
+}
+
+enum code import_name_lines(struct import_work *work)
+{
+    static const struct statement fold = {
+        "SELECT " FOLDED(
+            "n.name") " FROM jsonb_array_elements_text($1::jsonb) WITH ORDINALITY AS n (name, place)"
+                      " ORDER BY n.place",
+        1};
+    const struct import_chunk *chunk = work->chunk;
+    struct arena *arena = work->change->arena;
+    struct buffer names = {.arena = arena};
+    DB_RESULT folded = NULL;
+
+    out_begin_array(&names);
+    for (size_t i = 0; i < chunk->count; i++) {
+        struct import_line *line = &chunk->lines[i];
+        if (line->problem.first_fault != NULL)
+            continue;
+        find_addresses(work, line);
+        out_string(&names, line->entry.name);
+        for (size_t k = 0; k < member_count(line); k++)
+            out_string(&names, line->entry.members[k]);
+    }
+    out_end_array(&names);
+    enum code code = DB_RUN(work->db, work->change->problem, &folded, &fold, buffer_string(&names));
+    int row = 0;
+    for (size_t i = 0; code == CODE_OK && i < chunk->count; i++) {
+        struct import_line *line = &chunk->lines[i];
+        size_t members = member_count(line);
+        if (line->decoded.first_fault != NULL)
+            continue;
+        line->folded = arena_string(arena, PQgetvalue(folded, row++, 0));
+        line->folded_members = arena_alloc(arena, (members + 1) * sizeof(char *));
+        for (size_t k = 0; k < members; k++)
+            line->folded_members[k] = arena_string(arena, PQgetvalue(folded, row++, 0));
+    }
+    return code;
+}
+
 /* --- what is there --- */
 
 static const char *wanted_rows(struct arena *arena, struct import_line **lines, size_t count)
@@ -187,7 +239,6 @@ static void read_present(struct import_work *work, const PGresult *result, struc
     struct arena *arena = work->change->arena;
     for (int row = 0; row < PQntuples(result); row++) {
         struct import_line *line = line_of(result, row, lines);
-        line->folded = row_text(arena, result, row, "folded");
         line->entity_id = row_text(arena, result, row, "entity_id");
         line->is_there = line->entity_id != NULL;
         line->owners = line->members = NULL;
@@ -279,19 +330,18 @@ enum code import_look(struct import_work *work, struct import_line **lines, size
                       "  AND e.entity_id = found.entity_id OFFSET 0 FOR NO KEY UPDATE OF e) locked",
         2};
     static const struct statement find = {
-        "SELECT w.n, " FOLDED(
-            "w.name") " AS folded, e.entity_id, e.kind AS entity_kind, coalesce(u.type, g.type) AS type,"
-                      " e.state, e.display_name, e.hidden_from_address_list, u.first_name, u.last_name, u.initials, u.street, u.city,"
-                      " u.zip_code, u.country, u.telephone, u.job_title, u.department, u.company, u.office, u.quota_mb,"
-                      " u.password_hash, g.description,"
-                      " (SELECT a.email FROM email_address a WHERE a.organization_id = e.organization_id"
-                      "  AND a.entity_id = e.entity_id AND a.is_primary) AS email,"
-                      " (SELECT count(*) FROM email_address a WHERE a.organization_id = e.organization_id"
-                      "  AND a.entity_id = e.entity_id AND NOT a.is_primary) AS alias_count, e.name"
-                      " FROM" WANTED " LEFT JOIN" NAMED(
-                          "w.name") " e ON true"
-                                    " LEFT JOIN" OF_ENTITY("user_detail") " u ON true LEFT JOIN" OF_ENTITY(
-                                        "group_detail") " g ON true",
+        "SELECT w.n, e.entity_id, e.kind AS entity_kind, coalesce(u.type, g.type) AS type,"
+        " e.state, e.display_name, e.hidden_from_address_list, u.first_name, u.last_name, u.initials, u.street, u.city,"
+        " u.zip_code, u.country, u.telephone, u.job_title, u.department, u.company, u.office, u.quota_mb,"
+        " u.password_hash, g.description,"
+        " (SELECT a.email FROM email_address a WHERE a.organization_id = e.organization_id"
+        "  AND a.entity_id = e.entity_id AND a.is_primary) AS email,"
+        " (SELECT count(*) FROM email_address a WHERE a.organization_id = e.organization_id"
+        "  AND a.entity_id = e.entity_id AND NOT a.is_primary) AS alias_count, e.name"
+        " FROM" WANTED
+        " LEFT JOIN" NAMED("w.name") " e ON true"
+                                     " LEFT JOIN" OF_ENTITY("user_detail") " u ON true LEFT JOIN" OF_ENTITY(
+                                         "group_detail") " g ON true",
         2};
     /* $1 is not needed, but the parameters are the same for all. */
     static const struct statement find_owners = {
@@ -312,10 +362,6 @@ enum code import_look(struct import_work *work, struct import_line **lines, size
     DB_RESULT owners = NULL;
     DB_RESULT members = NULL;
 
-    for (size_t i = 0; i < count; i++) {
-        lines[i]->problem = lines[i]->decoded; /* of an earlier look */
-        find_addresses(work, lines[i]);
-    }
     const char *wanted = wanted_rows(work->change->arena, lines, count);
     const char *const parameters[] = {work->organization->organization_id, wanted};
     db_queue_silently(work->db, &lock, parameters, 2);

@@ -34,15 +34,17 @@ struct import_line {
     const char *changes; /* for the audit log; NULL: nothing was changed */
     bool is_new;
 
-    /* Of one look. */
-    const char *folded; /* its name */
+    const char *folded;          /* its name … */
+    const char **folded_members; /* … and those of its members; as many as there are */
+    unsigned round;              /* of the chunk's, from 1; 0: it has none */
     const char *
         *addresses; /* all that it names or brings along: the primary one, that of the test domain, aliases */
     size_t address_count;
     const char *primary;    /* NULL: it names none */
     const char *test_alias; /* NULL: its name makes none */
     const char **aliases;   /* NULL after the last */
-    bool waits;
+
+    /* As it is found. */
     bool is_there;
     bool was_tried; /* an earlier line of an import that keeps nothing would have made it */
     const char *kind, *type, *state, *email;
@@ -80,11 +82,13 @@ struct import_work {
 
 /* What holds for all lines; locks what has to be locked before entities. */
 enum code import_enter(struct import_work *work);
+/* What names and addresses the lines are about, before anything is looked up. */
+enum code import_name_lines(struct import_work *work);
 /* Locks and reads what is there of these lines. */
 enum code import_look(struct import_work *work, struct import_line **lines, size_t count);
 /* What is to be done with a line; or its faults. */
 void import_decide(struct import_work *work, struct import_line *line);
-/* Does it. */
+/* Does it: of lines that all have members, or of which none has. */
 enum code import_write(struct import_work *work, struct import_line **lines, size_t count);
 /* Notes names and addresses that would be there now. Queues; nothing to collect. */
 void import_queue_trial_keys(struct import_work *work);

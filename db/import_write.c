@@ -147,7 +147,7 @@ static enum code create_all(struct import_work *work, struct import_line **lines
         "  SELECT $1, w.entity_id, w.kind, w.name, w.display_name, w.state, w.hidden,"
         "   CASE w.state WHEN 'ENABLED' THEN now() END,"
         "   search_text(VARIADIC ARRAY[w.name, w.display_name, w.first_name, w.last_name]"
-        "    || ARRAY(SELECT jsonb_array_elements_text(w.emails)))"
+        "    || ARRAY(SELECT m FROM jsonb_array_elements_text(w.emails) AS m ORDER BY m COLLATE \"C\"))"
         "  FROM w),"
         " users AS (INSERT INTO user_detail (organization_id, entity_id, type, first_name, last_name, initials, street,"
         "   city, zip_code, country, telephone, job_title, department, company, office, quota_mb, password_hash)"
@@ -305,10 +305,7 @@ static enum code write_with_members(struct import_work *work, struct import_line
     }
     if (code != CODE_OK)
         return code;
-    bool failed = line->problem.first_fault != NULL;
-    db_queue_silently(work->db, failed ? &undo : &keep, NULL, 0);
-    if (failed && line->enables && !line->is_group && work->trial_room >= 0)
-        work->trial_room++;
+    db_queue_silently(work->db, line->problem.first_fault != NULL ? &undo : &keep, NULL, 0);
     return db_finish(work->db, work->change->problem);
 }
 
@@ -331,19 +328,25 @@ static enum code write_present(struct import_work *work, struct import_line **li
     return code == CODE_OK ? db_finish(work->db, work->change->problem) : code;
 }
 
+static bool has_changes(const struct import_line *line)
+{
+    return line->problem.first_fault == NULL && strcmp(line->outcome, "UNCHANGED") != 0;
+}
+
 enum code import_write(struct import_work *work, struct import_line **lines, size_t count)
 {
-    enum code code;
-    if (count == 1 && lines[0]->entry.members != NULL) {
-        bool changes = lines[0]->problem.first_fault == NULL && strcmp(lines[0]->outcome, "UNCHANGED") != 0;
-        code = changes ? write_with_members(work, lines[0]) : CODE_OK;
+    enum code code = CODE_OK;
+    if (count > 0 && lines[0]->entry.members != NULL) {
+        for (size_t i = 0; code == CODE_OK && i < count; i++)
+            if (has_changes(lines[i]))
+                code = write_with_members(work, lines[i]);
     } else {
         code = create_all(work, lines, count);
         if (code == CODE_OK)
             code = write_present(work, lines, count);
     }
     for (size_t i = 0; code == CODE_OK && i < count; i++)
-        if (lines[i]->problem.first_fault == NULL && strcmp(lines[i]->outcome, "UNCHANGED") != 0)
+        if (has_changes(lines[i]))
             lines[i]->changes = changes_of(work->change->arena, lines[i]);
     return code;
 }
