@@ -12,6 +12,8 @@
 const char *const import_types[] = {"application/x-ndjson", "text/csv",
                                     NULL}; /* in the order of import_formats */
 
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
+
 /* --- import --- */
 
 /* From one piece to the next. */
@@ -97,6 +99,8 @@ static enum code take_chunk(struct request *request, struct progress *progress, 
     const struct buffer *body = &request->body;
     int64_t first = progress->line;
     *ret_full = false;
+    if (first == 1 && body->length - from >= 3 && memcmp(body->data + from, BYTE_ORDER_MARK, 3) == 0)
+        taking->taken = 3; /* spreadsheets and editors put it there */
     while (taking->count < IMPORT_CHUNK_LINES && taking->taken < IMPORT_CHUNK_BYTES) {
         const char *at = body->data + from + taking->taken;
         size_t left = body->length - from - taking->taken;

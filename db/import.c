@@ -292,7 +292,8 @@ enum code import_clean(struct db *db, struct change *change, bool *ret_more)
     static const struct statement clean = {
         "WITH over AS (SELECT i.import_id, o.operation_id IS NULL AS is_gone FROM import i"
         "  LEFT JOIN operation o ON o.operation_id = i.import_id"
-        "  WHERE (i.state = 'UPLOADING' AND i.updated_at <= now() - make_interval(secs => $1::bigint))"
+        "  WHERE (i.state = 'UPLOADING' AND i.updated_at <= now() - CASE WHEN i.idempotency_key IS NULL"
+        "    THEN interval '1 hour' ELSE make_interval(secs => $1::bigint) END)"
         "   OR (i.state = 'UPLOADED' AND (o.operation_id IS NULL OR (o.finished_at IS NOT NULL"
         "    AND (EXISTS (SELECT FROM import_chunk c WHERE c.import_id = i.import_id)"
         "     OR EXISTS (SELECT FROM import_trial_key k WHERE k.import_id = i.import_id)))))"

@@ -18,7 +18,10 @@
 #include "model/password.h"
 #include "model/password_format.h"
 
-#define HASHING_MS 1500 /* of one step: a lease is a few seconds, and a stop waits for it */
+#define POINTER_MOST 128
+#define DETAIL_MOST  512
+#define NAME_MOST    1024 /* 256 characters, which is all of a name that is allowed */
+#define HASHING_MS   1500 /* of one step: a lease is a few seconds, and a stop waits for it */
 
 /* --- preparing --- */
 
@@ -215,15 +218,26 @@ static enum code do_all(struct import_work *work)
 
 /* --- what becomes of it --- */
 
+/* At most so many bytes of what the file has, in whole characters: a page of results is some thousand of them. */
+static const char *shortened(struct arena *arena, const char *text, size_t most)
+{
+    size_t length = strnlen(text, most + 1);
+    if (length <= most)
+        return text;
+    for (length = most; ((unsigned char)text[length] & 0xC0) == 0x80;)
+        length--;
+    return arena_copy(arena, text, length);
+}
+
 static void write_errors(const struct problem *problem, struct buffer *out)
 {
     out_name(out, "errors");
     out_begin_array(out);
     for (const struct fault *fault = problem->first_fault; fault != NULL; fault = fault->next) {
         out_begin_object(out);
-        out_member(out, "pointer", fault->pointer);
+        out_member(out, "pointer", shortened(out->arena, fault->pointer, POINTER_MOST));
         out_member(out, "code", fault->code);
-        out_member(out, "detail", fault->detail);
+        out_member(out, "detail", shortened(out->arena, fault->detail, DETAIL_MOST));
         out_end_object(out);
     }
     out_end_array(out);
@@ -248,7 +262,8 @@ static void queue_results(struct import_work *work)
         out_member(&out, "outcome", failed ? "ERROR" : line->outcome);
         out_member(&out, "kind", line->entry.name != NULL ? (line->is_group ? "GROUP" : "USER") : NULL);
         out_member(&out, "id", failed || (chunk->validate_only && line->is_new) ? NULL : line->entity_id);
-        out_member(&out, "name", line->entry.name);
+        out_member(&out, "name",
+                   line->entry.name != NULL ? shortened(out.arena, line->entry.name, NAME_MOST) : NULL);
         write_errors(&line->problem, &out);
         out_end_object(&out);
     }

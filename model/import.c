@@ -112,11 +112,6 @@ const unsigned char *import_csv_columns(struct arena *arena, const char *record,
 {
     bool seen[IMPORT_MEMBER_COUNT] = {false};
     size_t count = 0;
-    if (length >= 3 &&
-        memcmp(record, "\xEF\xBB\xBF", 3) == 0) { /* spreadsheets put a byte order mark there */
-        record += 3;
-        length -= 3;
-    }
     const char *const *cells = csv_read(arena, record, length, &count, ret_detail);
     if (cells == NULL)
         return NULL;

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+import iam
 from checks import check_consistency
 from client import Client, bearer
 from organization import PASSWORD, create_organization, unique, wait_operation
@@ -298,6 +299,126 @@ def test_canceled_import_stops_between_two_chunks(service, org):
     assert canceled["status"] == "CANCELED"
     assert service.sql("SELECT count(*) FROM entity WHERE organization_id = %s", org.id)[0][0] < 3000
     check_consistency(service)
+
+
+@pytest.mark.parametrize("end,status", [("deactivate", "FAILED"), ("delete", None)])
+def test_import_ends_with_its_organization(service, org, end, status):
+    without_trial(service)
+    answer = send(org, [{"name": f"slow{n}", "display_name": "S", "password": PASSWORD} for n in range(3000)])
+    if end == "deactivate":
+        org.api.post(org.path + "/deactivate", expect=200)
+    else:
+        org.api.delete(org.path, expect=202, params={"confirm": org.alias, "force": "true", "delete_directory": "true"})
+    operation = wait_until(lambda: (lambda o: o["status"] not in ("PENDING", "RUNNING") and o)(
+        org.api.get(f"/v1/operations/{answer['operation_id']}").body), 60, what="its end")
+    assert operation["status"] in ("FAILED", "CANCELED") if status is None else operation["status"] == status, operation
+    wait_until(lambda: status or org.api.get(org.path)["state"] == "DELETED", 60, what="the removal")
+    done = service.sql("SELECT count(*) FROM entity WHERE organization_id = %s", org.id)[0][0]
+    assert done < 3000 if status else done == 0
+    check_consistency(service)
+
+
+def test_what_is_imported_is_found(org):
+    def names(q):
+        return [item["name"] for item in org.api.items(org.path + "/directory", q=q)]
+    load(org, [person(1, first_name="Søren", last_name="Groß", aliases=["chief"]), {"kind": "GROUP", "name": "Sales", "email": "vertrieb"}])
+    assert all(names(q) == ["user1"] for q in ("soren", "gross", "User 1", "user1", "chief@")) and names("vertrieb") == names("sales") == ["Sales"]
+    load(org, [{"name": "user1", "last_name": "Łuk", "aliases": ["boss"]}])
+    assert names("luk") == names("boss@") == names("chief@") == ["user1"] and names("gross") == []
+
+
+def test_row_that_search_finds_is_the_same_however_it_came(service, org):
+    load(org, [person(1, aliases=["zed", "abc"], first_name="Ann")])
+    texts = "SELECT search_text FROM entity WHERE organization_id = %s"
+    before = service.sql(texts, org.id)
+    org.api.patch(org.user(user_named(org, "user1")), {"city": "Ulm"}, expect=200)
+    assert service.sql(texts, org.id) == before
+
+
+def test_change_of_a_name_reads_no_more_of_the_index_than_it_removes(service, org):
+    without_trial(service)
+    load(org, [person(n) for n in range(1000)])
+    plan = service.sql("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) UPDATE entity SET search_text = search_text('another')"
+                       " WHERE organization_id = %s AND name_folded = 'user500' AND state <> 'DELETED'", org.id)[0][0][0]
+    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 100
+    assert service.sql("SELECT term FROM entity_term t JOIN entity e USING (organization_id, entity_id)"
+                       " WHERE t.organization_id = %s AND e.name = 'user500'", org.id) == [("another",)]
+
+
+@pytest.mark.parametrize("kind", [NDJSON, CSV])
+def test_byte_order_mark_and_line_ends_of_windows_are_taken(org, kind):
+    lines = {NDJSON: b'{"name": "ann", "display_name": "Ann"}\r\n\r\n{"name": "bob", "display_name": "Bob"}\r\n',
+             CSV: b'name,display_name\r\nann,Ann\r\n\r\nbob,"Bo\r\nb"\r\n'}[kind]
+    assert [(row["line"], row["outcome"]) for row in load(org, b"\xef\xbb\xbf" + lines, kind)] == (
+        [(1, "CREATED"), (3, "CREATED")] if kind == NDJSON else [(2, "CREATED"), (4, "ERROR")])
+
+
+@pytest.mark.parametrize("line", [
+    b'{"name": "a\0b", "display_name": "A"}', b'\0', b'{"name": "a\\u0000b", "display_name": "A"}', b'{"name": "\xff", "display_name": "A"}',
+    b'{"name": "\\ud800", "display_name": "A"}', b"[" * 100000, b'{"a":' * 100000, b"!", b"!1 x", b"1 !x", b"{}{}", b'{"name": "a"} x', b'"name"', b"null",
+    b'{"name": 7}', b'{"name": "a", "aliases": "b"}', b'{"name": "a", "aliases": [7]}', b'{"name": "a", "members": {}}',
+    b'{"name": "a", "quota_mb": 1e999}', b'{"name": "a", "name": "b"}', b'{"name": "a", "%s": 1}' % (b"x" * 900000),
+    b'{"name": "%s"}' % (b"x" * 900000), b'{"kind": "GROUP", "name": "g", "members": ["%s"]}' % (b"x" * 900000),
+    b'{"name": "a", "email": "%s"}' % ("ü" * 400000).encode(), b'{"name": "a", ' + b", ".join(b'"%d": 1' % n for n in range(50000)) + b"}",
+], ids=range(25))
+def test_hostile_line_is_an_error_that_is_short_and_holds_up_nobody(org, line):
+    bad, good = load(org, line + b'\n{"name": "ann", "display_name": "Ann"}\n')
+    assert bad["outcome"] == "ERROR" and 0 < len(bad["errors"]) <= 100 and good["outcome"] == "CREATED"
+    assert len(bad.get("name", "")) <= 256
+    assert all(len(error["pointer"].encode()) <= 128 and len(error["detail"].encode()) <= 512 for error in bad["errors"])
+
+
+@pytest.mark.parametrize("row", [b'a\0b,A', b'\xff,A', b'"a', b'a"b,A', b'"a"b,A', b"a", b"a,b,c"])
+def test_hostile_record_of_csv_is_an_error(org, row):
+    results = load(org, b"name,display_name\nann,Ann\n" + row + b"\n", CSV)
+    assert outcomes(results) == ["CREATED", "ERROR"] and faults(results[1]) == {" malformed_csv"}
+
+
+def test_many_lines_about_the_same_are_applied_in_their_order(org):
+    """Each is a round of its own: none costs what all of them do."""
+    file = [{"name": "ann", "display_name": f"Ann {n}"} for n in range(500)] + [{"kind": "GROUP", "name": "all"}]
+    file += [{"name": f"m{n}", "display_name": "M"} for n in range(400)]
+    file += [{"kind": "GROUP", "name": "ALL", "members": [f"m{n}" for n in range(4 * k, 4 * k + 4)]} for k in range(100)]
+    results = load(org, file)
+    assert outcomes(results) == ["CREATED"] + 499 * ["UPDATED"] + 401 * ["CREATED"] + 100 * ["UPDATED"]
+    assert user_named(org, "ann")["display_name"] == "Ann 499"
+    assert org.api.items(org.groups, name="all")[0]["member_count"] == 400
+
+
+def test_same_file_at_the_same_time_makes_each_once(service, org):
+    without_trial(service)
+    file = [person(n, aliases=[f"a{n}"]) for n in range(1500)] + [
+        {"kind": "GROUP", "name": f"g{n}", "members": [f"user{m}" for m in range(n, 1500, 50)]} for n in range(50)]
+    answers = [send(org, file if turn % 2 else file[:1500][::-1] + file[1500:]) for turn in range(4)]
+    found = [outcomes(results_of(org, answer)) for answer in answers]
+    assert sum(row.count("CREATED") for row in found) == 1550 and not any("ERROR" in row for row in found)
+    assert service.sql("SELECT count(*) FROM entity WHERE organization_id = %s", org.id) == [(1550,)]
+    check_consistency(service)
+
+
+def test_who_may_import_into_one_organization_imports_into_no_other(service, api, org):
+    other = create_organization(api)
+    user = iam.new_user(api)
+    iam.attach(api, user, iam.new_policy(api, iam.statement(action="workmail:ImportUsers", resource=iam.arn(org.id))))
+    caller = service.client(iam.new_key(api, user))
+    headers = {"Content-Type": NDJSON}
+    assert caller.post(org.users + "/import", expect=202, body=lines_of([person(1)]), headers=headers)
+    caller.post(other.users + "/import", expect="access_denied", body=lines_of([person(1)]), headers=headers)
+    caller.get(org.users + "/export", expect="access_denied")
+    load(other, [person(2)])
+    taken = load(org, [person(3, email=f"user3@{other.domain}"), {"name": "off", "display_name": "O", "email": f"off@{other.domain}"}])
+    assert [faults(row) for row in taken] == 2 * [{"/email mail_domain_not_found"}]
+    missing, = load(org, [{"kind": "GROUP", "name": "g", "members": ["user2"]}])
+    assert faults(missing) == {"/members entity_not_found"}
+
+
+def test_hashes_stand_nowhere_but_with_the_user(service, org):
+    secret = "$6$c2FsdHNhbHQ$" + 86 * "z"
+    answer = send(org, [person(1, password_hash=secret), person(2, password_hash=secret + "!"), person(1, password_hash=secret, city="Ulm")])
+    assert outcomes(results_of(org, answer)) == ["CREATED", "ERROR", "UPDATED"]
+    for table in ("audit_unsealed", "audit_event", "import", "import_chunk", "import_result", "operation", "job", "idempotency_record"):
+        assert service.sql(f"SELECT count(*) FROM {table} t WHERE t::text LIKE %s", f"%{secret}%") == [(0,)], table
+    assert secret not in service.log()
 
 
 # Repetition
