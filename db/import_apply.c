@@ -340,13 +340,13 @@ enum code import_apply(struct db *db, struct change *change, const struct organi
         3};
     struct import_work work = {.db = db, .change = change, .organization = organization, .chunk = chunk};
 
-    enum code code = organization_need_serving(organization, change->problem);
-    if (code != CODE_OK)
-        return code;
     if (chunk->new_hashes != NULL) {
         DB_QUEUE(db, &keep, chunk->import_id, chunk->number, chunk->new_hashes);
         return CODE_OK;
     }
+    enum code code = organization_need_serving(organization, change->problem);
+    if (code != CODE_OK)
+        return code;
     for (size_t i = 0; i < chunk->count; i++) {
         struct import_line *line = &chunk->lines[i];
         line->problem = line->decoded; /* as at first: this may be another attempt */
