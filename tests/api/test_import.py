@@ -307,12 +307,13 @@ def slow_lines(count):
 
 def test_import_waits_while_its_organization_is_deactivated(service, org):
     without_trial(service)
-    answer = send(org, slow_lines(150))
+    answer = send(org, slow_lines(60))
     org.api.post(org.path + "/deactivate", expect=200)
-    wait_until(lambda: org.api.get(f"/v1/operations/{answer['operation_id']}")["steps"][0].get("error"), what="why it waits")
+    wait_until(lambda: org.api.get(f"/v1/operations/{answer['operation_id']}")["steps"][0].get("error"), 60,
+               what="why it waits")
     assert service.sql("SELECT count(*) FROM entity WHERE organization_id = %s", org.id) == [(0,)]
     org.api.post(org.path + "/activate", expect=202)
-    assert outcomes(results_of(org, answer)) == 150 * ["CREATED"]
+    assert outcomes(results_of(org, answer)) == 60 * ["CREATED"]
     check_consistency(service)
 
 
