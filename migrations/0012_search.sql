@@ -55,12 +55,9 @@ CREATE FUNCTION entity_change_terms() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     before text[] := entity_terms(old);
     after text[] := entity_terms(new);
-    gone text;
 BEGIN
-    FOR gone IN SELECT term FROM unnest(before) AS term WHERE term <> ALL (coalesce(after, '{}')) LOOP
-        DELETE FROM entity_term
-            WHERE organization_id = old.organization_id AND term = gone AND entity_id = old.entity_id;
-    END LOOP;
+    DELETE FROM entity_term WHERE organization_id = old.organization_id AND entity_id = old.entity_id
+        AND term = ANY (before) AND term <> ALL (coalesce(after, '{}'));
     INSERT INTO entity_term (organization_id, term, entity_id) SELECT new.organization_id, term, new.entity_id
         FROM unnest(after) AS term WHERE term <> ALL (coalesce(before, '{}'));
     RETURN NULL;

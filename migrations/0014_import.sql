@@ -61,3 +61,19 @@ CREATE TABLE import_trial_key (
 COMMENT ON TABLE import_trial_key IS 'Of an import that keeps nothing: names and addresses that earlier chunks would have taken.';
 
 COMMENT ON COLUMN user_detail.password_hash IS 'Argon2id (PHC string), or as it was imported: bcrypt or SHA512-CRYPT; NULL while the user has no password.';
+
+-- Each term that is gone is found by the whole key: the index by entity is of the organization's terms, all of them.
+CREATE OR REPLACE FUNCTION entity_change_terms() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before text[] := entity_terms(old);
+    after text[] := entity_terms(new);
+    gone text;
+BEGIN
+    FOR gone IN SELECT term FROM unnest(before) AS term WHERE term <> ALL (coalesce(after, '{}')) LOOP
+        DELETE FROM entity_term
+            WHERE organization_id = old.organization_id AND term = gone AND entity_id = old.entity_id;
+    END LOOP;
+    INSERT INTO entity_term (organization_id, term, entity_id) SELECT new.organization_id, term, new.entity_id
+        FROM unnest(after) AS term WHERE term <> ALL (coalesce(before, '{}'));
+    RETURN NULL;
+END $$;
