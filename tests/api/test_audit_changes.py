@@ -46,6 +46,8 @@ def test_change_writes_one_event_that_tells_who_did_what(service, org, administr
     answer = request.send(service.client(administrator), headers=sent)
     assert answer.status == route["success"], answer
     told = events(service.client(), request_id=sent["Request-Id"])
+    if route["operation"] == "ImportUsers":  # its lines are told as they are applied: test_import.py
+        told = [event for event in told if event["target"] == org.path]
     targets = expected_targets(request) if is_of_several(request) else [expected_target(answer, request, org)]
     assert sorted(event["target"] for event in told) == sorted(targets)
     event = told[0]
@@ -75,7 +77,10 @@ def test_replay_writes_no_event(service, api, org, route):
     request, sent = prepare(service, org, route), {**own_id(), "Idempotency-Key": unique("key")}
     for replayed in (None, "true", "true"):
         assert request.send(api, headers=sent).headers["Idempotent-Replayed"] == replayed
-    assert len(events(api, request_id=sent["Request-Id"])) == (len(request.json["ids"]) if is_of_several(request) else 1)
+    told = events(api, request_id=sent["Request-Id"])
+    if route["operation"] == "ImportUsers":  # its lines are told as they are applied
+        told = [event for event in told if event["target"] == org.path]
+    assert len(told) == (len(request.json["ids"]) if is_of_several(request) else 1)
 
 
 @pytest.mark.parametrize("repeat", ["enable", "disable"])

@@ -28,7 +28,9 @@ def test_refused_change_is_told(service, api, org, route):
     caller, sent = {"iam_user_id": reads.id, **reads.key}, own_id()
     path = fill(route["path"], org.id)
     expect = of_identities(route) and first_resource(route) or "access_denied"
-    service.client(caller).call(route["method"], path, expect=expect, headers=sent, **arguments_of(route))
+    arguments = arguments_of(route)
+    arguments["headers"] = {**arguments.get("headers", {}), **sent}
+    service.client(caller).call(route["method"], path, expect=expect, **arguments)
     event = wait_event(api, sent["Request-Id"])
     assert (event["action"], event["outcome"], event["reason"]) == (route["action"], "DENIED", "access_denied")
     assert event["actor"] == {"kind": "IAM_USER", "id": caller["iam_user_id"], "access_key_id": caller["access_key_id"]}
