@@ -8,6 +8,7 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 # chapter and section → what is said there → the test
 GUIDE = {
     ("Working with users", "Working with users"): {
+        "their mobile devices are wiped": "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects",
         "users are created": "api/test_users_create.py::test_user_without_mailbox_is_a_disabled_directory_entry",
         "users are removed": "api/test_users_update.py::test_deleted_user_stays_describable_and_deleting_again_succeeds",
         "their passwords are reset": "api/test_passwords.py::test_fit_password_is_stored_as_a_slow_hash_that_verifies"},
@@ -97,6 +98,46 @@ GUIDE = {
         "a resource is removed without further ado":
             "api/test_resources.py::test_enabled_resource_is_removed_at_once_and_its_address_stays_in_quarantine",
         "several resources are removed at once": "api/test_several_at_once.py::test_several_resources_are_removed_in_one_request"},
+    ("Working with organizations", "Edit your organization's mobile device policy"): {
+        "an organization has a default policy": "api/test_mobile_policy.py::test_new_organization_has_the_default_policy",
+        "it changes what devices must do": "api/test_mobile_devices.py::test_new_policy_moves_devices_that_are_not_to_be_wiped",
+        "any of its members can be updated": "api/test_mobile_policy.py::test_each_member_can_be_set",
+        "a password is required":
+            "api/test_mobile_policy.py::test_lock_that_is_off_and_passwords_that_are_not_required_are_left_out",
+        "a PIN may be the password": "api/test_mobile_policy.py::test_each_member_of_the_policy_has_its_element",
+        "a password has a least length": "api/test_mobile_policy.py::test_bounds",
+        "a password is made of letters and digits": "api/test_mobile_policy.py::test_contradictions_are_refused_all_at_once",
+        "so many sets of characters are in it": "api/test_mobile_policy.py::test_contradictions_are_refused_all_at_once",
+        "so many attempts may fail": "api/test_mobile_policy.py::test_each_member_of_the_policy_has_its_element",
+        "a password expires after days": "api/test_mobile_policy.py::test_each_member_of_the_policy_has_its_element",
+        "the screen locks after seconds without input":
+            "api/test_mobile_policy.py::test_lock_that_is_off_and_passwords_that_are_not_required_are_left_out",
+        "so many passwords come before one comes again": "api/test_mobile_policy.py::test_each_member_of_the_policy_has_its_element",
+        "mail on the device is encrypted": "api/test_mobile_policy.py::test_without_a_password_the_rest_may_be_asked_for",
+        "mail on removable storage is encrypted": "api/test_mobile_policy.py::test_each_member_of_the_policy_has_its_element"},
+    ("Working with mobile devices", "Remotely wipe mobile devices"): {
+        "a wipe is done when the device connects":
+            "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects",
+        "who asks is warned that most devices lose everything":
+            "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects",
+        "the status tells that the wipe is requested": "api/test_mobile_devices.py::test_each_way_from_each_status",
+        "a wiped device can be removed from the list":
+            "api/test_mobile_devices.py::test_removed_device_that_connects_again_is_new",
+        "one that is still in the list is wiped again":
+            "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects"},
+    ("Working with mobile devices", "Remove a user's mobile devices from the devices list"): {
+        "a device that is not used any more can be removed":
+            "api/test_mobile_devices.py::test_removed_device_that_connects_again_is_new",
+        "configured again it is in the list": "api/test_mobile_devices.py::test_removed_device_that_connects_again_is_new"},
+    ("Working with mobile devices", "View mobile device details"): {
+        "the details of a device are shown": "api/test_mobile_devices.py::test_device_that_connects_shows_up_in_the_list",
+        "what a device did not send is not": "api/test_mobile_devices.py::test_details_that_a_device_did_not_send_are_absent",
+        "an administrator or the user asks for provisioning": "api/test_mobile_devices.py::test_each_way_from_each_status",
+        "a changed policy must be applied": "api/test_mobile_devices.py::test_new_policy_moves_devices_that_are_not_to_be_wiped",
+        "a device that applied the policy is provisioned":
+            "api/test_mobile_devices.py::test_gateway_gets_the_policy_and_its_key",
+        "the wipe that an administrator asked for is shown": "api/test_mobile_devices.py::test_each_way_from_each_status",
+        "so is that it is done": "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects"},
 }
 # What these chapters consist of: each section that states behaviour has its rows.
 CHAPTERS = {
@@ -104,6 +145,9 @@ CHAPTERS = {
                            "Reset user passwords", "Disable user mailboxes", "Restore disabled mailboxes"],
     "Working with groups": ["Working with groups", "Create a group", "Enable an existing group", "Disable a group"],
     "Working with resources": ["Working with resources", "Create a resource", "Edit a resource", "Remove a resource"],
+    "Working with organizations": ["Edit your organization's mobile device policy"],
+    "Working with mobile devices": ["Remotely wipe mobile devices", "Remove a user's mobile devices from the devices list",
+                                    "View mobile device details"],
 }
 
 
