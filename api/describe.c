@@ -63,7 +63,6 @@ static const struct field_table *const answers[] = {
     &mobile_device_sync_table,
     &flow_rule_table,
     &flow_test_result_table,
-    &flow_test_match_table,
     &attachment_type_table,
     &attachment_result_table,
     &found_entity_table,

@@ -8,31 +8,36 @@
 #define LABELS_MAX 127
 #define SLOT_MIN   8
 
-/* A pattern, and the rules that have it: the one that applies first. */
+/* A pattern, and the rules that have it, of which the first one applies. Pattern and numbers lie together, so that a look-up
+ * that finds something touches little memory. */
 struct key {
-    const char *pattern;
-    size_t length;
-    enum flow_pattern_kind kind;
-    size_t first, count; /* in `owners` */
+    uint32_t first, count; /* in `owners` */
+    uint32_t winner;       /* the first of them */
+    uint16_t length;
+    uint8_t kind;
+    char pattern[];
 };
 
+/* A rule that has a pattern. */
 struct owner {
-    size_t key; /* while it is made */
-    size_t rule;
+    uint32_t key; /* its number */
+    uint32_t rule;
     enum flow_action action;
 };
 
 struct slot {
-    uint32_t tag; /* of the hash */
-    uint32_t key; /* 0: empty; else one more than the index */
+    uint32_t tag;    /* of the hash */
+    uint32_t offset; /* of the key; 0: empty */
 };
 
 struct flow_matcher {
     struct arena *arena;
     struct flow_source *rules;
     struct owner *owners;
-    struct key *keys;
-    size_t key_count;
+    char *keys;            /* one after the other; none at 0 */
+    uint32_t *key_offsets; /* by their number */
+    uint32_t key_count;
+    uint32_t keys_end;
     struct slot *slots;
     uint64_t mask;
     size_t size;
@@ -70,6 +75,11 @@ static uint64_t hash_pattern(const char *pattern, size_t length, enum flow_patte
     return finish(hash_on(HASH_START, pattern + skip, length - skip), kind);
 }
 
+static struct key *key_at(const struct flow_matcher *matcher, uint32_t number)
+{
+    return (struct key *)(void *)(matcher->keys + matcher->key_offsets[number]);
+}
+
 static bool is_key(const struct key *key, enum flow_pattern_kind kind, const char *text, size_t length)
 {
     size_t skip = kind == FLOW_WILDCARD ? 2 : 0;
@@ -83,21 +93,33 @@ static const struct key *find(const struct flow_matcher *matcher, uint64_t hash,
 {
     for (uint64_t at = hash & matcher->mask;; at = (at + 1) & matcher->mask) {
         const struct slot *slot = &matcher->slots[at];
-        if (slot->key == 0)
+        if (slot->offset == 0)
             return NULL;
-        if (slot->tag == (uint32_t)(hash >> 32) && is_key(&matcher->keys[slot->key - 1], kind, text, length))
-            return &matcher->keys[slot->key - 1];
+        const struct key *key = (const struct key *)(const void *)(matcher->keys + slot->offset);
+        if (slot->tag == (uint32_t)(hash >> 32) && is_key(key, kind, text, length))
+            return key;
     }
 }
 
 /* --- making --- */
 
-static size_t count_patterns(const struct flow_source *rules, size_t count)
+#define KEY_ALIGNMENT _Alignof(struct key)
+
+static size_t size_of_key(size_t length)
+{
+    return (sizeof(struct key) + length + 1 + KEY_ALIGNMENT - 1) / KEY_ALIGNMENT * KEY_ALIGNMENT;
+}
+
+/* How many patterns there are, and the room that their keys need at most. */
+static size_t count_patterns(const struct flow_source *rules, size_t count, size_t *ret_size)
 {
     size_t patterns = 0;
+    *ret_size = KEY_ALIGNMENT;
     for (size_t i = 0; i < count; i++)
-        for (const char *const *pattern = rules[i].patterns; *pattern != NULL; pattern++)
+        for (const char *const *pattern = rules[i].patterns; *pattern != NULL; pattern++) {
+            *ret_size += size_of_key(strlen(*pattern));
             patterns++;
+        }
     return patterns;
 }
 
@@ -113,8 +135,8 @@ static const char *take_text(struct flow_matcher *matcher, const char *text)
     return memcpy(take(matcher, size), text, size);
 }
 
-/* The index of the pattern's key, which is made when it is the first. */
-static size_t need_key(struct flow_matcher *matcher, const char *pattern)
+/* The number of the pattern's key, which is made when it is the first. */
+static uint32_t need_key(struct flow_matcher *matcher, const char *pattern)
 {
     size_t length = strlen(pattern);
     enum flow_pattern_kind kind = flow_pattern_kind(pattern);
@@ -122,14 +144,20 @@ static size_t need_key(struct flow_matcher *matcher, const char *pattern)
     uint64_t hash = hash_pattern(pattern, length, kind);
     const struct key *known = find(matcher, hash, kind, pattern + skip, length - skip);
     if (known != NULL)
-        return (size_t)(known - matcher->keys);
-    size_t index = matcher->key_count++;
-    matcher->keys[index] = (struct key){take_text(matcher, pattern), length, kind, 0, 0};
+        return known->first;
+    uint32_t number = matcher->key_count++, offset = matcher->keys_end;
+    matcher->key_offsets[number] = offset;
+    matcher->keys_end += (uint32_t)size_of_key(length);
+    struct key *key = key_at(matcher, number);
+    key->first = number; /* until all are known */
+    key->length = (uint16_t)length;
+    key->kind = (uint8_t)kind;
+    memcpy(key->pattern, pattern, length + 1);
     uint64_t at = hash & matcher->mask;
-    while (matcher->slots[at].key != 0)
+    while (matcher->slots[at].offset != 0)
         at = (at + 1) & matcher->mask;
-    matcher->slots[at] = (struct slot){(uint32_t)(hash >> 32), (uint32_t)index + 1};
-    return index;
+    matcher->slots[at] = (struct slot){(uint32_t)(hash >> 32), offset};
+    return number;
 }
 
 /* By key; within it the most restrictive action first, then by name. */
@@ -151,16 +179,20 @@ static void add_rules(struct flow_matcher *matcher, const struct flow_source *ru
                                                  .name = take_text(matcher, rules[i].name),
                                                  .action = rules[i].action};
         for (const char *const *pattern = rules[i].patterns; *pattern != NULL; pattern++)
-            matcher->owners[owner_count++] = (struct owner){need_key(matcher, *pattern), i, rules[i].action};
+            matcher->owners[owner_count++] =
+                (struct owner){need_key(matcher, *pattern), (uint32_t)i, rules[i].action};
     }
     qsort(matcher->owners, owner_count, sizeof(struct owner), compare_owners);
-    for (size_t i = 0, kept = 0; i < owner_count; i++) {
+    uint32_t kept = 0;
+    for (size_t i = 0; i < owner_count; i++) {
         const struct owner owner = matcher->owners[i];
-        struct key *key = &matcher->keys[owner.key];
+        struct key *key = key_at(matcher, owner.key);
         if (key->count > 0 && matcher->owners[kept - 1].rule == owner.rule)
             continue; /* the rule has the pattern twice */
-        if (key->count++ == 0)
+        if (key->count++ == 0) {
             key->first = kept;
+            key->winner = owner.rule;
+        }
         matcher->owners[kept++] = owner;
     }
 }
@@ -169,14 +201,17 @@ struct flow_matcher *flow_matcher_new(const struct flow_source *rules, size_t co
 {
     struct arena *arena = arena_new();
     struct flow_matcher *matcher = arena_alloc(arena, sizeof(*matcher));
-    size_t patterns = count_patterns(rules, count);
+    size_t keys_size;
+    size_t patterns = count_patterns(rules, count, &keys_size);
     size_t slots = SLOT_MIN;
     while (slots < 2 * patterns)
         slots *= 2;
-    *matcher = (struct flow_matcher){.arena = arena, .mask = slots - 1, .size = sizeof(*matcher)};
+    *matcher = (struct flow_matcher){
+        .arena = arena, .mask = slots - 1, .size = sizeof(*matcher), .keys_end = KEY_ALIGNMENT};
     matcher->rules = take(matcher, (count + 1) * sizeof(*matcher->rules));
     matcher->owners = take(matcher, (patterns + 1) * sizeof(*matcher->owners));
-    matcher->keys = take(matcher, (patterns + 1) * sizeof(*matcher->keys));
+    matcher->keys = take(matcher, keys_size);
+    matcher->key_offsets = take(matcher, (patterns + 1) * sizeof(*matcher->key_offsets));
     matcher->slots = take(matcher, slots * sizeof(*matcher->slots));
     add_rules(matcher, rules, count);
     return matcher;
@@ -190,7 +225,7 @@ void flow_matcher_free(struct flow_matcher *matcher)
 
 const char *flow_matcher_pattern(const struct flow_matcher *matcher, size_t number)
 {
-    return number < matcher->key_count ? matcher->keys[number].pattern : NULL;
+    return number < matcher->key_count ? key_at(matcher, (uint32_t)number)->pattern : NULL;
 }
 
 size_t flow_matcher_size(const struct flow_matcher *matcher)
@@ -326,10 +361,15 @@ static const struct key *find_address(const struct flow_matcher *matcher, const 
     return find(matcher, hash, FLOW_ADDRESS, text, length);
 }
 
-static struct flow_match match_of(const struct flow_matcher *matcher, const struct key *key, size_t i)
+static struct flow_match match_of(const struct flow_matcher *matcher, const struct key *key, uint32_t rule)
 {
-    size_t rule = matcher->owners[key->first + i].rule;
-    return (struct flow_match){rule, &matcher->rules[rule], key->pattern, key->kind};
+    return (struct flow_match){rule, &matcher->rules[rule], key->pattern, (enum flow_pattern_kind)key->kind};
+}
+
+/* What is looked up one after the other comes from memory at once. */
+static void fetch(const struct flow_matcher *matcher, uint64_t hash, enum flow_pattern_kind kind)
+{
+    __builtin_prefetch(&matcher->slots[finish(hash, kind) & matcher->mask]);
 }
 
 bool flow_match(const struct flow_matcher *matcher, const struct flow_sender *sender,
@@ -337,6 +377,10 @@ bool flow_match(const struct flow_matcher *matcher, const struct flow_sender *se
 {
     struct labels labels;
     read_labels(sender->text + sender->domain, sender->length - sender->domain, &labels);
+    fetch(matcher, hash_on(labels.hash, sender->text, sender->domain), FLOW_ADDRESS);
+    fetch(matcher, labels.hash, FLOW_DOMAIN);
+    for (size_t i = 0; i < labels.count; i++)
+        fetch(matcher, labels.list[i].hash, FLOW_WILDCARD);
     const struct key *key = find_address(matcher, &labels, sender->text, sender->domain, sender->length);
     if (key == NULL)
         key = find_domain(matcher, &labels);
@@ -344,7 +388,7 @@ bool flow_match(const struct flow_matcher *matcher, const struct flow_sender *se
         key = find_wildcard(matcher, &labels, i - 1);
     if (key == NULL)
         return false;
-    *ret_match = match_of(matcher, key, 0);
+    *ret_match = match_of(matcher, key, key->winner);
     return true;
 }
 
@@ -383,7 +427,8 @@ static size_t list_matches(const struct flow_matcher *matcher, const struct foun
     struct flow_match *matches = arena_alloc(arena, (count + 1) * sizeof(*matches));
     for (size_t i = 0; i < found->count; i++)
         for (size_t j = 0; j < found->keys[i]->count; j++)
-            matches[next++] = match_of(matcher, found->keys[i], j);
+            matches[next++] =
+                match_of(matcher, found->keys[i], matcher->owners[found->keys[i]->first + j].rule);
     *ret_matches = matches;
     return count;
 }

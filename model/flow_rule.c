@@ -7,7 +7,6 @@
 
 const char *const flow_actions[] = {"DROP", "BOUNCE", "MOVE_TO_JUNK", "NORMAL_DELIVERY", "BYPASS_SPAM_CHECK",
                                     NULL};
-static const char *const headers[] = {"SENDER", "FROM", NULL};
 
 enum flow_action flow_action_of(const char *name)
 {
@@ -47,16 +46,6 @@ static const struct field result_fields[] = {
     FIELD_READ_ONLY_ROW("losing_count", FIELD_INTEGER),
 };
 const struct field_table flow_test_result_table = FIELD_TABLE("flow_test_result", result_fields);
-
-static const struct field match_fields[] = {
-    FIELD_READ_ONLY_ROW("flow_rule_id", FIELD_STRING),
-    FIELD_READ_ONLY_ROW("name", FIELD_STRING),
-    FIELD_READ_ONLY_ROW("pattern", FIELD_STRING),
-    FIELD_READ_ONLY_ROW("header", FIELD_ENUM, .values = headers),
-    FIELD_READ_ONLY_ROW("action", FIELD_ENUM, .values = flow_actions),
-    FIELD_READ_ONLY_ROW("reason", FIELD_STRING),
-};
-const struct field_table flow_test_match_table = FIELD_TABLE("flow_test_match", match_fields);
 
 /* --- patterns --- */
 

@@ -59,4 +59,3 @@ struct flow_test {
 };
 extern const struct field_table flow_test_table;
 extern const struct field_table flow_test_result_table;
-extern const struct field_table flow_test_match_table;

@@ -34,6 +34,10 @@ ANSWERS = {
     "mobile_policy": "MobilePolicy",
     "mobile_device": "MobileDevice",
     "mobile_device_sync": "MobileDeviceSync",
+    "flow_rule": "FlowRule",
+    "flow_test_result": "FlowTestResult",
+    "attachment_type": "AttachmentType",
+    "attachment_result": "AttachmentResult",
     "found_entity": "FoundEntity",
     "address_book_entry": "AddressBookEntry",
 }
