@@ -9,6 +9,7 @@ import pytest
 
 from organization import create_organization, unique
 from test_concurrency import all_at_once
+from together import Together
 
 SPAM = "Mail of these senders reaches mailboxes even when it is spam: this could expose users to high-risk content."
 
@@ -112,7 +113,7 @@ def test_list_is_ordered_filtered_and_paged(api, org):
     rules = {name: create(org, f"{number}.test", name=name, action="DROP" if number % 2 else "BOUNCE").body for number, name in enumerate(names)}
 
     def listed(**params):
-        return [rule["name"] for rule in api.items(org.flow_rules, params=params)]
+        return [rule["name"] for rule in api.items(org.flow_rules, **params)]
     in_order = ["Alpha", "beta", "delta", "gamma", "Épsilon"]
     assert listed() == in_order and listed(page_size=2) == in_order and listed(order_by="-name") == in_order[::-1]
     assert listed(order_by="created_at") == names and listed(action="DROP") == ["Alpha", "Épsilon"]
@@ -380,7 +381,6 @@ def test_rule_is_there_or_gone_while_it_is_asked_for(api, org):
 
 @pytest.fixture(name="pair")
 def fixture_pair(make_service):
-    from together import Together
     return Together(make_service, 2)
 
 
@@ -405,9 +405,12 @@ def test_nothing_is_kept_while_changes_cannot_be_heard(pair):
     one, two = pair.clients()
     org = create_organization(one)
     rule = create(org, "a.test", name="One").body
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:  # all threads have their connections
+        list(pool.map(lambda number: (one, two)[number % 2].get(path(org, rule)), range(400)))
     for client in (one, two):
         ask(org, api=client, sender="x@a.test")
     notifiers = "FROM pg_stat_activity WHERE datname = 'shared' AND application_name = 'postreeve notifier'"
+    pair.sql("SELECT 1")  # this one, too
     pair.host.sql("ALTER DATABASE shared ALLOW_CONNECTIONS false")
     assert pair.sql(f"SELECT pg_terminate_backend(pid) {notifiers}") == 2 * [(True,)]
     deadline = time.monotonic() + 10
