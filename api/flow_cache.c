@@ -72,35 +72,36 @@ static void put_first(struct flow_cache *cache, struct flow_set *set)
     cache->newest = set;
 }
 
-/* The caller releases it. */
-static void take_out(struct flow_cache *cache, struct flow_set *set)
+/* Onto the list of what is to be released without the mutex. */
+static void take_out(struct flow_cache *cache, struct flow_set *set, struct flow_set **gone)
 {
     struct flow_set **at = bucket_of(cache, set->organization_id);
-    while (*at != set)
+    while (*at != NULL && *at != set)
         at = &(*at)->next;
+    if (*at == NULL)
+        return;
     *at = set->next;
     take_from_order(cache, set);
     cache->size -= set->size;
+    set->next = *gone;
+    *gone = set;
 }
 
-static void put_in(struct flow_cache *cache, struct flow_set *set)
+/* The caller releases what is gone for it. */
+static struct flow_set *put_in(struct flow_cache *cache, struct flow_set *set)
 {
     struct flow_set **bucket = bucket_of(cache, set->organization_id);
-    struct flow_set *replaced = find(cache, set->organization_id);
-    if (replaced != NULL) {
-        take_out(cache, replaced);
-        flow_set_release(replaced);
-    }
-    while (cache->oldest != NULL && cache->size + set->size > FLOW_CACHE_SIZE) {
-        struct flow_set *oldest = cache->oldest;
-        take_out(cache, oldest);
-        flow_set_release(oldest);
-    }
+    struct flow_set *replaced = find(cache, set->organization_id), *gone = NULL;
+    if (replaced != NULL)
+        take_out(cache, replaced, &gone);
+    while (cache->oldest != NULL && cache->size + set->size > FLOW_CACHE_SIZE)
+        take_out(cache, cache->oldest, &gone);
     set->next = *bucket;
     *bucket = set;
     put_first(cache, set);
     cache->size += set->size;
     set->references++;
+    return gone;
 }
 
 /* --- for all --- */
@@ -142,8 +143,12 @@ struct flow_set *flow_cache_store(struct flow_cache *cache, const char *account_
     if (generation == 0 || set->size > FLOW_CACHE_SIZE)
         return set;
     pthread_mutex_lock(&cache->mutex);
-    put_in(cache, set);
+    struct flow_set *gone = put_in(cache, set);
     pthread_mutex_unlock(&cache->mutex);
+    for (struct flow_set *next; gone != NULL; gone = next) {
+        next = gone->next;
+        flow_set_release(gone);
+    }
     return set;
 }
 
@@ -172,10 +177,9 @@ void flow_cache_free(struct flow_cache *cache)
 {
     if (cache == NULL)
         return;
-    while (cache->oldest != NULL) {
-        struct flow_set *oldest = cache->oldest;
-        take_out(cache, oldest);
-        flow_set_release(oldest);
+    for (struct flow_set *set = cache->newest, *older; set != NULL; set = older) {
+        older = set->older;
+        flow_set_release(set);
     }
     pthread_mutex_destroy(&cache->mutex);
     free(cache);

@@ -74,12 +74,26 @@ static bool is_unsupported(const char *extension)
     return bsearch(extension, attachment_types, TYPE_COUNT, sizeof(attachment_types[0]), compare) != NULL;
 }
 
-/* Whether one of the sequences is in the name. */
-static bool has_one(const char *file_name, const char *const *sequences)
+/* The code point at `text`, which is well-formed UTF-8. */
+static uint32_t read_character(const char *text)
 {
-    for (; *sequences != NULL; sequences++)
-        if (strstr(file_name, *sequences) != NULL)
-            return true;
+    const unsigned char *bytes = (const unsigned char *)text;
+    if (bytes[0] < 0x80)
+        return bytes[0];
+    if (bytes[0] < 0xE0)
+        return (bytes[0] & 0x1FU) << 6 | (bytes[1] & 0x3FU);
+    if (bytes[0] < 0xF0)
+        return (bytes[0] & 0x0FU) << 12 | (bytes[1] & 0x3FU) << 6 | (bytes[2] & 0x3FU);
+    return 0x10000; /* of no interest */
+}
+
+/* Whether a character of the name is in the list, which ends with 0. */
+static bool has_one(const char *file_name, const uint32_t *characters)
+{
+    for (; *file_name != '\0'; file_name++)
+        for (const uint32_t *one = characters; *one != 0 && (*file_name & 0xC0) != 0x80; one++)
+            if (read_character(file_name) == *one)
+                return true;
     return false;
 }
 
@@ -93,11 +107,10 @@ static bool is_ascii(const char *text)
 /* What makes a name look like another one does not change what it is. */
 static void write_warnings(const char *file_name, const char *extension, struct buffer *out)
 {
-    static const char *const directions[] = {"\u061C", "\u200E", "\u200F", "\u202A", "\u202B",
-                                             "\u202C", "\u202D", "\u202E", "\u2066", "\u2067",
-                                             "\u2068", "\u2069", NULL};
-    static const char *const invisible[] = {"\u00AD", "\u200B", "\u200C", "\u200D", "\u2060", "\uFEFF", NULL};
-    static const char *const dots[] = {"\u2024", "\u3002", "\uFE52", "\uFF0E", "\uFF61", NULL};
+    static const uint32_t directions[] = {0x061C, 0x200E, 0x200F, 0x202A, 0x202B, 0x202C, 0x202D,
+                                          0x202E, 0x2066, 0x2067, 0x2068, 0x2069, 0};
+    static const uint32_t invisible[] = {0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0};
+    static const uint32_t dots[] = {0x2024, 0x3002, 0xFE52, 0xFF0E, 0xFF61, 0};
     const struct {
         bool applies;
         const char *text;

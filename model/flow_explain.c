@@ -53,40 +53,52 @@ static void write_loser(const struct flow_match *loser, unsigned header, const c
     out_end_object(out);
 }
 
+/* What matches an address of each header: the best first. */
+struct matches {
+    const struct flow_match *list;
+    size_t count;
+};
+
+static size_t write_losers(const struct matches *matches, unsigned header, const struct flow_match *winner,
+                           size_t limit, struct buffer *out)
+{
+    size_t losing = 0;
+    for (size_t i = 0; i < matches->count; i++) {
+        const struct flow_match *match = &matches->list[i];
+        if (match == winner || losing++ >= limit)
+            continue;
+        write_loser(match, header,
+                    winner != NULL ? reason_of(out->arena, winner, match)
+                                   : "A rule matches the Sender header: the From header is not looked at.",
+                    out);
+    }
+    return losing;
+}
+
 void flow_write_decision(const struct flow_matcher *matcher, const struct flow_sender *sender,
                          const struct flow_sender *from, size_t limit, struct buffer *out)
 {
-    const struct flow_sender *const senders[] = {sender, from};
-    const struct flow_match *matches[2] = {NULL, NULL}, *winner = NULL;
-    size_t counts[2] = {0, 0}, losing = 0;
-    unsigned winning = 0;
-    for (unsigned header = 0; header < 2; header++) {
-        if (senders[header] != NULL)
-            counts[header] = flow_match_all(matcher, senders[header], out->arena, &matches[header]);
-        if (winner == NULL && counts[header] > 0) {
-            winner = matches[header];
-            winning = header;
-        }
-    }
+    struct matches by_sender = {0}, by_from = {0};
+    if (sender != NULL)
+        by_sender.count = flow_match_all(matcher, sender, out->arena, &by_sender.list);
+    if (from != NULL)
+        by_from.count = flow_match_all(matcher, from, out->arena, &by_from.list);
+    bool is_by_sender = by_sender.count > 0;
+    const struct flow_match *winner = is_by_sender        ? &by_sender.list[0]
+                                      : by_from.count > 0 ? &by_from.list[0]
+                                                          : NULL;
     out_member(out, "action", flow_actions[winner != NULL ? winner->source->action : FLOW_NORMAL_DELIVERY]);
     if (winner != NULL) {
         out_name(out, "matched");
         out_begin_object(out);
-        write_match(winner, winning, out);
+        write_match(winner, is_by_sender ? 0 : 1, out);
         out_end_object(out);
     }
     out_name(out, "losing");
     out_begin_array(out);
-    for (unsigned header = 0; header < 2; header++)
-        for (size_t i = 0; i < counts[header]; i++) {
-            const struct flow_match *match = &matches[header][i];
-            if (match != winner && losing++ < limit)
-                write_loser(match, header,
-                            header == winning
-                                ? reason_of(out->arena, winner, match)
-                                : "A rule matches the Sender header: the From header is not looked at.",
-                            out);
-        }
+    size_t losing = write_losers(&by_sender, 0, winner, limit, out);
+    losing +=
+        write_losers(&by_from, 1, is_by_sender ? NULL : winner, limit > losing ? limit - losing : 0, out);
     out_end_array(out);
     out_member_integer(out, "losing_count", (int64_t)losing);
 }

@@ -554,10 +554,10 @@ static void check_some(size_t *matched)
         const struct flow_source *expected = slow_match(rules, count, text, &pattern);
         bool found = flow_match(matcher, &sender, &match);
         assert_row(found == (expected != NULL), "%s", text);
-        assert_row(!found || (strcmp(match.source->name, expected->name) == 0 &&
-                              strcmp(match.pattern, pattern) == 0),
-                   "%s: %s by %s, not %s by %s", text, match.source->name, match.pattern, expected->name,
-                   pattern);
+        if (found && expected != NULL)
+            assert_row(strcmp(match.source->name, expected->name) == 0 && strcmp(match.pattern, pattern) == 0,
+                       "%s: %s by %s, not %s by %s", text, match.source->name, match.pattern, expected->name,
+                       pattern);
         *matched += found;
     }
     flow_matcher_free(matcher);
@@ -569,7 +569,8 @@ static void test_agrees_with_the_reference_at_random(void **state)
 {
     (void)state;
     size_t matched = 0;
-    seed = getenv("FLOW_SEED") != NULL ? strtoull(getenv("FLOW_SEED"), NULL, 10) : 20170705;
+    const char *wanted = getenv("FLOW_SEED");
+    seed = wanted != NULL ? strtoull(wanted, NULL, 10) : 20170705;
     for (int i = 0; i < 50000; i++)
         check_some(&matched);
     assert_row(matched > 300000 && matched < 990000, "%zu matched: that tries too little", matched);
