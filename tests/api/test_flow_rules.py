@@ -324,6 +324,7 @@ def test_rules_of_an_organization_that_is_gone_are_gone(service, api, org):
 
 def test_testing_needs_no_statement_while_nothing_changes(service, org):
     create(org, "a.test", name="One")
+    time.sleep(0.5)  # the notice of it comes to its own process, too
     ask(org, sender="x@a.test")
     with service.db() as database, database.transaction():
         database.execute("LOCK TABLE flow_rule, organization IN ACCESS EXCLUSIVE MODE")
