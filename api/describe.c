@@ -5,9 +5,11 @@
 
 #include "api/route.h"
 #include "model/account.h"
+#include "model/attachment.h"
 #include "model/audit.h"
 #include "model/directory.h"
 #include "model/entity.h"
+#include "model/flow_rule.h"
 #include "model/group.h"
 #include "model/health.h"
 #include "model/iam.h"
@@ -60,6 +62,10 @@ static const struct field_table *const answers[] = {
     &mobile_policy_table,
     &mobile_device_table,
     &mobile_device_sync_table,
+    &flow_rule_table,
+    &flow_test_result_table,
+    &attachment_type_table,
+    &attachment_result_table,
     &found_entity_table,
     &address_book_entry_table,
     &import_entry_table,

@@ -17,6 +17,7 @@
 #include "api/admin.h"
 #include "api/app.h"
 #include "api/database.h"
+#include "api/flow_cache.h"
 #include "api/hash_gate.h"
 #include "api/metrics.h"
 #include "api/metrics_server.h"
@@ -221,6 +222,7 @@ static bool start(struct service *service)
     app->router = router_new();
     app->environment.notifier = notifier_new(service->database.conninfo);
     app->auth_cache = auth_cache_new(app->environment.notifier);
+    app->flow_cache = flow_cache_new(app->environment.notifier);
     app->request_limiter = rate_limiter_new(service->config.rate_limit, service->config.rate_limit_burst);
     app->failure_limiter = rate_limiter_new(service->config.failed_auth_limit,
                                             service->config.failed_auth_limit * FAILED_AUTH_WINDOW_S);
@@ -314,6 +316,7 @@ static void stop(struct service *service)
     audit_sealer_stop(service->sealer);
     metrics_view_free(app->metrics_view);
     auth_cache_free(app->auth_cache);
+    flow_cache_free(app->flow_cache);
     rate_limiter_free(app->request_limiter);
     rate_limiter_free(app->failure_limiter);
     hash_gate_free(app->hash_gate);

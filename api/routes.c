@@ -1,9 +1,11 @@
 /* THE table of operations: what is not here does not exist. */
 #include "api/account.h"
+#include "api/attachment.h"
 #include "api/audit.h"
 #include "api/directory.h"
 #include "api/docs.h"
 #include "api/entity.h"
+#include "api/flow_rule.h"
 #include "api/group.h"
 #include "api/iam.h"
 #include "api/import.h"
@@ -22,6 +24,7 @@
 #include "db/account.h"
 #include "db/audit.h"
 #include "db/directory.h"
+#include "db/flow_rule.h"
 #include "db/group.h"
 #include "db/iam.h"
 #include "db/iam_session.h"
@@ -35,6 +38,7 @@
 #include "db/search.h"
 #include "db/usage.h"
 #include "db/user.h"
+#include "model/attachment.h"
 
 /* A route cannot be written without an action; what is open says so. */
 #define ROUTE(route_method, route_path, prefix, name, route_lane, success, function, ...) \
@@ -71,6 +75,7 @@
 #define ACCESS_KEYS  IAM_USER "/access-keys"
 #define GROUP        ORGANIZATION "/groups/{group_id}"
 #define DEVICE       USER "/devices/{device_id}"
+#define FLOW_RULE    ORGANIZATION "/flow-rules/{flow_rule_id}"
 #define RESOURCE     ORGANIZATION "/resources/{resource_id}"
 
 /* What users, groups and resources have alike; users under the plain names. */
@@ -256,6 +261,21 @@ const struct route routes[] = {
           QUEUE(queue_search), QUERY(search_query_table)),
     ROUTE(GET, ORGANIZATION "/address-book", "workmail", "ListAddressBook", LANE_FAST, 200, list_entities,
           QUEUE(queue_address_book), QUERY(address_book_query_table)),
+
+    ROUTE(POST, ORGANIZATION "/flow-rules", "workmail", "CreateFlowRule", LANE_FAST, 201, create_flow_rule,
+          BODY(flow_rule_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/flow-rules", "workmail", "ListFlowRules", LANE_FAST, 200, list_flow_rules,
+          QUERY(flow_rule_query_table)),
+    ROUTE(POST, ORGANIZATION "/flow-rules/test", "workmail", "TestFlowRules", LANE_FAST, 200, test_flow_rules,
+          QUEUE(queue_flow_rules), BODY(flow_test_table, FIELD_CREATE), ONLY_READS),
+    ROUTE(GET, FLOW_RULE, "workmail", "GetFlowRule", LANE_FAST, 200, get_flow_rule, QUEUE(queue_flow_rule)),
+    ROUTE(PATCH, FLOW_RULE, "workmail", "UpdateFlowRule", LANE_FAST, 200, update_flow_rule,
+          BODY(flow_rule_table, FIELD_UPDATE)),
+    ROUTE(DELETE, FLOW_RULE, "workmail", "DeleteFlowRule", LANE_FAST, 204, delete_flow_rule, PLAIN),
+    ROUTE(GET, "/v1/attachment-types", "workmail", "ListUnsupportedAttachmentTypes", LANE_FAST, 200,
+          list_unsupported_attachment_types, PLAIN),
+    ROUTE(POST, "/v1/attachment-types/test", "workmail", "TestAttachments", LANE_FAST, 200, test_attachments,
+          BODY(attachment_test_table, FIELD_CREATE), ONLY_READS),
 
     ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
           QUERY(audit_query_table), LISTS(ORGANIZATION)),

@@ -9,6 +9,8 @@ static const struct {
 } rows[] = {
     {"entity_name_key", CODE_NAME_TAKEN,
      "Another user, group or resource of this organization has this name; choose another."},
+    {"flow_rule_name_key", CODE_NAME_TAKEN,
+     "Another email flow rule of this organization has this name; choose another."},
     {"organization_alias_pkey", CODE_ALIAS_TAKEN,
      "This alias was given to an organization, maybe one that is deleted; choose another."},
     {"address_registry_pkey", CODE_EMAIL_ADDRESS_IN_USE,

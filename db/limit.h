@@ -17,6 +17,9 @@ void limit_queue_aliases(struct db *db, const char *account_id, const char *orga
 /* The same for its mobile devices. */
 void limit_queue_devices(struct db *db, const char *account_id, const char *organization_id,
                          const char *entity_id);
+/* Within a transaction that has the organization's email flow rules to itself, and has written one: two counts. */
+void limit_queue_sender_patterns(struct db *db, const char *account_id, const char *organization_id,
+                                 const char *flow_rule_id);
 /* Within a transaction that has the account's identities for itself: counts those of the account, besides the one that was just
  * made. */
 void limit_queue_identities(struct db *db, const char *account_id, enum limit limit);

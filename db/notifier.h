@@ -1,6 +1,6 @@
-/* Hints between the threads and processes that share a database: jobs are waiting; operations ended; identities changed.
- * A hint may be lost or late: who waits for jobs or operations polls as well, and who caches identities stops while hints
- * cannot be heard. */
+/* Hints between the threads and processes that share a database: jobs are waiting; operations ended; identities or email
+ * flow rules changed. A hint may be lost or late: who waits for jobs or operations polls as well, and who caches identities
+ * or flow rules stops while hints cannot be heard. */
 #pragma once
 
 #include <stdbool.h>
@@ -40,5 +40,9 @@ uint64_t notifier_identity_generation(const struct notifier *notifier);
 
 /* A change of identities was committed here: this process need not wait for the notice that others hear. */
 void notifier_identities_changed(struct notifier *notifier);
+
+/* The same for the email flow rules of an organization, and whether it is serving. */
+uint64_t notifier_flow_rules_generation(const struct notifier *notifier, const char *organization_id);
+void notifier_flow_rules_changed(struct notifier *notifier, const char *organization_id);
 
 #define NOTIFIER_IDENTITY_CHANNEL "postreeve_identity"

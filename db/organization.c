@@ -232,6 +232,7 @@ enum code organization_transition(struct db *db, struct change *change, struct o
     note_transition(change, row, to, reason);
     DB_QUEUE(db, &update, row->organization_id, to, reason);
     DB_QUEUE(db, &insert, row->organization_id, row->state, to, change->actor, reason);
+    db_note_flow_rules(db, row->organization_id); /* whether they may be asked for */
     row->state = to;
     return CODE_OK;
 }

@@ -148,6 +148,8 @@ static void tell_others(struct db *db)
     struct db_notes notes = db_take_notes(db);
     if (notes.identities)
         notifier_identities_changed(db_notifier(db));
+    if (notes.flow_rules[0] != '\0')
+        notifier_flow_rules_changed(db_notifier(db), notes.flow_rules);
     if (notes.job)
         notifier_job_enqueued(db_notifier(db));
     if (notes.operation)

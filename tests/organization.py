@@ -50,6 +50,7 @@ class Organization:
         self.api, self.id = api, organization_id
         self.path = f"/v1/organizations/{organization_id}"
         self.users, self.groups, self.resources = (f"{self.path}/{kind}s" for kind in KINDS)
+        self.flow_rules = f"{self.path}/flow-rules"
         about = self.describe()
         self.alias, self.domain = about["alias"], about.get("default_domain")
 
@@ -86,6 +87,10 @@ class Organization:
     def create_enabled_group(self, name=None, **members):
         name = name or unique("g")
         return self.create_group(name, **{"email": name, **members})
+
+    def create_flow_rule(self, *patterns, action="DROP", name=None, **members):
+        return self.api.post(self.flow_rules, json={"name": name or unique("rule"), "sender_patterns": list(patterns) or ["spam.test"],
+                                                    "action": action, **members}).body
 
     def create_resource(self, name=None, **members):
         """A new room, ENABLED."""

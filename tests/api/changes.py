@@ -5,7 +5,7 @@ from organization import PASSWORD, create_organization, id_of, unique, wait_oper
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
-WITHOUT_VERSION = {"CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
+WITHOUT_VERSION = {"CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "CreateFlowRule", "DeleteResources", "CancelOperation",
                     "SyncMobileDevice", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
                    "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
                    "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
@@ -45,7 +45,7 @@ class Request:
     def is_gone(self):
         """Whether what it changed is not there any more."""
         return self.route["operation"] in ("DeleteDirectory", "DeleteIamUser", "DeleteIamGroup", "DeletePolicy", "DeleteAccessKey",
-                                           "RemoveMobileDevice")
+                                           "RemoveMobileDevice", "DeleteFlowRule")
 
 
 # After these nobody can send anything any more; test_accounts.py has what holds for all changes.
@@ -201,6 +201,9 @@ def prepare(service, org, route):
     for name in ("member_id", "entity_id"):
         if "{%s}" % name in target:
             target = target.replace("{%s}" % name, make_member(org, entity, operation))
+    rule = org.create_flow_rule() if "{flow_rule_id}" in target else None
+    if rule:
+        target = target.replace("{flow_rule_id}", rule["flow_rule_id"])
     device = make_device(org, entity, route) if "{device_id}" in target else None
     if device:
         target = target.replace("{device_id}", device.id)
@@ -236,5 +239,5 @@ def prepare(service, org, route):
         arguments["json"] = {"email": "boss"}
     elif "ids" in arguments.get("json", {}):
         arguments["json"] = {"ids": make_several(org, operation)}
-    resource = device.path if device else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
+    resource = device.path if device else target if rule else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
     return Request(route, target, arguments, entity, resource=resource)

@@ -138,6 +138,36 @@ GUIDE = {
             "api/test_mobile_devices.py::test_gateway_gets_the_policy_and_its_key",
         "the wipe that an administrator asked for is shown": "api/test_mobile_devices.py::test_each_way_from_each_status",
         "so is that it is done": "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects"},
+    ("Managing Email Flows", "Managing Email Flows"): {
+        "rules apply to mail of a sender's address or domain": "api/test_flow_rules.py::test_rule_is_created_described_listed_changed_and_removed",
+        "to mail to anyone inside the organization": "api/test_flow_rules.py::test_rules_of_another_organization_do_not_apply"},
+    ("Managing Email Flows", "Rule Actions"): {
+        "five actions": "api/test_flow_rules.py::test_each_action_of_the_guide",
+        "normal delivery makes exceptions by a more specific pattern":
+            "api/test_flow_rules.py::test_overlap_with_a_rule_that_loses_mail_is_told_to_both",
+        "bypassing the spam check is dangerous": "api/test_flow_rules.py::test_bypassing_the_spam_check"},
+    ("Managing Email Flows", "Sender Patterns"): {
+        "addresses, domains, wildcards in front": "api/test_flow_rules.py::test_each_form_of_pattern",
+        "a rule has several patterns": "api/test_flow_rules.py::test_every_match_that_loses_says_why",
+        "Sender is matched before From": "api/test_flow_rules.py::test_sender_comes_before_from",
+        "the most specific rule applies, then the most restrictive action": "api/test_flow_rules.py::test_every_match_that_loses_says_why",
+        "care is to be taken with overlapping patterns of Drop and Bounce":
+            "api/test_flow_rules.py::test_overlap_with_a_rule_that_loses_mail_is_told_to_both"},
+    ("Managing Email Flows", "Creating an Email Flow Rule"): {
+        "name, action and patterns": "api/test_flow_rules.py::test_what_is_needed_is_named",
+        "it applies at once": "api/test_flow_rules.py::test_rules_apply_at_once"},
+    ("Managing Email Flows", "Testing an Email Flow Rule"): {
+        "the rules are tested with a sender": "api/test_flow_rules.py::test_every_match_that_loses_says_why"},
+    ("Managing Email Flows", "Modifying an Email Flow Rule"): {
+        "a rule is edited": "api/test_flow_rules.py::test_rule_is_created_described_listed_changed_and_removed",
+        "it applies at once": "api/test_flow_rules.py::test_rules_apply_at_once"},
+    ("Managing Email Flows", "Removing an Email Flow Rule"): {
+        "a rule is removed": "api/test_flow_rules.py::test_rule_is_created_described_listed_changed_and_removed",
+        "it applies no more at once": "api/test_flow_rules.py::test_rules_apply_at_once"},
+    ("Unsupported Attachment Types", "Unsupported Attachment Types"): {
+        "all types are accepted but those listed": "api/test_attachments.py::test_names_that_are_accepted",
+        "the list": "api/test_attachments.py::test_list_is_that_of_the_guide",
+        "files with these extensions are not": "api/test_attachments.py::test_each_extension_of_the_guide_is_refused_in_any_case"},
 }
 # What these chapters consist of: each section that states behaviour has its rows.
 CHAPTERS = {
@@ -148,6 +178,9 @@ CHAPTERS = {
     "Working with organizations": ["Edit your organization's mobile device policy"],
     "Working with mobile devices": ["Remotely wipe mobile devices", "Remove a user's mobile devices from the devices list",
                                     "View mobile device details"],
+    "Managing Email Flows": ["Managing Email Flows", "Rule Actions", "Sender Patterns", "Creating an Email Flow Rule", "Testing an Email Flow Rule",
+                             "Modifying an Email Flow Rule", "Removing an Email Flow Rule"],
+    "Unsupported Attachment Types": ["Unsupported Attachment Types"],
 }
 
 

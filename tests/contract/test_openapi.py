@@ -25,7 +25,7 @@ CODES_OUTSIDE_OPERATIONS = {"route_not_found", "method_not_allowed"}
 CLOSED_OUTSIDE_V1 = {"/metrics"}
 
 # They make something new, end what is never changed, or change several at once.
-CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation", "ImportUsers", "CreateIamUser", "CreateIamGroup", "CreatePolicy",
+CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "CreateFlowRule", "DeleteResources", "CancelOperation", "ImportUsers", "CreateIamUser", "CreateIamGroup", "CreatePolicy",
                            "CreateAccessKey", "CreateKey", "SyncMobileDevice", "SignOut", "DeleteSession", "RegisterToWorkMailForUsers",
                            "DeregisterFromWorkMailForUsers", "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 
@@ -146,7 +146,8 @@ def test_schemas_are_valid():
     for place, node in walk(DOCUMENT.tree):
         if "schema" in node:
             jsonschema.Draft202012Validator.check_schema(node["schema"])
-        assert "pattern" not in node or not isinstance(node["pattern"], str) or re.compile(node["pattern"]), place
+        if "/example" not in place:  # where a member may be called so
+            assert "pattern" not in node or not isinstance(node["pattern"], str) or re.compile(node["pattern"]), place
 
 
 @pytest.mark.parametrize("place,schema", list(object_schemas()))
