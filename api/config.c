@@ -71,6 +71,14 @@ static const struct setting settings[] = {
                    "seconds that a finished operation can be looked at"),
     NUMBER_SETTING(audit_retention, "audit-retention", "0", 0, 3153600000,
                    "seconds that an event of the audit log is kept (0: for ever)"),
+    NUMBER_SETTING(dkim_rotation_interval, "dkim-rotation-interval", "15552000", 1, 315360000,
+                   "seconds that a DKIM key signs before the next one takes its place"),
+    NUMBER_SETTING(
+        dkim_publication_time, "dkim-publication-time", "10800", 1, 31536000,
+        "seconds that a DKIM key is in the zone before it signs: its TTL of an hour, and what your zone"
+        " transfers take"),
+    NUMBER_SETTING(dkim_retirement_time, "dkim-retirement-time", "604800", 1, 31536000,
+                   "seconds that a DKIM key stays in the zone after it signed"),
     NUMBER_SETTING(http_threads, "http-threads", "0", 0, 256,
                    "threads for common requests (0: 2 for each core)"),
     NUMBER_SETTING(job_threads, "job-threads", "2", 1, 64, "threads for background work"),
@@ -359,6 +367,9 @@ static bool make_settings(struct reader *reader)
     made->job_retention_s = config->job_retention;
     made->operation_retention_s = config->operation_retention;
     made->audit_retention_s = config->audit_retention;
+    made->dkim_rotation_interval_s = config->dkim_rotation_interval;
+    made->dkim_publication_s = config->dkim_publication_time;
+    made->dkim_retirement_s = config->dkim_retirement_time;
     if (!settings_has_region(made, config->region))
         return reject(reader, "region", "\"%s\" is not one of --regions", config->region);
     return true;

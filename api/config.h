@@ -44,6 +44,9 @@ struct config {
     int64_t job_retention;
     int64_t operation_retention;
     int64_t audit_retention;
+    int64_t dkim_rotation_interval;
+    int64_t dkim_publication_time;
+    int64_t dkim_retirement_time;
 
     /* Made from the above. */
     struct settings settings;

@@ -7,6 +7,7 @@
 #include "model/account.h"
 #include "model/audit.h"
 #include "model/directory.h"
+#include "model/dkim.h"
 #include "model/entity.h"
 #include "model/group.h"
 #include "model/health.h"
@@ -61,6 +62,9 @@ static const struct field_table *const answers[] = {
     &mobile_device_sync_table,
     &found_entity_table,
     &address_book_entry_table,
+    &dkim_key_table,
+    &dkim_signing_key_table,
+    &dkim_record_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)

@@ -2,6 +2,7 @@
 #include "api/account.h"
 #include "api/audit.h"
 #include "api/directory.h"
+#include "api/dkim.h"
 #include "api/docs.h"
 #include "api/entity.h"
 #include "api/group.h"
@@ -21,6 +22,7 @@
 #include "db/account.h"
 #include "db/audit.h"
 #include "db/directory.h"
+#include "db/dkim.h"
 #include "db/group.h"
 #include "db/iam.h"
 #include "db/iam_session.h"
@@ -62,6 +64,7 @@
 
 #define ORGANIZATION "/v1/organizations/{organization_id}"
 #define DIRECTORY    "/v1/directories/{directory_id}"
+#define DOMAIN       ORGANIZATION "/domains/{domain}"
 #define USER         ORGANIZATION "/users/{user_id}"
 #define IAM_USER     "/v1/iam/users/{iam_user_id}"
 #define IAM_GROUP    "/v1/iam/groups/{iam_group_id}"
@@ -141,6 +144,18 @@ const struct route routes[] = {
           QUERY(directory_query_table)),
     ROUTE(GET, DIRECTORY, "ds", "DescribeDirectory", LANE_FAST, 200, describe_directory, PLAIN),
     ROUTE(DELETE, DIRECTORY, "ds", "DeleteDirectory", LANE_SLOW, 204, delete_directory, PLAIN),
+
+    ROUTE(GET, DOMAIN "/dkim", "workmail", "GetMailDomainDkim", LANE_FAST, 200, get_mail_domain_dkim, PLAIN),
+    ROUTE(POST, DOMAIN "/dkim/rotate", "workmail", "RotateMailDomainDkim", LANE_FAST, 200,
+          rotate_mail_domain_dkim, BODY(dkim_rotation_table, FIELD_CREATE), .body_optional = true),
+    /* Private keys: not by the name of a read, which policies allow all at once. */
+    ROUTE(GET, DOMAIN "/dkim/signing-keys", "workmail", "ExportDkimSigningKeys", LANE_FAST, 200,
+          export_dkim_signing_keys, PLAIN),
+    /* The operator's side. */
+    ROUTE(GET, "/v1/dkim-zone", "workmail", "GetDkimZone", LANE_FAST, 200, get_dkim_zone,
+          QUERY(dkim_zone_query_table)),
+    SHARED_ROUTE(GET, "/v1/dkim-zone/zone-file", "workmail:GetDkimZone", "GetDkimZoneFile", LANE_SLOW, 200,
+                 get_dkim_zone_file, QUERY(dkim_zone_part_table)),
 
     ROUTE(GET, "/v1/operations", "workmail", "ListOperations", LANE_FAST, 200, list_operations,
           QUERY(operation_query_table), LISTS(ORGANIZATION)),

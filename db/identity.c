@@ -158,6 +158,7 @@ static enum code bootstrap_body(struct db *db, struct change *change, void *argu
     /* Two services that start at once: the second waits, and finds the account. */
     static const struct statement lock = {"LOCK TABLE account IN SHARE ROW EXCLUSIVE MODE", 0};
     static const struct statement count = {"SELECT count(*) FROM account", 0};
+    static const struct statement mark = {"UPDATE account SET is_operator = true WHERE account_id = $1", 1};
     struct making *making = argument;
     DB_RESULT result = NULL;
 
@@ -173,6 +174,7 @@ static enum code bootstrap_body(struct db *db, struct change *change, void *argu
     if (code != CODE_OK || !making->done)
         return code;
     code = queue_account(db, change, making);
+    DB_QUEUE(db, &mark, making->account_id);
     return code == CODE_OK ? write_down(db, change, making, making->account_id) : code;
 }
 

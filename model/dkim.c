@@ -180,3 +180,25 @@ static const struct field rotation_fields[] = {
     FIELD_BOOLEAN_ROW(struct dkim_rotation, compromised, 0),
 };
 const struct field_table dkim_rotation_table = FIELD_TABLE("dkim_rotation", rotation_fields);
+
+static const struct field signing_key_fields[] = {
+    FIELD_READ_ONLY_ROW("selector", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("algorithm", FIELD_ENUM, .values = dkim_algorithms),
+    FIELD_READ_ONLY_ROW("private_key", FIELD_STRING),
+};
+const struct field_table dkim_signing_key_table = FIELD_TABLE("dkim_signing_key", signing_key_fields);
+
+/* The columns of the list in db/dkim_zone.c, in this order. */
+static const struct field record_fields[] = {
+    FIELD_READ_ONLY_ROW("name", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("type", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("ttl", FIELD_INTEGER),
+    FIELD_READ_ONLY_ROW("value", FIELD_STRING),
+};
+const struct field_table dkim_record_table = FIELD_TABLE("dkim_record", record_fields);
+
+static const struct field part_fields[] = {
+    FIELD_STRING_ROW(struct dkim_zone_part, after, 0, 1, 63),
+    FIELD_INTEGER_ROW(struct dkim_zone_part, limit, 0, 1, DKIM_ZONE_PART_MAX),
+};
+const struct field_table dkim_zone_part_table = FIELD_TABLE("get_dkim_zone_file_query", part_fields);

@@ -68,9 +68,23 @@ struct dkim_step dkim_next(const struct dkim_slot slots[static DKIM_SLOTS], int6
 
 extern const struct field_table dkim_key_table;
 
+/* What ExportDkimSigningKeys answers of a key. */
+extern const struct field_table dkim_signing_key_table;
+
 /* What RotateMailDomainDkim is asked. */
 struct dkim_rotation {
     const char *algorithm; /* NULL: all */
     bool compromised;
 };
 extern const struct field_table dkim_rotation_table;
+
+/* A record of the zone. */
+extern const struct field_table dkim_record_table;
+
+/* What GetDkimZoneFile is asked. */
+struct dkim_zone_part {
+    const char *after; /* records behind this selector; NULL: from the first one on */
+    int64_t limit;
+};
+#define DKIM_ZONE_PART_MAX 5000
+extern const struct field_table dkim_zone_part_table;

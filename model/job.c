@@ -22,6 +22,7 @@ const struct job_kind job_kinds[] = {
     {.name = JOB_DATA_KEY, .steps = (const char *const[]){"wrap", NULL}},
     {.name = JOB_ENTITY_PURGE, .steps = (const char *const[]){"purge", NULL}},
     {.name = JOB_CLEANING, .steps = (const char *const[]){"idempotency_records", "jobs", "operations", NULL}},
+    {.name = JOB_DKIM_ROTATION, .steps = (const char *const[]){"rotate", NULL}, .is_periodic = true},
     {.name = JOB_AUDIT_RETENTION, .steps = (const char *const[]){"remove", NULL}},
 };
 const size_t job_kind_count = sizeof(job_kinds) / sizeof(job_kinds[0]);

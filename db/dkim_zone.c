@@ -1,0 +1,63 @@
+#include <string.h>
+
+#include "db/dkim.h"
+#include "db/row.h"
+
+enum code dkim_zone_find_tag(struct db *db, const char *account_id, struct problem *problem,
+                             const char **ret_etag)
+{
+    static const struct statement find = {
+        "SELECT z.serial FROM dkim_zone z JOIN account a ON a.account_id = $1 AND a.is_operator", 1};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, problem, &result, &find, account_id);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(result) == 0)
+        return problem_set(problem, CODE_ACCESS_DENIED,
+                           "The zone has records of all accounts: it is for the account of who runs the"
+                           " installation.");
+    *ret_etag = tx_etag(problem->arena, PQgetvalue(result, 0, 0));
+    return CODE_OK;
+}
+
+static const struct field query_fields[] = {
+    LIST_PAGE_ROWS(struct dkim_zone_query),
+};
+const struct field_table dkim_zone_query_table = FIELD_TABLE("get_dkim_zone_query", query_fields);
+
+enum code dkim_zone_list(struct db *db, struct dkim_zone_query *query, struct problem *problem,
+                         struct buffer *out, const char **ret_next_token)
+{
+    static const struct list_spec list = {
+        .table = &dkim_record_table,
+        .columns = "k.selector || z.suffix AS name, 'TXT' AS type, " DKIM_TTL " AS ttl, k.value",
+        .from = "FROM dkim_key k CROSS JOIN (SELECT '.dkim.' || $1::text AS suffix) z WHERE true",
+        .fixed = 1,
+        .orders = {{"name", "k.selector", "text"}},
+        .default_order = "name",
+        .id = "k.selector",
+        .id_type = "text",
+    };
+    return list_run(db, &list, &query->page, &db_settings(db)->service_domain, problem, out, ret_next_token);
+}
+
+enum code dkim_zone_write_file(struct db *db, const struct dkim_zone_part *part, struct problem *problem,
+                               struct buffer *out, const char **ret_after)
+{
+    /* One row more than is shown tells whether there is another part. */
+    static const struct statement read = {
+        "SELECT selector, selector || '.dkim.' || $3::text, value FROM dkim_key"
+        " WHERE selector > $1 ORDER BY selector LIMIT $2::bigint + 1",
+        3};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, problem, &result, &read, part->after != NULL ? part->after : "",
+                            row_integer(out->arena, part->limit), db_settings(db)->service_domain);
+    if (code != CODE_OK)
+        return code;
+    bool more = PQntuples(result) > part->limit;
+    int rows = more ? (int)part->limit : PQntuples(result);
+    for (int row = 0; row < rows; row++)
+        dkim_write_record(PQgetvalue(result, row, 1), PQgetvalue(result, row, 2), out);
+    *ret_after = more ? arena_string(out->arena, PQgetvalue(result, rows - 1, 0)) : NULL;
+    return CODE_OK;
+}
