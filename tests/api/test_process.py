@@ -16,7 +16,7 @@ from raw_http import Connection
 from service import BINARY, environment, run_binary, wait_until
 
 USAGE = 2
-SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region", "regions",
+SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "ownership-label", "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
             "drain-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
@@ -52,6 +52,7 @@ def refused_start(service, *words):
     (["--log-format", "xml"], "log-format"),
     (["--region", "mars-1"], "region"),
     (["--service-domain", "not a domain"], "service-domain"),
+    (["--ownership-label", "not.one"], "ownership-label"),
     (["--postgresql-bin-dir", "/nonexistent"], "postgresql-bin-dir"),
     (["--root-key-file", "/nonexistent/key"], "root-key-file"),
     (["--config", "/nonexistent"], "/nonexistent"),
