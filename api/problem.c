@@ -26,6 +26,7 @@ static const struct {
     [CODE_RESOURCE_NOT_FOUND] = {404, 0, "No resource of this organization has this id."},
     [CODE_ENTITY_NOT_FOUND] = {404, 0, "No user or group of this organization has this id."},
     [CODE_MOBILE_DEVICE_NOT_FOUND] = {404, 0, "No device of this user has this id."},
+    [CODE_DOMAIN_NOT_FOUND] = {404, 0, "No domain of this organization has this name."},
     [CODE_OPERATION_NOT_FOUND] = {404, 0, "No operation has this id."},
     [CODE_KEY_NOT_FOUND] = {404, 0, "No key of this account has this id."},
     [CODE_IAM_USER_NOT_FOUND] = {404, 0, "No IAM user of this account has this id."},

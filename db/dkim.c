@@ -43,7 +43,7 @@ static enum code collect_view(struct db *db, struct problem *problem, PGresult *
     if (PQntuples(*ret_result) == 0)
         return organization_not_found(problem);
     if (PQgetisnull(*ret_result, 0, PQfnumber(*ret_result, "domain")))
-        return problem_set(problem, CODE_MAIL_DOMAIN_NOT_FOUND, "The organization has no such domain.");
+        return problem_set(problem, CODE_DOMAIN_NOT_FOUND, "The organization has no such domain.");
     return CODE_OK;
 }
 

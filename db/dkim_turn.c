@@ -4,6 +4,7 @@
 #include "db/data_key.h"
 #include "db/dkim.h"
 #include "db/job.h"
+#include "db/mail_domain.h"
 #include "db/row.h"
 #include "model/job.h"
 #include "model/json_out.h"
@@ -173,8 +174,7 @@ static void queue_switch(struct db *db, struct arena *arena, const char *organiz
 static void note_step(struct change *change, const char *organization_id, const struct dkim_turn *turn)
 {
     struct buffer *after = &change->audit.after;
-    change->audit.target =
-        arena_printf(change->arena, "/v1/organizations/%s/domains/%s/dkim", organization_id, turn->domain);
+    change->audit.target = mail_domain_path(change->arena, organization_id, turn->domain);
     *after = (struct buffer){.arena = change->arena};
     out_begin_object(after);
     out_member(after, "selector", turn->selector);

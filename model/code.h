@@ -21,6 +21,7 @@
     X(CODE_RESOURCE_NOT_FOUND, "resource_not_found", "There is no such resource")               \
     X(CODE_ENTITY_NOT_FOUND, "entity_not_found", "There is no such user or group")              \
     X(CODE_MOBILE_DEVICE_NOT_FOUND, "mobile_device_not_found", "There is no such device")       \
+    X(CODE_DOMAIN_NOT_FOUND, "domain_not_found", "There is no such domain")                     \
     X(CODE_OPERATION_NOT_FOUND, "operation_not_found", "There is no such operation")            \
     X(CODE_KEY_NOT_FOUND, "key_not_found", "There is no such key")                              \
     X(CODE_IAM_USER_NOT_FOUND, "iam_user_not_found", "There is no such IAM user")               \

@@ -12,7 +12,7 @@ LOST = (OSError, http.client.HTTPException)  # what a request raises when the se
 PROBLEM_STATUS = {
     "bad_request": 400, "malformed_json": 400, "validation_failed": 400, "invalid_page_token": 400,
     "confirmation_mismatch": 400, "unauthenticated": 401, "access_denied": 403, "csrf_token": 403, "not_held": 403,
-    "route_not_found": 404,
+    "route_not_found": 404, "domain_not_found": 404,
     "organization_not_found": 404, "user_not_found": 404, "operation_not_found": 404,
     "directory_not_found": 404, "directory_in_use": 409,
     "iam_user_not_found": 404, "iam_group_not_found": 404, "policy_not_found": 404, "access_key_not_found": 404,

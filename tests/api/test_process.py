@@ -21,6 +21,7 @@ SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "s
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
             "drain-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
             "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention", "audit-retention",
+            "dkim-rotation-interval", "dkim-publication-time", "dkim-retirement-time",
             "tls-cert", "tls-key", "trusted-proxies", "cors-origins"]
 
 

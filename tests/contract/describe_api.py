@@ -36,6 +36,9 @@ ANSWERS = {
     "mobile_device_sync": "MobileDeviceSync",
     "found_entity": "FoundEntity",
     "address_book_entry": "AddressBookEntry",
+    "dkim_key": "DkimKey",
+    "dkim_signing_key": "DkimSigningKey",
+    "dkim_record": "DkimRecord",
 }
 
 # What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an
