@@ -1,6 +1,7 @@
 """For each route that the API has, a request that succeeds: for tests that hold for all of them."""
 import iam
 from devices import Device
+from domains import dkim_path, dkim_settled, register
 from organization import PASSWORD, create_organization, id_of, unique
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
@@ -197,6 +198,10 @@ def prepare(service, org, route):
         target = target.replace("{key_id}", org.describe()["key_id"])
     if "{email}" in target:
         target = target.replace("{email}", alias_of(org, entity))
+    if operation == "RotateMailDomainDkim":
+        domain = register(service, org)
+        dkim_settled(org, domain)
+        target = target.replace("{domain}", domain)
     if operation == "CancelOperation":
         target = target.replace("{operation_id}", begin_setup(service, org))
     elif "{operation_id}" in target:
@@ -222,4 +227,6 @@ def prepare(service, org, route):
     elif "ids" in arguments.get("json", {}):
         arguments["json"] = {"ids": make_several(org, operation)}
     resource = device.path if device else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
+    if operation == "RotateMailDomainDkim":
+        resource = dkim_path(org, domain)
     return Request(route, target, arguments, entity, resource=resource)
