@@ -1,12 +1,13 @@
 #include "api/dkim.h"
 
+#include "api/mail_domain.h"
 #include "db/dkim.h"
 
 enum code get_mail_domain_dkim(struct request *request)
 {
     struct answer answer = request_answer(request);
     enum code code = dkim_get(request->db, request->principal.account_id, request->arguments[0],
-                              request->arguments[1], &request->problem, &answer);
+                              mail_domain_in_path(request), &request->problem, &answer);
     return response_answer(request, &answer, code);
 }
 
@@ -20,15 +21,16 @@ enum code rotate_mail_domain_dkim(struct request *request)
     if (request->body.length > 0)
         code = request_body(request, &rotation, &set);
     if (code == CODE_OK)
-        code = dkim_rotate(request->db, &change, request->arguments[0], request->arguments[1], &rotation);
+        code =
+            dkim_rotate(request->db, &change, request->arguments[0], mail_domain_in_path(request), &rotation);
     return response_change(request, &change, code);
 }
 
 enum code export_dkim_signing_keys(struct request *request)
 {
     struct change change = request_change(request);
-    enum code code = dkim_export_keys(request->db, &change, request->arguments[0], request->arguments[1],
-                                      request->if_none_match);
+    enum code code = dkim_export_keys(request->db, &change, request->arguments[0],
+                                      mail_domain_in_path(request), request->if_none_match);
     return response_answer(request, &change.answer, code);
 }
 
@@ -71,7 +73,6 @@ enum code get_dkim_zone_file(struct request *request)
 {
     struct dkim_zone_part part = {.limit = DKIM_ZONE_PART_MAX};
     struct buffer body = request_buffer(request);
-    const char *after = NULL;
     const char *etag = NULL;
     bool known = false;
 
@@ -80,16 +81,11 @@ enum code get_dkim_zone_file(struct request *request)
         code = answer_known(request, &etag, &known);
     if (code != CODE_OK || known)
         return code;
-    if (part.after == NULL)
-        buffer_printf(&body, "; %s\n", etag);
-    code = dkim_zone_write_file(request->db, &part, &request->problem, &body, &after);
+    buffer_printf(&body, "; %s\n", etag);
+    code = dkim_zone_write_file(request->db, &part, &request->problem, &body);
     if (code != CODE_OK)
         return code;
     response_header(request, "ETag", etag);
-    if (after != NULL)
-        response_header(request, "Link",
-                        arena_printf(request->arena, "<%s?limit=%d&after=%s>; rel=\"next\"", request->path,
-                                     (int)part.limit, after));
     response_json(request, 200, &body);
     request->response.content_type = "text/plain; charset=utf-8";
     return CODE_OK;

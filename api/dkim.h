@@ -3,8 +3,8 @@
 
 #include "api/request.h"
 
-route_handler get_mail_domain_dkim;
-route_handler rotate_mail_domain_dkim;
-route_handler export_dkim_signing_keys;
-route_handler get_dkim_zone;
-route_handler get_dkim_zone_file;
+enum code get_mail_domain_dkim(struct request *request);
+enum code rotate_mail_domain_dkim(struct request *request);
+enum code export_dkim_signing_keys(struct request *request);
+enum code get_dkim_zone(struct request *request);
+enum code get_dkim_zone_file(struct request *request);

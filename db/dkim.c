@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "db/data_key.h"
+#include "db/mail_domain.h"
 #include "db/row.h"
 #include "model/json_out.h"
 
@@ -22,7 +23,7 @@ static void queue_view(struct db *db, struct arena *arena, const char *account_i
         "  AS next_state,"
         " CASE k.state WHEN 'RETIRED' THEN k.remove_at ELSE greatest(a.retire_at,"
         "  p.published_at + make_interval(secs => $4::bigint)) END AS next_state_at,"
-        " m.domain, m.is_test_domain, m.ownership_status, (SELECT md5(string_agg("
+        " o.state AS organization_state, o.is_serving, m.domain, m.is_test_domain, m.ownership_status, (SELECT md5(string_agg("
         "  concat_ws(' ', v.slot, v.state, v.value, v.retire_at, v.remove_at, $4::bigint), ',' ORDER BY v.slot))"
         "  FROM dkim_key v WHERE v.organization_id = m.organization_id AND v.domain = m.domain) AS version"
         " FROM organization o LEFT JOIN mail_domain m ON m.organization_id = o.organization_id AND m.domain = $3"
@@ -35,15 +36,19 @@ static void queue_view(struct db *db, struct arena *arena, const char *account_i
              row_integer(arena, db_settings(db)->dkim_publication_s));
 }
 
-static enum code collect_view(struct db *db, struct problem *problem, PGresult **ret_result)
+static enum code collect_view(struct db *db, const char *organization_id, struct problem *problem,
+                              PGresult **ret_result)
 {
     enum code code = db_collect(db, problem, ret_result);
     if (code != CODE_OK)
         return code;
     if (PQntuples(*ret_result) == 0)
         return organization_not_found(problem);
+    if (!row_flag(*ret_result, 0, "is_serving"))
+        return organization_not_serving(
+            organization_id, row_text(problem->arena, *ret_result, 0, "organization_state"), problem);
     if (PQgetisnull(*ret_result, 0, PQfnumber(*ret_result, "domain")))
-        return problem_set(problem, CODE_DOMAIN_NOT_FOUND, "The organization has no such domain.");
+        return mail_domain_not_found(problem);
     return CODE_OK;
 }
 
@@ -66,10 +71,11 @@ static enum code write_view(const PGresult *view, struct buffer *out)
     return code;
 }
 
-static enum code answer_view(struct db *db, struct problem *problem, struct answer *answer)
+static enum code answer_view(struct db *db, const char *organization_id, struct problem *problem,
+                             struct answer *answer)
 {
     DB_RESULT view = NULL;
-    enum code code = collect_view(db, problem, &view);
+    enum code code = collect_view(db, organization_id, problem, &view);
     if (code != CODE_OK)
         return code;
     answer->etag = tx_etag(problem->arena, version_of(view));
@@ -80,7 +86,7 @@ enum code dkim_get(struct db *db, const char *account_id, const char *organizati
                    struct problem *problem, struct answer *answer)
 {
     queue_view(db, problem->arena, account_id, organization_id, domain);
-    return answer_view(db, problem, answer);
+    return answer_view(db, organization_id, problem, answer);
 }
 
 /* --- changes --- */
@@ -106,15 +112,14 @@ static enum code lock(struct db *db, struct change *change, const struct work *w
 {
     struct organization_row organization;
     organization_queue(db, change->account_id, work->organization_id, how);
-    enum code code = organization_collect(db, change->arena, change->problem, &organization);
-    return code == CODE_OK ? organization_need_serving(&organization, change->problem) : code;
+    return organization_collect(db, change->arena, change->problem, &organization);
 }
 
 static enum code see_before(struct db *db, struct change *change, const struct work *work)
 {
     DB_RESULT view = NULL;
     queue_view(db, change->arena, change->account_id, work->organization_id, work->domain);
-    enum code code = collect_view(db, change->problem, &view);
+    enum code code = collect_view(db, work->organization_id, change->problem, &view);
     if (code == CODE_OK && PQgetisnull(view, 0, 0))
         code = no_keys(work, view, change->problem);
     if (code == CODE_OK)
@@ -151,7 +156,7 @@ static enum code rotate_body(struct db *db, struct change *change, void *argumen
     if (code != CODE_OK)
         return code;
     queue_view(db, change->arena, change->account_id, work->organization_id, work->domain);
-    return answer_view(db, change->problem, &change->answer);
+    return answer_view(db, work->organization_id, change->problem, &change->answer);
 }
 
 enum code dkim_rotate(struct db *db, struct change *change, const char *organization_id, const char *domain,
@@ -243,7 +248,7 @@ static enum code export_body(struct db *db, struct change *change, void *argumen
     if (code != CODE_OK)
         return code;
     queue_view(db, change->arena, change->account_id, work->organization_id, work->domain);
-    code = collect_view(db, change->problem, &view);
+    code = collect_view(db, work->organization_id, change->problem, &view);
     if (code == CODE_OK)
         code = need_keys(work, view, change->problem);
     if (code == CODE_OK)

@@ -34,15 +34,17 @@ extern const struct field_table dkim_zone_query_table;
 enum code dkim_zone_list(struct db *db, struct dkim_zone_query *query, struct problem *problem,
                          struct buffer *out, const char **ret_next_token);
 
-/* The same as lines of a master file: those behind the selector `after`. ret_after is what to ask next; NULL at the end. */
+/* The same as lines of a master file; behind the last one of all a comment that says so. */
 enum code dkim_zone_write_file(struct db *db, const struct dkim_zone_part *part, struct problem *problem,
-                               struct buffer *out, const char **ret_after);
+                               struct buffer *out);
 
 /* --- parts of other transactions --- */
 
 /* The keys of the organization's domains are looked at at once: for who registers a domain. */
 void dkim_hurry(struct db *db, struct arena *arena, const char *organization_id);
 
+/* The same once its data key is there: for domains that came before it. */
+void dkim_hurry_again(struct db *db, const char *organization_id);
 /* The same for all organizations under a master key, which can be used again. */
 void dkim_hurry_under_key(struct db *db, const char *account_id, const char *key_id);
 

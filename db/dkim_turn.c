@@ -17,14 +17,22 @@ void dkim_hurry(struct db *db, struct arena *arena, const char *organization_id)
         db, arena, &(struct job_request){.kind = JOB_DKIM_ROTATION, .organization_id = organization_id});
 }
 
+/* One that runs begins anew: it may have looked already. */
+#define HURRY                                                                                           \
+    "UPDATE job j SET state = 'PENDING', step = 0, failures = 0, claims = j.claims + 1, run_at = now()" \
+    " FROM organization o WHERE j.organization_id = o.organization_id AND j.kind = '" JOB_DKIM_ROTATION \
+    "' AND j.is_periodic AND j.state IN ('PENDING', 'RUNNING')"
+
+void dkim_hurry_again(struct db *db, const char *organization_id)
+{
+    static const struct statement hurry = {HURRY " AND o.organization_id = $1", 1};
+    DB_QUEUE(db, &hurry, organization_id);
+    db_note_job(db);
+}
+
 void dkim_hurry_under_key(struct db *db, const char *account_id, const char *key_id)
 {
-    /* One that runs begins anew: it may have looked at the key already. */
-    static const struct statement hurry = {
-        "UPDATE job j SET state = 'PENDING', step = 0, failures = 0, claims = j.claims + 1, run_at = now()"
-        " FROM organization o WHERE o.account_id = $1 AND o.key_id = $2 AND j.organization_id = o.organization_id"
-        " AND j.kind = '" JOB_DKIM_ROTATION "' AND j.is_periodic AND j.state IN ('PENDING', 'RUNNING')",
-        2};
+    static const struct statement hurry = {HURRY " AND o.account_id = $1 AND o.key_id = $2", 2};
     DB_QUEUE(db, &hurry, account_id, key_id);
     db_note_job(db);
 }

@@ -42,13 +42,12 @@ enum code dkim_zone_list(struct db *db, struct dkim_zone_query *query, struct pr
 }
 
 enum code dkim_zone_write_file(struct db *db, const struct dkim_zone_part *part, struct problem *problem,
-                               struct buffer *out, const char **ret_after)
+                               struct buffer *out)
 {
     /* One row more than is shown tells whether there is another part. */
-    static const struct statement read = {
-        "SELECT selector, selector || '.dkim.' || $3::text, value FROM dkim_key"
-        " WHERE selector > $1 ORDER BY selector LIMIT $2::bigint + 1",
-        3};
+    static const struct statement read = {"SELECT selector || '.dkim.' || $3::text, value FROM dkim_key"
+                                          " WHERE selector > $1 ORDER BY selector LIMIT $2::bigint + 1",
+                                          3};
     DB_RESULT result = NULL;
     enum code code = DB_RUN(db, problem, &result, &read, part->after != NULL ? part->after : "",
                             row_integer(out->arena, part->limit), db_settings(db)->service_domain);
@@ -57,7 +56,8 @@ enum code dkim_zone_write_file(struct db *db, const struct dkim_zone_part *part,
     bool more = PQntuples(result) > part->limit;
     int rows = more ? (int)part->limit : PQntuples(result);
     for (int row = 0; row < rows; row++)
-        dkim_write_record(PQgetvalue(result, row, 1), PQgetvalue(result, row, 2), out);
-    *ret_after = more ? arena_string(out->arena, PQgetvalue(result, rows - 1, 0)) : NULL;
+        dkim_write_record(PQgetvalue(result, row, 0), PQgetvalue(result, row, 1), out);
+    if (!more)
+        buffer_text(out, "; end\n");
     return CODE_OK;
 }

@@ -188,10 +188,11 @@ static const struct field signing_key_fields[] = {
 };
 const struct field_table dkim_signing_key_table = FIELD_TABLE("dkim_signing_key", signing_key_fields);
 
+static const char *const record_types[] = {"TXT", NULL};
 /* The columns of the list in db/dkim_zone.c, in this order. */
 static const struct field record_fields[] = {
     FIELD_READ_ONLY_ROW("name", FIELD_STRING),
-    FIELD_READ_ONLY_ROW("type", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("type", FIELD_ENUM, .values = record_types),
     FIELD_READ_ONLY_ROW("ttl", FIELD_INTEGER),
     FIELD_READ_ONLY_ROW("value", FIELD_STRING),
 };

@@ -12,7 +12,7 @@ LOST = (OSError, http.client.HTTPException)  # what a request raises when the se
 PROBLEM_STATUS = {
     "bad_request": 400, "malformed_json": 400, "validation_failed": 400, "invalid_page_token": 400,
     "confirmation_mismatch": 400, "unauthenticated": 401, "access_denied": 403, "csrf_token": 403, "not_held": 403,
-    "route_not_found": 404, "domain_not_found": 404,
+    "route_not_found": 404,
     "organization_not_found": 404, "user_not_found": 404, "operation_not_found": 404,
     "directory_not_found": 404, "directory_in_use": 409,
     "iam_user_not_found": 404, "iam_group_not_found": 404, "policy_not_found": 404, "access_key_not_found": 404,
@@ -21,7 +21,7 @@ PROBLEM_STATUS = {
     "booking_options": 409, "mobile_device_not_found": 404, "mobile_device_state": 409,
     "method_not_allowed": 405, "name_taken": 409, "alias_taken": 409, "email_address_in_use": 409,
     "reserved_name": 409, "organization_state": 409, "entity_state": 409, "operation_state": 409, "organization_in_use": 409,
-    "primary_address": 409, "account_in_use": 409, "key_not_found": 404, "key_state": 409, "mail_domain_not_found": 409, "mail_domain_state": 409, "limit_exceeded": 409,
+    "primary_address": 409, "account_in_use": 409, "key_not_found": 404, "key_state": 409, "mail_domain_not_found": 404, "mail_domain_not_registered": 409, "mail_domain_state": 409, "mail_domain_in_use": 409, "limit_exceeded": 409,
     "idempotency_in_progress": 409, "precondition_failed": 412, "idempotency_mismatch": 422,
     "payload_too_large": 413, "unsupported_media_type": 415, "rate_limited": 429, "internal_error": 500, "overloaded": 503,
     "not_ready": 503, "database_unavailable": 503, "outcome_unknown": 503,

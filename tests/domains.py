@@ -1,24 +1,15 @@
 """Mail domains to test with."""
-import psycopg
-
 from organization import unique
 from service import wait_until
 
 
-def register(service, org, domain=None, *, verified=False, hurry=True, own=False):
+def register(service, org, domain=None, *, verified=False):
     """A domain of the organization, whose DKIM keys are made in the background."""
     domain = domain or unique("d") + ".example"
-    statements = [("INSERT INTO mail_domain (organization_id, domain, ownership_status) VALUES (%s, %s, %s)",
-                   (org.id, domain, "VERIFIED" if verified else "PENDING"))]
+    org.api.post(org.path + "/domains", json={"domain": domain})
     if verified:
-        statements.append(("INSERT INTO verified_domain VALUES (%s, %s)", (domain, org.id)))
-    if hurry:
-        statements.append(("INSERT INTO job (kind, organization_id, is_periodic) VALUES ('dkim_rotation', %s, true)"
-                           " ON CONFLICT (organization_id, kind) WHERE is_periodic AND state IN ('PENDING', 'RUNNING')"
-                           " DO UPDATE SET state = 'PENDING', claims = job.claims + 1, run_at = now()", (org.id,)))
-    with psycopg.connect(f"{service.database_uri} dbname=postreeve") as connection:
-        for statement, parameters in statements:
-            connection.execute(statement, parameters)
+        service.sql("UPDATE mail_domain SET ownership_status = 'VERIFIED', verified_at = now() WHERE domain = %s", domain)
+        service.sql("INSERT INTO verified_domain VALUES (%s, %s)", domain, org.id)
     return domain
 
 

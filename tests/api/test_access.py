@@ -43,6 +43,10 @@ def expected(route, caller):
         return "access_denied"  # full access to mail is not root
     if caller == "allowed":
         return route["success"]
+    if route["operation"] == "ExportDkimSigningKeys" and caller == "read only":
+        return "access_denied"  # private keys
+    if route["action"] == "workmail:GetDkimZone" and caller == "other account":
+        return "access_denied"  # that of who runs the installation alone
     if caller == "read only":
         return "access_denied" if is_mutation(route) else route["success"]
     if "{organization_id}" in route["path"]:
