@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 import iam
-from domains import dkim_path, dkim_settled, keys_of, register
-from organization import create_organization, unique
+from dkim_keys import dkim_path, dkim_settled, keys_of
+from organization import create_organization, unique, unique_domain
 from service import wait_until
 
 RSA, ED25519 = "RSA_2048", "ED25519"
@@ -37,10 +37,8 @@ def quick(make_service):
     return service, org, settled(service, org)
 
 
-def settled(service, org, name=None):
-    name = register(service, org, name, verified=True)
-    dkim_settled(org, name)
-    return name
+def settled(service, org):
+    return dkim_settled(org, org.own_domain(service))
 
 
 def rotate(org, domain, expect=200, **members):
@@ -141,15 +139,14 @@ def test_new_domain_gets_three_keys_of_which_two_sign(service, org, domain):
 
 
 def test_domain_that_is_not_verified_has_keys_but_does_not_sign(service, org):
-    domain = register(service, org)
-    dkim_settled(org, domain)
+    domain = dkim_settled(org, org.register_domain())
     answer = export(org, domain, expect="mail_domain_state")
     assert f"{domain} is PENDING" in answer["detail"]
 
 
 def test_domains_that_are_registered_at_once_all_get_their_keys(service, org):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        domains = list(pool.map(lambda _: register(service, org), range(8)))
+        domains = list(pool.map(lambda _: org.register_domain(), range(8)))
     for domain in domains:
         dkim_settled(org, domain)
     values = [key["value"] for domain in domains for key in keys_of(org, domain)]
@@ -164,7 +161,7 @@ def test_test_domain_has_no_keys(org):
 
 def unheeded(service, org):
     """A domain whose registration brought no job."""
-    domain = unique("d") + ".example"
+    domain = unique_domain()
     service.sql("INSERT INTO mail_domain (organization_id, domain) VALUES (%s, %s)", org.id, domain)
     return domain
 
@@ -378,7 +375,7 @@ def test_without_the_master_key_no_key_is_made_or_shown_until_it_is_enabled_agai
     domain = settled(service, org)
     api.patch(f"/v1/keys/{key['key_id']}", expect=200, json={"status": "DISABLED"})
     org.wait_state("IMPAIRED")
-    other = register(service, org)
+    other = org.register_domain()
     export(org, domain, expect="key_state")
     wait_until(lambda: service.sql("SELECT 1 FROM job WHERE organization_id = %s AND kind = 'dkim_rotation' AND state = 'PENDING'"
                                    " AND run_at > now() + interval '50 minutes'", org.id), 10)
