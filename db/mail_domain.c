@@ -280,7 +280,7 @@ enum code mail_domain_list(struct db *db, const char *account_id, const char *or
         .counted = "FROM mail_domain m WHERE m.organization_id = $1",
         .fixed = 1,
         .filters = {" AND m.ownership_status = $?",
-                    " AND EXISTS (SELECT FROM lower($?::text COLLATE \"und-x-icu\") AS prefix"
+                    " AND EXISTS (SELECT FROM lower($?::text COLLATE \"und-x-icu\") COLLATE \"C\" AS prefix"
                     "  WHERE starts_with(m.domain, prefix) OR starts_with(m.unicode_name, prefix))"},
         .orders = {{"domain", "m.domain", "text"}, {"created_at", "m.created_at", "timestamptz"}},
         .default_order = "domain",

@@ -71,8 +71,8 @@ static enum code put_body(struct db *db, struct change *change, void *argument)
     static const struct statement read = {
         "SELECT identity_policy FROM mail_domain WHERE organization_id = $1 AND domain = $2", 2};
     static const struct statement update = {
-        "UPDATE mail_domain SET identity_policy = $3, version = version + 1, updated_at = now()"
-        " WHERE organization_id = $1 AND domain = $2 AND identity_policy::text IS DISTINCT FROM $3 RETURNING version",
+        "UPDATE mail_domain SET identity_policy = ($3::text)::json, version = version + 1, updated_at = now()"
+        " WHERE organization_id = $1 AND domain = $2 AND identity_policy::text IS DISTINCT FROM $3::text RETURNING version",
         3};
     const struct work *work = argument;
     struct mail_domain_row row;

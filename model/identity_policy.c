@@ -66,6 +66,7 @@ enum code identity_policy_check(const struct identity_policy_facts *facts, const
         if (policy_decide(&policy, 1, &question).effect == POLICY_ALLOWED)
             continue;
         out_begin_object(warnings);
+        out_member(warnings, "pointer", "/document/Statement");
         out_member(warnings, "code", needs[i].code);
         out_member(warnings, "detail", needs[i].detail);
         out_end_object(warnings);

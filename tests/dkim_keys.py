@@ -3,7 +3,7 @@ from service import wait_until
 
 
 def dkim_path(org, domain, *parts):
-    return "/".join((org.path, "domains", domain, "dkim") + parts)
+    return org.domain_path(domain, "dkim", *parts)
 
 
 def keys_of(org, domain):

@@ -12,7 +12,7 @@ from test_preconditions import is_of_something
 
 READS = [route for route in closed_routes() if route["method"] == "GET"]
 AUDIT = ("audit_unsealed", "audit_event", "audit_head")
-MADE_ANEW = re.compile(r"r-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[0-9:.]+Z|PRAK[A-Z2-7]{16}|\b[A-Za-z0-9]{40}\b"
+MADE_ANEW = re.compile(r"r-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[0-9:.]+Z|PRAK[A-Z2-7]{16}|[A-Za-z0-9+/]{43}=|\b[0-9a-f]{32}\b|\b[A-Za-z0-9]{40}\b"
                        r'|(?<="policy_key":")\d+')
 
 
