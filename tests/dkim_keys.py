@@ -14,3 +14,9 @@ def dkim_settled(org, domain):
     """Waits until the domain has its three keys; its name."""
     wait_until(lambda: len(keys_of(org, domain)) == 3, 30, 0.02, f"the keys of {domain}")
     return domain
+
+
+def dkim_rests(service, org):
+    """Waits until there is nothing to do for its keys for a while."""
+    wait_until(lambda: service.sql("SELECT FROM job WHERE organization_id = %s AND kind = 'dkim_rotation' AND state = 'PENDING'"
+                                   " AND run_at > now() + interval '1 minute'", org.id), 30, 0.02, "the rest of the job")

@@ -1,7 +1,7 @@
 """For each route that the API has, a request that succeeds: for tests that hold for all of them."""
 import iam
 from devices import Device
-from dkim_keys import dkim_settled
+from dkim_keys import dkim_rests, dkim_settled
 from organization import PASSWORD, create_organization, id_of, unique, unique_domain
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
@@ -196,7 +196,8 @@ def prepare(service, org, route):
         arguments["json"] = device.acknowledgement()
     domain = None
     if "{domain}" in target:
-        domain = dkim_settled(org, org.own_domain(service)) if "/dkim" in target else org.register_domain()
+        domain = dkim_settled(org, org.own_domain(service) if "/dkim" in target else org.register_domain())
+        dkim_rests(service, org)
         target = target.replace("{domain}", domain)
     if "{key_id}" in target:
         target = target.replace("{key_id}", org.describe()["key_id"])

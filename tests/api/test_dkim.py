@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 import iam
-from dkim_keys import dkim_path, dkim_settled, keys_of
+from dkim_keys import dkim_path, dkim_rests, dkim_settled, keys_of
 from organization import create_organization, unique, unique_domain
 from service import wait_until
 
@@ -377,8 +377,7 @@ def test_without_the_master_key_no_key_is_made_or_shown_until_it_is_enabled_agai
     org.wait_state("IMPAIRED")
     other = org.register_domain()
     export(org, domain, expect="key_state")
-    wait_until(lambda: service.sql("SELECT 1 FROM job WHERE organization_id = %s AND kind = 'dkim_rotation' AND state = 'PENDING'"
-                                   " AND run_at > now() + interval '50 minutes'", org.id), 10)
+    dkim_rests(service, org)
     assert keys_of(org, other) == [] and len(keys_of(org, domain)) == 3
     api.patch(f"/v1/keys/{key['key_id']}", expect=200, json={"status": "ENABLED"})
     dkim_settled(org, other)
