@@ -29,6 +29,7 @@ enum code rotate_mail_domain_dkim(struct request *request)
 enum code export_dkim_signing_keys(struct request *request)
 {
     struct change change = request_change(request);
+    change.if_match = NULL; /* it changes nothing */
     enum code code = dkim_export_keys(request->db, &change, request->arguments[0],
                                       mail_domain_in_path(request), request->if_none_match);
     return response_answer(request, &change.answer, code);

@@ -37,6 +37,7 @@ const struct workflow dkim_rotation_workflow = {
     .kind = JOB_DKIM_ROTATION,
     .steps = (workflow_step *const[]){rotate},
     .preparations = (workflow_step *const[]){prepare},
+    .gives_way = true,
     .action = "service:RotateDkimKey",
     .every_s = every_s,
 };

@@ -133,13 +133,13 @@ static enum code step_body(struct db *db, struct change *change, void *argument)
     attempt->again = step.again;
     attempt->next_s = step.next_s;
     bool last = !step.again && attempt->step_names[attempt->step + 1] == NULL;
-    bool gives_way = step.again && job->organization_id == NULL;
+    bool gives_way = step.again && (job->organization_id == NULL || attempt->workflow->gives_way);
     if (!step.again)
         operation_update(db, change->arena, job->operation_id, attempt->step, "SUCCEEDED", NULL,
                          last ? "SUCCEEDED" : "RUNNING");
     if (last)
         finish(db, change, attempt, JOB_SUCCEEDED, organization.state);
-    else if (gives_way) /* to what has waited longer: there is no hurry, and may be much to do */
+    else if (gives_way) /* to what has waited longer: there may be much to do */
         job_release(db, change->arena, job, 0);
     else
         job_advance(db, change->arena, job, attempt->step + !step.again);

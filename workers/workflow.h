@@ -35,6 +35,7 @@ struct workflow {
     const char *state; /* … and the only one in which the steps run; NULL: any in which it is not deleted */
     const char *action;       /* its name in the audit log */
     const char *failed_state; /* where it goes when a step fails for good; NULL: it is tried for ever */
+    bool gives_way; /* what it does takes long: other jobs come between two steps; as for the installation */
     /* Of what comes again: seconds until its next time, by the state of its organization (NULL: it is work for the
      * installation). NULL: it comes once. */
     int64_t (*every_s)(const struct settings *settings, const char *organization_state);
