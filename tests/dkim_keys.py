@@ -18,5 +18,5 @@ def dkim_settled(org, domain):
 
 def dkim_rests(service, org):
     """Waits until there is nothing to do for its keys for a while."""
-    wait_until(lambda: service.sql("SELECT FROM job WHERE organization_id = %s AND kind = 'dkim_rotation' AND state = 'PENDING'"
+    wait_until(lambda: service.sql("SELECT 1 FROM job WHERE organization_id = %s AND kind = 'dkim_rotation' AND state = 'PENDING'"
                                    " AND run_at > now() + interval '1 minute'", org.id), 30, 0.02, "the rest of the job")
