@@ -41,8 +41,7 @@ enum code export_dkim_signing_keys(struct request *request)
 static enum code answer_known(struct request *request, const char **ret_etag, bool *ret_known)
 {
     struct answer answer = request_answer(request);
-    enum code code =
-        dkim_zone_find_tag(request->db, request->principal.account_id, &request->problem, &answer.etag);
+    enum code code = dkim_zone_find_tag(request->db, &request->problem, &answer.etag);
     if (code != CODE_OK)
         return code;
     *ret_etag = answer.etag;

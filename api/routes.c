@@ -101,7 +101,8 @@ const struct route routes[] = {
     OPEN_ROUTE("/openapi.yaml", "GetOpenApi", get_openapi),
     OPEN_ROUTE("/docs", "GetDocs", get_docs),
     OPEN_ROUTE("/docs/{file}", "GetDocsFile", get_docs_file),
-    ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN),
+    ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN,
+          .for_operator = true),
     OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
 
     ROUTE(GET, "/v1/account", "workmail", "DescribeAccount", LANE_FAST, 200, describe_account, PLAIN),
@@ -243,7 +244,8 @@ const struct route routes[] = {
           get_identity_policy, PLAIN),
     ROUTE(PUT, MAIL_DOMAIN "/identity-policy", "ses", "PutIdentityPolicy", LANE_FAST, 200,
           put_identity_policy, BODY(identity_policy_table, FIELD_CREATE)),
-    ROUTE(GET, MAIL_DOMAIN "/dkim", "workmail", "GetMailDomainDkim", LANE_FAST, 200, get_mail_domain_dkim, PLAIN),
+    ROUTE(GET, MAIL_DOMAIN "/dkim", "workmail", "GetMailDomainDkim", LANE_FAST, 200, get_mail_domain_dkim,
+          PLAIN),
     ROUTE(POST, MAIL_DOMAIN "/dkim/rotate", "workmail", "RotateMailDomainDkim", LANE_FAST, 200,
           rotate_mail_domain_dkim, BODY(dkim_rotation_table, FIELD_CREATE), .body_optional = true),
     /* Private keys: not by the name of a read, which policies allow all at once. */
@@ -251,9 +253,9 @@ const struct route routes[] = {
           export_dkim_signing_keys, PLAIN),
     /* The operator's side. */
     ROUTE(GET, "/v1/dkim-zone", "workmail", "GetDkimZone", LANE_FAST, 200, get_dkim_zone,
-          QUERY(dkim_zone_query_table)),
+          QUERY(dkim_zone_query_table), .for_operator = true),
     SHARED_ROUTE(GET, "/v1/dkim-zone/zone-file", "workmail:GetDkimZone", "GetDkimZoneFile", LANE_SLOW, 200,
-                 get_dkim_zone_file, QUERY(dkim_zone_part_table)),
+                 get_dkim_zone_file, QUERY(dkim_zone_part_table), .for_operator = true),
     ROUTE(GET, ORGANIZATION "/default-domain", "workmail", "GetDefaultMailDomain", LANE_FAST, 200,
           get_default_mail_domain, PLAIN),
     ROUTE(PUT, ORGANIZATION "/default-domain", "workmail", "UpdateDefaultMailDomain", LANE_FAST, 200,

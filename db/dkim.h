@@ -21,11 +21,10 @@ enum code dkim_rotate(struct db *db, struct change *change, const char *organiza
 enum code dkim_export_keys(struct db *db, struct change *change, const char *organization_id,
                            const char *domain, const char *known_tags);
 
-/* --- the zone, for the operator's account; CODE_ACCESS_DENIED for others --- */
+/* --- the zone, which is the operator's: of all accounts --- */
 
 /* The entity tag of the whole zone: read it before the zone, so that no change is missed. */
-enum code dkim_zone_find_tag(struct db *db, const char *account_id, struct problem *problem,
-                             const char **ret_etag);
+enum code dkim_zone_find_tag(struct db *db, struct problem *problem, const char **ret_etag);
 
 struct dkim_zone_query {
     struct list_query page;

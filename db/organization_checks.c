@@ -191,7 +191,7 @@ static const struct check checks[] = {
     {.code = "dkim_keys_missing",
      .severity = HEALTH_WARNING,
      .help =
-         "Look why the service does not make them: is its master key enabled, is the job dkim_rotation given up?",
+         "Enable the master key of the organization if it is disabled; else ask the operator whether the job dkim_rotation was given up (admin retry-jobs).",
      .find =
          {"SELECT m.domain AS subject, 'The domain ' || m.domain || ' has no DKIM keys: its mail cannot be"
           " signed.' AS detail FROM mail_domain m WHERE m.organization_id = $1 AND NOT m.is_test_domain"

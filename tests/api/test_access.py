@@ -41,14 +41,16 @@ def expected(route, caller):
         return "unauthenticated"
     if route["action"].startswith("iam:"):
         return "access_denied"  # full access to mail is not root
+    if route["shows_all"]:
+        return "access_denied"  # identities too
     if caller == "allowed":
         return route["success"]
     if route["operation"] == "ExportDkimSigningKeys" and caller == "read only":
         return "access_denied"  # private keys
-    if route["action"] == "workmail:GetDkimZone" and caller == "other account":
-        return "access_denied"  # that of who runs the installation alone
     if caller == "read only":
         return "access_denied" if is_mutation(route) else route["success"]
+    if route["for_operator"]:
+        return "access_denied"
     if "{organization_id}" in route["path"]:
         return "organization_not_found"
     for argument in ("operation", "directory", "key"):

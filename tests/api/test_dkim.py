@@ -487,7 +487,7 @@ def test_keys_go_with_their_organization(service, api, org, domain):
 def test_zone_is_for_the_account_of_the_operator(service, api):
     other = service.client(service.admin("create-account", "--name", "dkim"))
     for path in (ZONE, ZONE_FILE):
-        assert "who runs the installation" in other.get(path, expect="access_denied")["detail"]
+        assert "of the whole installation" in other.get(path, expect="access_denied")["detail"]
         other.get(path, expect="access_denied", headers={"If-None-Match": "*"})
         iam.Identity(service, api).client.get(path, expect="access_denied")
         iam.Identity(service, api, iam.statement(action="workmail:GetDkimZone")).client.get(path)

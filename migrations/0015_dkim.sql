@@ -51,8 +51,3 @@ END $$;
 COMMENT ON FUNCTION dkim_zone_change IS 'Also for keys that go with their domain.';
 CREATE TRIGGER dkim_key_change AFTER INSERT OR DELETE OR UPDATE OF selector, value ON dkim_key
     FOR EACH ROW EXECUTE FUNCTION dkim_zone_change();
-
-ALTER TABLE account ADD COLUMN is_operator boolean NOT NULL DEFAULT false;
-COMMENT ON COLUMN account.is_operator IS 'The account of who runs the installation: it alone sees what is of all accounts.';
-CREATE UNIQUE INDEX account_operator_key ON account (is_operator) WHERE is_operator;
-UPDATE account SET is_operator = true WHERE account_id = (SELECT account_id FROM account ORDER BY created_at, account_id LIMIT 1);
