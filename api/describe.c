@@ -13,6 +13,7 @@
 #include "model/health.h"
 #include "model/iam.h"
 #include "model/identity_policy.h"
+#include "model/import.h"
 #include "model/json_out.h"
 #include "model/key.h"
 #include "model/limit.h"
@@ -70,6 +71,8 @@ static const struct field_table *const answers[] = {
     &dkim_key_table,
     &dkim_signing_key_table,
     &dkim_record_table,
+    &import_entry_table,
+    &import_result_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)
@@ -100,6 +103,11 @@ static void describe_route(const struct route *route, struct buffer *out)
     out_member_integer(out, "success", route->status);
     member_or_null(out, "body", route->body != NULL ? route->body->name : NULL);
     member_or_null(out, "body_mode", route->body != NULL ? modes[route->body_mode] : NULL);
+    out_name(out, "uploads");
+    out_begin_array(out);
+    for (const char *const *type = route->uploads; type != NULL && *type != NULL; type++)
+        out_string(out, *type);
+    out_end_array(out);
     out_member_boolean(out, "body_optional", route->body_optional);
     member_or_null(out, "query", route->query != NULL ? route->query->name : NULL);
     out_end_object(out);

@@ -47,6 +47,11 @@ struct route {
     const struct field_table *body;
     enum field_mode body_mode;
     bool body_optional;
+    /* The body, of one of these types, comes piece by piece: the handler is run for each, takes off request.body what it can
+     * use and answers CODE_CONTINUE until request.body_ended. NULL after the last; NULL: the body comes whole. */
+    const char *const *uploads;
+    /* The answer goes out piece by piece: the handler is run for each, and answers CODE_CONTINUE but for the last. */
+    bool downloads;
     const struct field_table *query;
     const struct entity_kind *entity; /* what the operation is on, where kinds share the handler */
 };

@@ -60,6 +60,18 @@ void audit_queue_event(struct db *db, const struct change *change)
              changes_of(change));
 }
 
+void audit_queue_several(struct db *db, const struct change *change, const char *rows)
+{
+    /* Of type json, not jsonb: what was written is what stays. */
+    static const struct statement insert_several = {
+        "INSERT INTO audit_unsealed (chain, organization_id, actor, access_key_id, source_address, request_id, action,"
+        " target, outcome, changes) SELECT $1, $2, $3, $4, $5, $6, $7, r.target, 'ALLOWED', r.changes::text"
+        " FROM json_to_recordset($8::json) AS r (target text, changes json)",
+        8};
+    DB_QUEUE(db, &insert_several, chain_of(change->account_id), change->audit.organization_id, change->actor,
+             change->access_key_id, change->source_address, change->request_id, change->audit.action, rows);
+}
+
 void audit_queue_refusal(struct db *db, struct arena *arena, const struct audit_refusal *refusal)
 {
     DB_QUEUE(db, &insert, chain_of(refusal->account_id), refusal->organization_id, refusal->actor,

@@ -8,6 +8,8 @@
 
 /* Within a transaction, last: the event of a change whose note has an action and a target. */
 void audit_queue_event(struct db *db, const struct change *change);
+/* Several at once, of one action: rows is JSON, [{target, changes}]. One result to collect. */
+void audit_queue_several(struct db *db, const struct change *change, const char *rows);
 
 /* A request that was refused. */
 struct audit_refusal {

@@ -97,7 +97,7 @@ void limit_queue_of_identity(struct db *db, const char *account_id, enum limit l
     DB_QUEUE(db, &counts[limit], account_id, limit_rows[limit].code, id);
 }
 
-enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem)
+static void queue_trial_users(struct db *db, const char *account_id)
 {
     static const struct statement lock = {"SELECT pg_advisory_xact_lock(hashtextextended($1, 7266))", 1};
     static const struct statement count = {
@@ -107,7 +107,42 @@ enum code limit_trial_user(struct db *db, const char *account_id, struct problem
         2};
     db_queue_silently(db, &lock, &account_id, 1);
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_TRIAL_USERS].code);
+}
+
+enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem)
+{
+    queue_trial_users(db, account_id);
     return limit_collect(db, LIMIT_TRIAL_USERS, problem);
+}
+
+static int64_t value_of(enum limit limit, const char *set)
+{
+    return set != NULL ? strtoll(set, NULL, 10) : limit_rows[limit].value;
+}
+
+enum code limit_trial_room(struct db *db, const char *account_id, struct problem *problem, int64_t *ret_room)
+{
+    DB_RESULT result = NULL;
+    queue_trial_users(db, account_id);
+    enum code code = db_collect(db, problem, &result);
+    if (code != CODE_OK)
+        return code;
+    int64_t room = value_of(LIMIT_TRIAL_USERS, row_text(problem->arena, result, 0, "value")) -
+                   strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+    *ret_room = room > 0 ? room : 0;
+    return CODE_OK;
+}
+
+enum code limit_value(struct db *db, const char *account_id, enum limit limit, struct problem *problem,
+                      int64_t *ret_value)
+{
+    static const struct statement find = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value", 2};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, problem, &result, &find, account_id, limit_rows[limit].code);
+    if (code == CODE_OK)
+        *ret_value = value_of(limit, row_text(problem->arena, result, 0, "value"));
+    return code;
 }
 
 enum code limit_collect(struct db *db, enum limit limit, struct problem *problem)
@@ -119,8 +154,7 @@ enum code limit_collect(struct db *db, enum limit limit, struct problem *problem
     if (PQntuples(result) == 0)
         return problem_set(problem, CODE_UNAUTHENTICATED, "The account is closed.");
     const struct limit_row *row = &limit_rows[limit];
-    const char *set = PQgetisnull(result, 0, 0) ? NULL : PQgetvalue(result, 0, 0);
-    int64_t value = set != NULL ? strtoll(set, NULL, 10) : row->value;
+    int64_t value = value_of(limit, PQgetisnull(result, 0, 0) ? NULL : PQgetvalue(result, 0, 0));
     if (strtoll(PQgetvalue(result, 0, 1), NULL, 10) >= value)
         return problem_set(problem, CODE_LIMIT_EXCEEDED,
                            "%s: %lld for each %s. The operator can raise it (limit %s).", row->error,

@@ -34,6 +34,7 @@ struct workflow {
     const char *enter_reason; /* … and why, where that is worth saying … */
     const char *state; /* … and the only one in which the steps run; NULL: any in which it is not deleted */
     const char *action;       /* its name in the audit log */
+    bool gives_way;           /* a step that comes again lets what has waited longer go first */
     const char *failed_state; /* where it goes when a step fails for good; NULL: it is tried for ever */
     bool gives_way; /* what it does takes long: other jobs come between two steps; as for the installation */
     /* Of what comes again: seconds until its next time, by the state of its organization (NULL: it is work for the
@@ -50,6 +51,7 @@ extern const struct workflow data_key_workflow;
 extern const struct workflow dkim_rotation_workflow;
 extern const struct workflow cleaning_workflow;
 extern const struct workflow audit_retention_workflow;
+extern const struct workflow import_workflow;
 
 extern const struct workflow *const workflows[];
 extern const size_t workflow_count;

@@ -88,6 +88,8 @@ def test_change_writes_one_event_that_tells_who_did_what(service, org, administr
     answer = request.send(service.client(administrator), headers=sent)
     assert answer.status == route["success"], answer
     told = events(service.client(), request_id=sent["Request-Id"])
+    if route["operation"] == "ImportUsers":  # its lines are told as they are applied: test_import.py
+        told = [event for event in told if event["target"] == org.path]
     targets = expected_targets(request) if is_of_several(request) else [expected_target(answer, request, org)]
     assert sorted(event["target"] for event in told) == sorted(targets)
     event = told[0]
@@ -117,7 +119,10 @@ def test_replay_writes_no_event(service, api, org, route):
     request, sent = prepare(service, org, route), {**own_id(), "Idempotency-Key": unique("key")}
     for replayed in (None, "true", "true"):
         assert request.send(api, headers=sent).headers["Idempotent-Replayed"] == replayed
-    assert len(events(api, request_id=sent["Request-Id"])) == (len(request.json["ids"]) if is_of_several(request) else 1)
+    told = events(api, request_id=sent["Request-Id"])
+    if route["operation"] == "ImportUsers":  # its lines are told as they are applied
+        told = [event for event in told if event["target"] == org.path]
+    assert len(told) == (len(request.json["ids"]) if is_of_several(request) else 1)
 
 
 @pytest.mark.parametrize("repeat", ["enable", "disable"])
@@ -340,7 +345,9 @@ def test_refused_change_is_told(service, api, org, route):
     caller, sent = {"iam_user_id": reads.id, **reads.key}, own_id()
     path = fill(route["path"], org.id)
     expect = of_identities(route) and first_resource(route) or "access_denied"
-    service.client(caller).call(route["method"], path, expect=expect, headers=sent, **arguments_of(route))
+    arguments = arguments_of(route)
+    arguments["headers"] = {**arguments.get("headers", {}), **sent}
+    service.client(caller).call(route["method"], path, expect=expect, **arguments)
     event = wait_event(api, sent["Request-Id"])
     assert (event["action"], event["outcome"], event["reason"]) == (route["action"], "DENIED", "access_denied")
     assert event["actor"] == {"kind": "IAM_USER", "id": caller["iam_user_id"], "access_key_id": caller["access_key_id"]}

@@ -120,7 +120,7 @@ def test_each_route_for_each_kind_of_caller(service, org, callers, route):
         caller = own[kind]
         if changes and code:
             body = {} if request.json is None else {"json_body": request.json}
-            answer = caller.request(request.method, request.target, params=request.params, **body)
+            answer = caller.request(request.method, request.target, params=request.params, **body, **request.raw())
         elif not changes:
             arguments = arguments_of(route)
             body = {"json_body": arguments["json"]} if route["method"] == "POST" else {}

@@ -19,7 +19,7 @@ USAGE = 2
 SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "ownership-label", "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
-            "drain-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
+            "drain-timeout", "upload-limit", "upload-connections", "transfer-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
             "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention", "audit-retention",
             "dkim-rotation-interval", "dkim-publication-time", "dkim-retirement-time",
             "tls-cert", "tls-key", "trusted-proxies", "cors-origins"]
