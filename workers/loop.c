@@ -139,7 +139,7 @@ static enum code step_body(struct db *db, struct change *change, void *argument)
                          last ? "SUCCEEDED" : "RUNNING");
     if (last)
         finish(db, change, attempt, JOB_SUCCEEDED, organization.state);
-    else if (gives_way) /* to what has waited longer: there may be much to do */
+    else if (gives_way) /* to what has waited longer: there is no hurry, and may be much to do */
         job_release(db, change->arena, job, 0);
     else
         job_advance(db, change->arena, job, attempt->step + !step.again);

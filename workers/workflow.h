@@ -14,9 +14,8 @@ struct step {
     struct organization_row *organization; /* NULL in its preparation */
     void *prepared;                        /* what the preparation left for the step */
     bool lost;                             /* a preparation sets it when another worker has the job */
-    bool again; /* a step sets it when there is more for it to do, in the next transaction */
-    int64_t
-        next_s; /* of what comes again: seconds until its next time, where the step knows better than every_s */
+    bool again;     /* a step sets it when there is more for it to do, in the next transaction */
+    int64_t next_s; /* seconds until its next time, where a step knows better than every_s */
 };
 
 /* Writes the step's effects, each so that a step that failed half-way can run again. Any code but CODE_OK rolls back;
@@ -36,7 +35,6 @@ struct workflow {
     const char *action;       /* its name in the audit log */
     bool gives_way;           /* a step that comes again lets what has waited longer go first */
     const char *failed_state; /* where it goes when a step fails for good; NULL: it is tried for ever */
-    bool gives_way; /* what it does takes long: other jobs come between two steps; as for the installation */
     /* Of what comes again: seconds until its next time, by the state of its organization (NULL: it is work for the
      * installation). NULL: it comes once. */
     int64_t (*every_s)(const struct settings *settings, const char *organization_state);
