@@ -25,6 +25,7 @@ struct config {
     const char *log_format;
     const char *regions;
     const char *service_domain;
+    const char *ownership_label;
     const char *region;
     int64_t http_threads;
     int64_t job_threads;
@@ -47,6 +48,9 @@ struct config {
     int64_t job_retention;
     int64_t operation_retention;
     int64_t audit_retention;
+    int64_t dkim_rotation_interval;
+    int64_t dkim_publication_time;
+    int64_t dkim_retirement_time;
 
     /* Made from the above. */
     struct settings settings;

@@ -71,6 +71,15 @@ void limit_queue_sender_patterns(struct db *db, const char *account_id, const ch
              organization_id);
 }
 
+void limit_queue_domains(struct db *db, const char *account_id, const char *organization_id)
+{
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM mail_domain WHERE organization_id = $3 AND NOT is_test_domain) AS used",
+        3};
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_DOMAINS_PER_ORGANIZATION].code, organization_id);
+}
+
 #define VALUE  "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value, "
 #define ACTIVE " AS used FROM account WHERE account_id = $1 AND status = 'ACTIVE'"
 

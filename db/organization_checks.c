@@ -1,5 +1,6 @@
 /* THE table of health checks. A row finds what is wrong, says how bad it is, and what to do. */
 #include "db/data_key.h"
+#include "db/dkim.h"
 #include "db/limit.h"
 #include "db/organization_health.h"
 #include "db/row.h"
@@ -25,6 +26,11 @@ static bool does_not_open(struct db *db, struct arena *arena, const PGresult *re
     size_t size;
     return sealed_open(arena, db_secret_key(db), row_text(arena, result, row, "subject"),
                        row_text(arena, result, row, "sealed"), &size) == NULL;
+}
+
+static bool dkim_key_is_lost(struct db *db, struct arena *arena, const PGresult *result, int row)
+{
+    return !data_key_opens_secret(db, arena, result, row);
 }
 
 static bool data_key_is_lost(struct db *db, struct arena *arena, const PGresult *result, int row)
@@ -170,6 +176,29 @@ static const struct check checks[] = {
           " WHERE o.organization_id = $1 AND o.key_id IS NOT NULL",
           1},
      .is_issue = data_key_is_lost},
+    {.code = "dkim_key_unreadable",
+     .severity = HEALTH_ERROR,
+     .help =
+         "Rotate the keys of the domain with `compromised` (RotateMailDomainDkim): others take their place.",
+     .find =
+         {"SELECT k.domain AS subject, 'The private key of the DKIM selector ' || k.selector || ' of ' || k.domain ||"
+          " ' is lost, or was altered: it cannot sign.' AS detail, k.sealed_private_key AS sealed, " DKIM_KEY_BOUND_TO
+          ", " DATA_KEY_COLUMNS " FROM dkim_key k LEFT JOIN (data_key d JOIN " DATA_KEY_MATERIAL
+          ") ON d.organization_id = k.organization_id"
+          " WHERE k.organization_id = $1 AND k.state <> 'RETIRED' ORDER BY k.domain, k.slot",
+          1},
+     .is_issue = dkim_key_is_lost},
+    {.code = "dkim_keys_missing",
+     .severity = HEALTH_WARNING,
+     .help =
+         "Enable the master key of the organization if it is disabled; else ask the operator whether the job dkim_rotation was given up (admin retry-jobs).",
+     .find =
+         {"SELECT m.domain AS subject, 'The domain ' || m.domain || ' has no DKIM keys: its mail cannot be"
+          " signed.' AS detail FROM mail_domain m WHERE m.organization_id = $1 AND NOT m.is_test_domain"
+          " AND m.created_at < now() - interval '1 hour' AND (SELECT count(*) FROM dkim_key k"
+          "  WHERE k.organization_id = $1 AND k.domain = m.domain AND k.state = 'ACTIVE') < 2"
+          " ORDER BY m.domain" LIMIT,
+          1}},
     {.code = "access_key_unreadable",
      .severity = HEALTH_WARNING,
      .help = "Ask the operator to disable the access key and to make another.",

@@ -1,6 +1,7 @@
 #include "db/secrets.h"
 
 #include "db/data_key.h"
+#include "db/dkim.h"
 #include "db/master_key.h"
 #include "db/row.h"
 #include "model/json_out.h"
@@ -62,6 +63,14 @@ static const struct {
       " WHERE d.organization_id > $1 ORDER BY d.organization_id LIMIT 1000",
       1},
      data_key_opens},
+    {"dkim_key",
+     {"SELECT k.selector AS row_name, " DKIM_KEY_BOUND_TO
+      ", k.sealed_private_key AS sealed, " DATA_KEY_COLUMNS
+      " FROM dkim_key k LEFT JOIN (data_key d JOIN " DATA_KEY_MATERIAL
+      ") ON d.organization_id = k.organization_id"
+      " WHERE k.selector > $1 ORDER BY k.selector LIMIT 1000",
+      1},
+     data_key_opens_secret},
 };
 #define TABLE_COUNT (sizeof(tables) / sizeof(tables[0]))
 

@@ -31,6 +31,9 @@ ANSWERS = {
     "booking_options": "BookingOptions",
     "delegate": "Delegate",
     "booking_decision": "BookingDecision",
+    "mail_domain": "MailDomain",
+    "identity_policy": "IdentityPolicy",
+    "default_domain": "DefaultMailDomain",
     "mobile_policy": "MobilePolicy",
     "mobile_device": "MobileDevice",
     "mobile_device_sync": "MobileDeviceSync",
@@ -40,6 +43,9 @@ ANSWERS = {
     "attachment_result": "AttachmentResult",
     "found_entity": "FoundEntity",
     "address_book_entry": "AddressBookEntry",
+    "dkim_key": "DkimKey",
+    "dkim_signing_key": "DkimSigningKey",
+    "dkim_record": "DkimRecord",
     "import_result": "ImportResult",
 }
 
