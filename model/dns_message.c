@@ -57,7 +57,7 @@ static void put_escaped(struct buffer *out, unsigned char byte, bool is_name)
 {
     if (is_name && byte >= 'A' && byte <= 'Z')
         buffer_byte(out, (char)(byte - 'A' + 'a'));
-    else if (byte < 0x20 || byte > 0x7e || (is_name && (byte == '.' || byte == '\\' || byte == ' ')))
+    else if (byte < 0x20 || byte > 0x7e || byte == '\\' || (is_name && (byte == '.' || byte == ' ')))
         buffer_printf(out, "\\%03u", (unsigned)byte);
     else
         buffer_byte(out, (char)byte);

@@ -37,7 +37,7 @@ struct dns_record {
     const char *name; /* in lower case, without the last dot; the root is "". Odd bytes are \DDD */
     const char
         *value; /* A, AAAA: the address. NS, CNAME: the name. MX: "10 name". SOA: its first name. TXT: all its
-                            strings joined, where what is not printable ASCII is \DDD */
+                            strings joined, where what is not printable ASCII, and the backslash, is \DDD */
     const char *target;  /* MX: the name alone */
     uint16_t preference; /* MX */
     unsigned strings;    /* TXT: of how many it is made */
