@@ -10,6 +10,7 @@
 #include "model/buffer.h"
 #include "model/email.h"
 #include "model/log.h"
+#include "model/mail_domain.h"
 #include "model/text.h"
 
 enum kind { TEXT, NUMBER };
@@ -55,6 +56,8 @@ static const struct setting settings[] = {
                  " (else STATE/root-key, made at first)"),
     TEXT_SETTING(user, "user", "postreeve", "whom to become when started as root"),
     TEXT_SETTING(service_domain, "service-domain", "postreeve.test", "parent of all test mail domains"),
+    TEXT_SETTING(ownership_label, "ownership-label", "_amazonses",
+                 "label below a mail domain at which the proof of its ownership is published"),
     TEXT_SETTING(region, "region", "us-east-1", "region of organizations whose creator names none"),
     TEXT_SETTING(regions, "regions", "us-east-1,us-west-2,eu-west-1", "all regions, by comma"),
     NUMBER_SETTING(mailbox_retention, "mailbox-retention", "2592000", 1, 315360000,
@@ -352,6 +355,11 @@ static bool make_settings(struct reader *reader)
         at += length;
     }
     made->region = config->region;
+    made->ownership_label = text_lower(reader->arena, config->ownership_label);
+    if (!mail_domain_is_label(made->ownership_label))
+        return reject(reader, "ownership-label",
+                      "is a DNS label of letters, digits, hyphens and underscores, not \"%s\"",
+                      config->ownership_label);
     made->mailbox_retention_s = config->mailbox_retention;
     made->health_check_interval_s = config->health_check_interval;
     made->cleaning_interval_s = config->cleaning_interval;

@@ -25,6 +25,7 @@ struct config {
     const char *log_format;
     const char *regions;
     const char *service_domain;
+    const char *ownership_label;
     const char *region;
     int64_t http_threads;
     int64_t job_threads;

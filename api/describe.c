@@ -11,9 +11,11 @@
 #include "model/group.h"
 #include "model/health.h"
 #include "model/iam.h"
+#include "model/identity_policy.h"
 #include "model/json_out.h"
 #include "model/key.h"
 #include "model/limit.h"
+#include "model/mail_domain.h"
 #include "model/mobile_device.h"
 #include "model/mobile_policy.h"
 #include "model/operation.h"
@@ -56,6 +58,9 @@ static const struct field_table *const answers[] = {
     &booking_options_table,
     &delegate_table,
     &booking_decision_table,
+    &mail_domain_table,
+    &identity_policy_table,
+    &default_domain_table,
     &mobile_policy_table,
     &mobile_device_table,
     &mobile_device_sync_table,

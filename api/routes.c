@@ -7,6 +7,7 @@
 #include "api/group.h"
 #include "api/iam.h"
 #include "api/key.h"
+#include "api/mail_domain.h"
 #include "api/metrics.h"
 #include "api/mobile_device.h"
 #include "api/mobile_policy.h"
@@ -24,6 +25,7 @@
 #include "db/group.h"
 #include "db/iam.h"
 #include "db/iam_session.h"
+#include "db/mail_domain.h"
 #include "db/master_key.h"
 #include "db/mobile_device.h"
 #include "db/mobile_policy.h"
@@ -33,6 +35,7 @@
 #include "db/search.h"
 #include "db/usage.h"
 #include "db/user.h"
+#include "model/identity_policy.h"
 
 /* A route cannot be written without an action; what is open says so. */
 #define ROUTE(route_method, route_path, prefix, name, route_lane, success, function, ...) \
@@ -70,6 +73,7 @@
 #define GROUP        ORGANIZATION "/groups/{group_id}"
 #define DEVICE       USER "/devices/{device_id}"
 #define RESOURCE     ORGANIZATION "/resources/{resource_id}"
+#define MAIL_DOMAIN  ORGANIZATION "/domains/{domain}"
 
 /* What users, groups and resources have alike; users under the plain names. */
 #define ENTITY_ROUTES(path, suffix, kind)                                                                  \
@@ -219,6 +223,28 @@ const struct route routes[] = {
     ROUTE(DELETE, RESOURCE "/delegates/{entity_id}", "workmail", "DisassociateDelegateFromResource",
           LANE_FAST, 204, disassociate_delegate_from_resource, OF(resource_kind)),
     ENTITY_ROUTES(RESOURCE, "ForResource", resource_kind),
+
+    ROUTE(POST, ORGANIZATION "/domains", "workmail", "RegisterMailDomain", LANE_FAST, 201,
+          register_mail_domain, BODY(mail_domain_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/domains", "workmail", "ListMailDomains", LANE_FAST, 200, list_mail_domains,
+          QUERY(mail_domain_query_table)),
+    ROUTE(GET, MAIL_DOMAIN, "workmail", "GetMailDomain", LANE_FAST, 200, get_mail_domain, PLAIN),
+    ROUTE(PATCH, MAIL_DOMAIN, "workmail", "UpdateMailDomain", LANE_FAST, 200, update_mail_domain,
+          BODY(mail_domain_table, FIELD_UPDATE)),
+    ROUTE(DELETE, MAIL_DOMAIN, "workmail", "DeregisterMailDomain", LANE_FAST, 204, deregister_mail_domain,
+          QUERY(mail_domain_removal_query)),
+    ROUTE(POST, MAIL_DOMAIN "/verify", "workmail", "VerifyMailDomain", LANE_FAST, 202, verify_mail_domain,
+          PLAIN),
+    ROUTE(GET, MAIL_DOMAIN "/zone-file", "workmail", "GetMailDomainZoneFile", LANE_FAST, 200,
+          get_mail_domain_zone_file, PLAIN),
+    ROUTE(GET, MAIL_DOMAIN "/identity-policy", "ses", "GetIdentityPolicy", LANE_FAST, 200,
+          get_identity_policy, PLAIN),
+    ROUTE(PUT, MAIL_DOMAIN "/identity-policy", "ses", "PutIdentityPolicy", LANE_FAST, 200,
+          put_identity_policy, BODY(identity_policy_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/default-domain", "workmail", "GetDefaultMailDomain", LANE_FAST, 200,
+          get_default_mail_domain, PLAIN),
+    ROUTE(PUT, ORGANIZATION "/default-domain", "workmail", "UpdateDefaultMailDomain", LANE_FAST, 200,
+          update_default_mail_domain, BODY(default_domain_table, FIELD_CREATE)),
 
     ROUTE(GET, ORGANIZATION "/mobile-policy", "workmail", "GetMobilePolicy", LANE_FAST, 200,
           get_mobile_policy, QUEUE(queue_mobile_policy)),

@@ -24,6 +24,7 @@ static const struct {
      "The policy is attached to groups; detach it first."},
     {"iam_user_policy_policy_id_fkey", CODE_IAM_IN_USE,
      "The policy is attached to IAM users; detach it first."},
+    {"mail_domain_pkey", CODE_MAIL_DOMAIN_IN_USE, "The organization has this domain already."},
     {"iam_user_name_key", CODE_NAME_TAKEN, "Another identity of this account has this name; choose another."},
 };
 

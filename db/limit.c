@@ -55,6 +55,15 @@ void limit_queue_devices(struct db *db, const char *account_id, const char *orga
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_DEVICES_PER_USER].code, organization_id, entity_id);
 }
 
+void limit_queue_domains(struct db *db, const char *account_id, const char *organization_id)
+{
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM mail_domain WHERE organization_id = $3 AND NOT is_test_domain) AS used",
+        3};
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_DOMAINS_PER_ORGANIZATION].code, organization_id);
+}
+
 enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem)
 {
     static const struct statement lock = {"SELECT pg_advisory_xact_lock(hashtextextended($1, 7266))", 1};

@@ -17,6 +17,8 @@ void limit_queue_aliases(struct db *db, const char *account_id, const char *orga
 /* The same for its mobile devices. */
 void limit_queue_devices(struct db *db, const char *account_id, const char *organization_id,
                          const char *entity_id);
+/* Within a transaction that has locked the organization for update: counts the domains that were added to it. */
+void limit_queue_domains(struct db *db, const char *account_id, const char *organization_id);
 /* Within a transaction that has locked organization and user, before it takes an address: whether an account on trial has
  * room for one more enabled user. Others that enable one in this account wait. */
 enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem);

@@ -13,6 +13,8 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
     [LIMIT_CUSTOM_KEYS] = {"custom_keys", 100, "account", "You have reached the maximum number of keys"},
     [LIMIT_DEVICES_PER_USER] = {"devices_per_user", 100, "user",
                                 "The user has the maximum number of mobile devices"},
+    [LIMIT_DOMAINS_PER_ORGANIZATION] = {"domains_per_organization", 100, "organization",
+                                        "You have reached the maximum number of domains"},
     [LIMIT_TRIAL_DAYS] = {"trial_days", 30, "account on trial", NULL},
 };
 

@@ -8,6 +8,7 @@
 
 struct settings {
     const char *service_domain;                /* parent of all test mail domains and service hosts */
+    const char *ownership_label;               /* what proves a mail domain is published below it */
     const char *region;                        /* of an organization whose creator names none */
     const char *regions[SETTINGS_MAX_REGIONS]; /* NULL after the last */
     int64_t health_check_interval_s; /* from one health check of an organization to the next, about */

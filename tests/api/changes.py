@@ -1,12 +1,12 @@
 """For each route that the API has, a request that succeeds: for tests that hold for all of them."""
 import iam
 from devices import Device
-from organization import PASSWORD, create_organization, id_of, unique
+from organization import PASSWORD, create_organization, id_of, unique, unique_domain
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
 WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
-                    "SyncMobileDevice", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
+                    "SyncMobileDevice", "RegisterMailDomain", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
                    "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
                    "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 NEED_ENABLED = ("DeregisterFromWorkMail", "CreateAlias", "DeleteAlias", "UpdatePrimaryEmailAddress")
@@ -37,7 +37,7 @@ class Request:
     def is_gone(self):
         """Whether what it changed is not there any more."""
         return self.route["operation"] in ("DeleteDirectory", "DeleteIamUser", "DeleteIamGroup", "DeletePolicy", "DeleteAccessKey",
-                                           "RemoveMobileDevice")
+                                           "RemoveMobileDevice", "DeregisterMailDomain")
 
 
 # After these nobody can send anything any more; test_accounts.py has what holds for all changes.
@@ -193,6 +193,10 @@ def prepare(service, org, route):
         target = target.replace("{device_id}", device.id)
     if operation == "AcknowledgeMobileDevice":
         arguments["json"] = device.acknowledgement()
+    domain = None
+    if "{domain}" in target:
+        domain = org.register_domain()
+        target = target.replace("{domain}", domain)
     if "{key_id}" in target:
         target = target.replace("{key_id}", org.describe()["key_id"])
     if "{email}" in target:
@@ -211,6 +215,12 @@ def prepare(service, org, route):
         arguments["json"] = {"alias": unique("key")}
     elif operation == "UpdateAccount":
         arguments["json"] = {"name": unique("account")}
+    elif operation == "RegisterMailDomain":
+        arguments["json"] = {"domain": unique_domain()}
+    elif operation == "DeregisterMailDomain":
+        arguments["params"] = {"confirm": domain}
+    elif operation == "UpdateDefaultMailDomain":
+        arguments["json"] = {"domain": org.own_domain(service)}
     elif operation == "DeleteOrganization":
         arguments["params"] = {"confirm": org.alias}
     elif operation == "RetryOrganization":
@@ -222,4 +232,6 @@ def prepare(service, org, route):
     elif "ids" in arguments.get("json", {}):
         arguments["json"] = {"ids": make_several(org, operation)}
     resource = device.path if device else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
+    if domain:
+        resource = f"{org.path}/domains/{domain}"
     return Request(route, target, arguments, entity, resource=resource)

@@ -10,7 +10,7 @@ from service import ROOT, run_binary
 FILLINGS = {**{name: lambda: str(uuid.uuid4()) for name in ("operation_id", "user_id", "group_id", "member_id", "entity_id", "key_id",
                                                              "iam_user_id", "iam_group_id", "policy_id", "session_id")},
             "resource_id": lambda: "r-" + uuid.uuid4().hex, "directory_id": lambda: "d-" + uuid.uuid4().hex[:10],
-            "file": lambda: "page.css", "email": lambda: "nobody@nowhere.test", "code": lambda: "name_taken",
+            "file": lambda: "page.css", "email": lambda: "nobody@nowhere.test", "domain": lambda: "nowhere.test", "code": lambda: "name_taken",
             "access_key_id": lambda: "PRAK" + 16 * "A", "device_id": lambda: "phone"}
 QUERY = {"confirm": "acme", "q": "ann"}
 NO_ORGANIZATION = "m-" + 32 * "0"

@@ -16,7 +16,7 @@ from raw_http import Connection
 from service import BINARY, environment, run_binary, wait_until
 
 USAGE = 2
-SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region", "regions",
+SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "ownership-label", "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
             "drain-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
@@ -52,6 +52,7 @@ def refused_start(service, *words):
     (["--log-format", "xml"], "log-format"),
     (["--region", "mars-1"], "region"),
     (["--service-domain", "not a domain"], "service-domain"),
+    (["--ownership-label", "not.one"], "ownership-label"),
     (["--postgresql-bin-dir", "/nonexistent"], "postgresql-bin-dir"),
     (["--root-key-file", "/nonexistent/key"], "root-key-file"),
     (["--config", "/nonexistent"], "/nonexistent"),
@@ -272,6 +273,16 @@ def test_migrate_brings_a_database_up_to_date_and_may_be_repeated(make_service, 
         assert result.returncode == 0, result
     service = make_service(*external, fresh=True)
     assert create_organization(service.client()).describe()["state"] == "ACTIVE"
+
+
+def test_migrate_does_not_wait_for_ever_for_another_that_migrates(make_service, external):
+    state = make_service(start=False, fresh=True).state
+    external[1] += " options='-c lock_timeout=300ms'"
+    with psycopg.connect(external[1]) as other:
+        other.execute("SELECT pg_advisory_lock(8101839093432870262)")
+        result = run_binary("migrate", "--state-dir", state, *external)
+        assert result.returncode == 1 and "another process migrates the database" in result.stderr, result
+    assert run_binary("migrate", "--state-dir", state, *external).returncode == 0
 
 
 def test_describe_api_needs_no_database_and_is_json():

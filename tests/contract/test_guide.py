@@ -80,6 +80,31 @@ GUIDE = {
     ("Working with groups", "Disable a group"): {
         "a group is disabled": "api/test_entities_alike.py::test_enabling_or_disabling_again_changes_nothing",
         "several groups are disabled at once": "api/test_several_at_once.py::test_several_are_enabled_and_disabled_in_one_request"},
+    ("Working with domains", "Working with domains"): {
+        "domains are added": "api/test_domains.py::test_new_domain_is_pending_and_lists_its_records",
+        "domains are removed": "api/test_domains.py::test_removed_domain_is_gone_with_its_records",
+        "one is made the default": "api/test_domains.py::test_new_addresses_are_in_the_default_domain_and_old_ones_stay"},
+    ("Working with domains", "Add a domain"): {
+        "there are at most 100": "api/test_domains.py::test_there_are_as_many_as_the_limit_says",
+        "a sending authorization policy comes with the domain": "api/test_domains.py::test_domain_is_made_with_a_policy_that_allows_everything",
+        "a final period keeps providers from doubling the name": "api/test_domains.py::test_zone_file_has_absolute_names",
+        "postmaster@ and abuse@ should be there": "api/test_domains.py::test_advice_goes_once_the_addresses_are_there",
+        "TXT, MX, autodiscover and DKIM records are listed, with a TTL of 3600":
+            "api/test_domains.py::test_new_domain_is_pending_and_lists_its_records"},
+    ("Working with domains", "Remove a domain"): {
+        "not while users or groups have addresses in it": "api/test_domains.py::test_domain_with_addresses_is_not_removed_and_says_whose",
+        "its name is repeated": "api/test_domains.py::test_removal_is_confirmed_by_the_name"},
+    ("Working with domains", "Choose the default domain"): {
+        "new addresses are in it, those that are there do not change":
+            "api/test_domains.py::test_new_addresses_are_in_the_default_domain_and_old_ones_stay"},
+    ("Working with domains", "Verifying domains"): {
+        "a TXT record proves the ownership": "api/test_domain_ownership.py::test_proof_makes_it_verified_and_writes_an_event",
+        "a domain whose record is not found has failed": "api/test_domain_ownership.py::test_domain_without_proof_is_pending_until_its_time_is_over",
+        "several may want to verify it (here one owns it)": "api/test_domain_ownership.py::test_the_first_of_two_owns_it_and_the_other_is_told"},
+    ("Working with domains", "Editing domain identity policies"): {
+        "the policy can be edited": "api/test_domains.py::test_policy_is_changed_and_its_own_document_is_accepted",
+        "redirection needs ses:*": "api/test_domains.py::test_what_the_mail_service_loses_is_a_warning",
+        "incorrect settings have an adverse effect, which is said": "api/test_domains.py::test_what_the_mail_service_loses_is_a_warning"},
     ("Working with resources", "Working with resources"): {
         "rooms and equipment are reserved by a request": "api/test_resources.py::test_decision_of_a_request_without_members_is_that_of_a_plain_one"},
     ("Working with resources", "Create a resource"): {
@@ -103,6 +128,8 @@ CHAPTERS = {
     "Working with users": ["Working with users", "Create new users", "Edit user email addresses", "Enable existing users", "Edit user details",
                            "Reset user passwords", "Disable user mailboxes", "Restore disabled mailboxes"],
     "Working with groups": ["Working with groups", "Create a group", "Enable an existing group", "Disable a group"],
+    "Working with domains": ["Working with domains", "Add a domain", "Remove a domain", "Choose the default domain", "Verifying domains",
+                             "Editing domain identity policies"],
     "Working with resources": ["Working with resources", "Create a resource", "Edit a resource", "Remove a resource"],
 }
 

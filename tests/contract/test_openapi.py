@@ -26,7 +26,7 @@ CLOSED_OUTSIDE_V1 = {"/metrics"}
 
 # They make something new, end what is never changed, or change several at once.
 CHANGES_WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation", "CreateIamUser", "CreateIamGroup", "CreatePolicy",
-                           "CreateAccessKey", "CreateKey", "SyncMobileDevice", "SignOut", "DeleteSession", "RegisterToWorkMailForUsers",
+                           "CreateAccessKey", "CreateKey", "RegisterMailDomain", "SyncMobileDevice", "SignOut", "DeleteSession", "RegisterToWorkMailForUsers",
                            "DeregisterFromWorkMailForUsers", "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 
 # What is not there is that of the request itself.

@@ -1,0 +1,36 @@
+"""Mail domains for tests: their ownership as the worker that looks at the DNS would write it."""
+import pathlib
+import subprocess
+
+from service import BINARY
+
+
+class Prover:
+    """Says what a look at the DNS found; each is a process with a connection of its own."""
+
+    def __init__(self, service):
+        self.account = service.root["account_id"]
+        self.process = subprocess.Popen([pathlib.Path(BINARY).parent / "tests/unit/domain_tool",
+                                         f"{service.database_uri} dbname=postreeve"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def begin(self, org, domain, proof="proven"):
+        self.process.stdin.write(f"{self.account} {org.id} {domain} {proof}\n")
+        self.process.stdin.flush()
+
+    def end(self):
+        return self.process.stdout.readline().strip()
+
+    def prove(self, org, domain, proof="proven"):
+        self.begin(org, domain, proof)
+        return self.end()
+
+    def close(self):
+        self.process.stdin.close()
+        assert self.process.wait(10) == 0
+
+
+def record(domain, purpose):
+    """The record, or the records, of a domain's answer for a purpose."""
+    found = [row for row in domain["records"] if row["purpose"] == purpose]
+    return found if purpose == "DKIM" else found[0]
