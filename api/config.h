@@ -26,6 +26,8 @@ struct config {
     const char *regions;
     const char *service_domain;
     const char *ownership_label;
+    const char *dns_resolvers; /* NULL: the system's */
+    int64_t dns_port;
     const char *region;
     int64_t http_threads;
     int64_t job_threads;
