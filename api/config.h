@@ -28,6 +28,7 @@ struct config {
     const char *ownership_label;
     const char *dns_resolvers; /* NULL: the system's */
     int64_t dns_port;
+    int64_t domain_verification_timeout;
     const char *region;
     int64_t http_threads;
     int64_t job_threads;
