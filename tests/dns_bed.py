@@ -63,6 +63,7 @@ options {{
 controls {{ }};
 zone "." {{ type hint; file "root.hints"; }};
 """
+TTL = {"NS": 0}  # so that the resolver asks again; 1 of others
 SOA = "0 SOA ns.test. hostmaster.test. 1 3600 600 864000 0"
 
 
@@ -107,7 +108,7 @@ class Zone:
 
     def add(self, name, kind, *values, on=None):
         for server in on or self.servers:
-            update(server, self.bed.port, self.name, *[("add", self.full(name), 1, kind, value) for value in values])
+            update(server, self.bed.port, self.name, *[("add", self.full(name), TTL.get(kind, 1), kind, value) for value in values])
 
     def remove(self, name, kind=None, value=None, on=None):
         for server in on or self.servers:
@@ -117,7 +118,7 @@ class Zone:
     def set(self, name, kind, *values, on=None):
         for server in on or self.servers:
             update(server, self.bed.port, self.name, ("delete", self.full(name), kind),
-                   *[("add", self.full(name), 1, kind, value) for value in values])
+                   *[("add", self.full(name), TTL.get(kind, 1), kind, value) for value in values])
 
     def served_by(self, *hosts, on=None):
         """Its own NS records and those of the registry."""

@@ -366,6 +366,14 @@ static void ask_server(struct survey *survey, struct pending *pending, const cha
                 survey->questions[pending->question].type, survey->is_urgent, replied, pending);
 }
 
+static int compare_servers(const void *a, const void *b)
+{
+    const struct server_survey *one = a;
+    const struct server_survey *other = b;
+    int by_name = strcmp(one->name, other->name);
+    return by_name != 0 ? by_name : strcmp(one->address, other->address);
+}
+
 /* Each is asked one question; the others once it has answered. */
 static void probe_servers(struct survey *survey)
 {
@@ -373,6 +381,7 @@ static void probe_servers(struct survey *survey)
         finish(survey, DNS_NO_DELEGATION);
         return;
     }
+    qsort(survey->servers, survey->server_count, sizeof(survey->servers[0]), compare_servers);
     for (size_t i = 0; i < survey->server_count; i++)
         begin_question(survey, i, 0, true);
 }

@@ -350,9 +350,10 @@ def test_a_server_that_lies_gets_a_code(bed, lie, code):
 
 def test_every_code_is_documented_and_tested():
     source = (ROOT / "model/domain_codes.c").read_text()
-    codes = set(re.findall(r'^\s*\{"([a-z_]+)", ', source, re.MULTILINE))
+    codes = set(re.findall(r'\{"([a-z_]+)", ', source))
     assert len(codes) > 30
-    documented = re.findall(r"^\| `([a-z_]+)` \|", (ROOT / "docs/domains.md").read_text(), re.MULTILINE)
+    section = (ROOT / "docs/domains.md").read_text().split("## Diagnosis")[1].split("\n## ")[0]
+    documented = re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)
     assert sorted(documented) == sorted(codes)
     tested = set(re.findall(r'"([a-z_]+)"', pathlib.Path(__file__).read_text()))
     assert codes <= tested, codes - tested
