@@ -279,9 +279,10 @@ enum code mail_domain_list(struct db *db, const char *account_id, const char *or
                 " WHERE m.organization_id = $1",
         .counted = "FROM mail_domain m WHERE m.organization_id = $1",
         .fixed = 1,
-        .filters = {" AND m.ownership_status = $?",
-                    " AND EXISTS (SELECT FROM lower($?::text COLLATE \"und-x-icu\") COLLATE \"C\" AS prefix"
-                    "  WHERE starts_with(m.domain, prefix) OR starts_with(m.unicode_name, prefix))"},
+        .filters =
+            {" AND m.ownership_status = $?",
+             " AND EXISTS (SELECT FROM (SELECT lower($?::text COLLATE \"und-x-icu\") COLLATE \"C\" AS prefix) p"
+             "  WHERE starts_with(m.domain, prefix) OR starts_with(m.unicode_name, prefix))"},
         .orders = {{"domain", "m.domain", "text"}, {"created_at", "m.created_at", "timestamptz"}},
         .default_order = "domain",
         .id = "m.domain",
