@@ -66,6 +66,9 @@ static const struct setting settings[] = {
                    "port at which the name servers of mail domains are asked"),
     NUMBER_SETTING(domain_verification_timeout, "domain-verification-timeout", "259200", 1, 315360000,
                    "seconds that a mail domain waits for the proof of its ownership"),
+    NUMBER_SETTING(
+        domain_proof_grace, "domain-proof-grace", "604800", 1, 315360000,
+        "seconds that a verified mail domain may lack its proof before its organization is IMPAIRED"),
     TEXT_SETTING(region, "region", "us-east-1", "region of organizations whose creator names none"),
     TEXT_SETTING(regions, "regions", "us-east-1,us-west-2,eu-west-1", "all regions, by comma"),
     NUMBER_SETTING(mailbox_retention, "mailbox-retention", "2592000", 1, 315360000,
@@ -369,6 +372,7 @@ static bool make_settings(struct reader *reader)
     made->dns_resolvers = config->dns_resolvers;
     made->dns_port = config->dns_port;
     made->domain_verification_timeout_s = config->domain_verification_timeout;
+    made->domain_proof_grace_s = config->domain_proof_grace;
     made->ownership_label = text_lower(reader->arena, config->ownership_label);
     if (!mail_domain_is_label(made->ownership_label))
         return reject(reader, "ownership-label",

@@ -29,6 +29,7 @@ struct config {
     const char *dns_resolvers; /* NULL: the system's */
     int64_t dns_port;
     int64_t domain_verification_timeout;
+    int64_t domain_proof_grace;
     const char *region;
     int64_t http_threads;
     int64_t job_threads;

@@ -5,6 +5,7 @@
 
 #include "db/mail_domain_proof.h"
 #include "db/operation.h"
+#include "db/organization_health.h"
 #include "db/row.h"
 
 /* More than a check and its storing take. */
@@ -22,6 +23,7 @@
     " m.ownership_token, m.dkim_selectors[1] AS selector_1, m.dkim_selectors[2] AS selector_2,"           \
     " m.dkim_selectors[3] AS selector_3, m.check_claims, m.check_operation_id, m.check_attempts,"         \
     " m.ownership_status = 'VERIFIED' AS is_verified, m.proof_lost_at IS NOT NULL AS is_lost,"            \
+    " o.state = 'ACTIVE' AND m.proof_lost_at + make_interval(secs => $3::bigint) <= now() AS is_overdue," \
     " m.ownership_status = 'PENDING' AND m.pending_since + make_interval(secs => $2::bigint) <= now()"    \
     "  AS is_expired, extract(epoch FROM now() - m.pending_since)::bigint AS pending_s"
 
@@ -46,6 +48,7 @@ static void read_claim(struct arena *arena, const PGresult *result, int row, str
                   .is_interoperable = row_flag(result, row, "interoperability_enabled")},
         .is_verified = row_flag(result, row, "is_verified"),
         .is_lost = row_flag(result, row, "is_lost"),
+        .is_overdue = row_flag(result, row, "is_overdue"),
         .is_expired = row_flag(result, row, "is_expired"),
         .pending_s = integer(result, row, "pending_s"),
         .attempts = integer(result, row, "check_attempts"),
@@ -55,11 +58,12 @@ static void read_claim(struct arena *arena, const PGresult *result, int row, str
 enum code mail_domain_claim_due(struct db *db, struct arena *arena, struct problem *problem, bool is_awaited,
                                 int64_t limit, struct mail_domain_claim **ret_claims, size_t *ret_count)
 {
-    static const struct statement awaited = {CLAIM(" AND check_attempts = 0", "DESC"), 2};
-    static const struct statement others = {CLAIM("", "ASC"), 2};
+    static const struct statement awaited = {CLAIM(" AND check_attempts = 0", "DESC"), 3};
+    static const struct statement others = {CLAIM("", "ASC"), 3};
     DB_RESULT result = NULL;
     enum code code = DB_RUN(db, problem, &result, is_awaited ? &awaited : &others, row_integer(arena, limit),
-                            row_integer(arena, db_settings(db)->domain_verification_timeout_s));
+                            row_integer(arena, db_settings(db)->domain_verification_timeout_s),
+                            row_integer(arena, db_settings(db)->domain_proof_grace_s));
     if (code != CODE_OK)
         return code;
     size_t count = (size_t)PQntuples(result);
@@ -135,7 +139,7 @@ static void queue_results(struct db *db, struct arena *arena, const struct mail_
 bool mail_domain_result_is_plain(const struct mail_domain_result *result)
 {
     const struct mail_domain_claim *claim = result->claim;
-    if (claim->operation_id != NULL)
+    if (claim->operation_id != NULL || claim->is_overdue)
         return false;
     if (result->proof == DOMAIN_PROOF_UNKNOWN)
         return true;
@@ -224,6 +228,9 @@ static enum code store_body(struct db *db, struct change *change, void *argument
     if (code != CODE_OK)
         return code;
     queue_results(db, change->arena, result, 1);
+    if (is_known && claim->is_verified &&
+        (claim->is_overdue || claim->is_lost == (result->proof == DOMAIN_PROVEN)))
+        organization_health_queue(db, claim->organization_id);
     operation_update(db, change->arena, claim->operation_id, 0, is_known ? "SUCCEEDED" : "FAILED",
                      is_known ? NULL : "No DNS resolver of this service could be reached.",
                      is_known ? "SUCCEEDED" : "FAILED");

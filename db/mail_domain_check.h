@@ -13,7 +13,8 @@ struct mail_domain_claim {
     const char *operation_id; /* that ends with it; NULL: none */
     struct mail_domain_facts facts;
     bool is_verified;
-    bool is_lost;    /* VERIFIED, without proof */
+    bool is_lost;    /* VERIFIED, without proof … */
+    bool is_overdue; /* … for so long that its organization, which is ACTIVE, is to be IMPAIRED */
     bool is_expired; /* PENDING for so long that it is to fail */
     int64_t pending_s;
     int64_t attempts; /* before this one, in a row without a change */

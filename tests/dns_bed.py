@@ -115,15 +115,13 @@ class Zone:
             update(server, self.bed.port, self.name,
                    ("delete", self.full(name), *[part for part in (kind, value) if part]))
 
-    def set(self, name, kind, *values, on=None):
-        for server in on or self.servers:
-            update(server, self.bed.port, self.name, ("delete", self.full(name), kind),
-                   *[("add", self.full(name), TTL.get(kind, 1), kind, value) for value in values])
-
-    def served_by(self, *hosts, on=None):
+    def served_by(self, *hosts):
         """Its own NS records and those of the registry."""
         self.bed.delegate(self.name, *hosts)
-        self.set("@", "NS", *[host + "." for host in hosts], on=on)
+        self.add("@", "NS", *[host + "." for host in hosts])
+        for host in HOSTS:
+            if host not in hosts:  # one by one: to remove all of a zone is not allowed
+                self.remove("@", "NS", host + ".")
 
 
 class Liar(threading.Thread):

@@ -2,7 +2,7 @@
 import pathlib
 import subprocess
 
-from service import BINARY
+from service import BINARY, wait_until
 
 
 class Prover:
@@ -28,6 +28,16 @@ class Prover:
     def close(self):
         self.process.stdin.close()
         assert self.process.wait(10) == 0
+
+
+def claims(service, domain):
+    """How often checks of a domain have begun, by organization."""
+    return dict(service.sql("SELECT organization_id, check_claims FROM mail_domain WHERE domain = %s", domain))
+
+
+def wait_for_check(service, org, domain, before):
+    """One that began after `before` (claims) was taken."""
+    wait_until(lambda: claims(service, domain)[org.id] > before[org.id], 10, 0.02, "a check of the domain")
 
 
 def record(domain, purpose):
