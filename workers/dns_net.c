@@ -27,6 +27,7 @@
 #define DEAD_AFTER           3    /* questions in a row without any answer */
 #define DEAD_MS              5000 /* nothing is asked of it */
 #define EVENTS               64
+#define ROUNDS               64
 
 struct query {
     struct query *next; /* in the list of the server that it waits for, or in that of what is done */
@@ -345,18 +346,23 @@ static void process(struct dns_net *net, const struct epoll_event *event)
 void dns_net_run(struct dns_net *net, int timeout_ms)
 {
     struct epoll_event events[EVENTS];
-    int64_t now = now_ms();
-    if (now - net->ticked_at >= TICK_MS)
-        tick(net, now);
     if (net->done.first != NULL)
         timeout_ms = 0;
     else if (timeout_ms > TICK_MS && net->servers != NULL)
         timeout_ms = TICK_MS;
     else if (timeout_ms > TICK_MS && net->resolvers->in_flight > 0)
         timeout_ms = TICK_MS;
-    int count = epoll_wait(net->epoll, events, EVENTS, timeout_ms);
-    for (int i = 0; i < count; i++)
-        process(net, &events[i]);
+    /* What has come is read before anything is late: the caller may have been busy. */
+    for (int rounds = 0; rounds < ROUNDS; rounds++) {
+        int count = epoll_wait(net->epoll, events, EVENTS, rounds == 0 ? timeout_ms : 0);
+        for (int i = 0; i < count; i++)
+            process(net, &events[i]);
+        if (count < EVENTS)
+            break;
+    }
+    int64_t now = now_ms();
+    if (now - net->ticked_at >= TICK_MS)
+        tick(net, now);
     deliver(net);
 }
 

@@ -16,6 +16,7 @@
 #define BATCH_MAX            200  /* claimed, and stored, at once */
 #define POLL_MS              500  /* what falls due is looked for */
 #define STORE_MS             200  /* so long what was seen waits for more of it */
+#define WOKEN_MS             10
 #define RUN_MS               50
 
 /* When to look again. */
@@ -227,7 +228,9 @@ static void claim_due(struct domain_verification *verification)
     size_t in_progress = dns_in_progress(verification->dns);
     bool is_time = now_ms() - verification->claimed_at >= POLL_MS;
     bool has_room = in_progress < IN_PROGRESS_MAX;
-    bool is_woken = atomic_exchange(&verification->is_woken, false);
+    /* It is woken for every job of the service. */
+    bool is_woken =
+        now_ms() - verification->claimed_at >= WOKEN_MS && atomic_exchange(&verification->is_woken, false);
     if (!is_woken && !is_time && !(verification->has_more && has_room))
         return;
     if (!db_connect(verification->db)) {
@@ -248,7 +251,7 @@ static void *run(void *argument)
     struct domain_verification *verification = argument;
     while (!verification->stopping) {
         claim_due(verification);
-        dns_run(verification->dns, RUN_MS);
+        dns_run(verification->dns, verification->is_woken ? WOKEN_MS : RUN_MS);
         if (verification->done_count >= BATCH_MAX ||
             (verification->done_count > 0 && now_ms() - verification->done_since >= STORE_MS))
             store_done(verification);

@@ -89,8 +89,8 @@ static void test_each_type_is_read(void **state)
     put_record(&wire, DNS_TXT, BYTES("\3one\0\4\"\\\0\377"));
     assert_string_equal(read_fault(*state, &wire, &message), "ok");
 
-    static const char *const values[] = {"192.0.2.1",     "2001:db8::1",        "ns1.example.test",
-                                         "other.invalid", "10 mx.example.test", "0 .",
+    static const char *const values[] = {"192.0.2.1",     "2001:db8::1",         "ns1.example.test",
+                                         "other.invalid", "10 mx.example.test",  "0 .",
                                          "example.test",  "one\"\\092\\000\\255"};
     assert_int_equal(message.count, COUNT(values));
     for (size_t i = 0; i < COUNT(values); i++) {
