@@ -30,14 +30,15 @@ class Prover:
         assert self.process.wait(10) == 0
 
 
-def claims(service, domain):
-    """How often checks of a domain have begun, by organization."""
-    return dict(service.sql("SELECT organization_id, check_claims FROM mail_domain WHERE domain = %s", domain))
+def checked(service, domain):
+    """When a domain was looked at, by organization; None: never."""
+    return dict(service.sql("SELECT organization_id, last_checked_at FROM mail_domain WHERE domain = %s", domain))
 
 
-def wait_for_check(service, org, domain, before):
-    """One that began after `before` (claims) was taken."""
-    wait_until(lambda: claims(service, domain)[org.id] > before[org.id], 10, 0.02, "a check of the domain")
+def wait_for_check(service, org, domain, before=None):
+    """One that ended after `before` (checked) was taken; any without it."""
+    wait_until(lambda: (at := checked(service, domain)[org.id]) and at != (before or {}).get(org.id), 10, 0.02,
+               "a check of the domain")
 
 
 def record(domain, purpose):

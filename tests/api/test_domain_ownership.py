@@ -1,7 +1,7 @@
 """Who owns a mail domain, of several organizations that want it."""
 import pytest
 
-from domains import Prover, claims, record, wait_for_check
+from domains import Prover, checked, record, wait_for_check
 from organization import create_organization, unique_domain
 
 ROUNDS = 100
@@ -133,7 +133,7 @@ def test_who_waits_is_looked_at_once_the_owner_gives_it_up(service, api, org, ot
     prove(org, domain)
     prove(other, domain)
     service.sql("UPDATE mail_domain SET next_check_at = now() + interval '1 day' WHERE domain = %s", domain)
-    before = claims(service, domain)
+    before = checked(service, domain)
     api.delete(org.domain_path(domain), expect=204, params={"confirm": domain})
     wait_for_check(service, other, domain, before)
     assert record(describe(other, domain), "OWNERSHIP").get("code") != "verified_elsewhere"
@@ -147,11 +147,11 @@ def test_removed_organization_gives_its_domains_up(service, api, org, prove):
     prove(gone, domain)
     service.sql("UPDATE mail_domain SET next_check_at = now() + interval '1 day' WHERE domain = %s", domain)
     operation = verify(gone, domain)["operation_id"]
-    before = claims(service, domain)
+    before = checked(service, domain)
     gone.remove()
     assert owners(service, domain) == []
     wait_for_check(service, org, domain, before)
-    assert list(claims(service, domain)) == [org.id]
+    assert list(checked(service, domain)) == [org.id]
     assert api.get(f"/v1/operations/{operation}")["status"] in ("CANCELED", "SUCCEEDED", "FAILED")
     assert prove(gone, domain) == "gone"
     assert prove(org, domain) == "owned"

@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 
-from domains import record
+from domains import record, wait_for_check
 from organization import create_organization, unique, unique_domain, wait_operation
 from test_accounts import set_limit
 
@@ -189,10 +189,15 @@ def test_list_is_filtered_ordered_and_paged(service, api, org):
 
 
 def observe(service, org, row, domain, **members):
+    """As if that had been seen: once the first check is over, the next one comes after a minute."""
+    wait_for_check(service, org, domain)
     seen = {"status": "INCONSISTENT", "code": "wrong_value", "help": "Put it right.", "value": row["value"],
-            "observed": [{"server": "ns1.example.net", "values": ["other"], "ttl": 60}], **members}
+            "observed": [{"server": "ns1.example.net (192.0.2.1)", "outcome": "ANSWERED", "values": ["other"], "ttl": 60}], **members}
     service.sql("""INSERT INTO mail_domain_record (organization_id, domain, purpose, name, type, value, status, code, help, observed)
-                   VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""", org.id, domain, row["purpose"], row["name"], row["type"],
+                   VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                   ON CONFLICT (organization_id, domain, purpose, name) DO UPDATE SET value = excluded.value,
+                   status = excluded.status, code = excluded.code, help = excluded.help, observed = excluded.observed,
+                   checked_at = excluded.checked_at""", org.id, domain, row["purpose"], row["name"], row["type"],
                 seen["value"], seen["status"], seen["code"], seen["help"], json.dumps(seen["observed"]))
 
 
@@ -204,7 +209,7 @@ def test_what_was_seen_is_shown_with_the_record(service, api, org):
     after = api.get(org.domain_path(domain))
     seen = record(after, "MX")
     assert (seen["status"], seen["code"], seen["help"]) == ("INCONSISTENT", "wrong_value", "Put it right.")
-    assert seen["observed"] == [{"server": "ns1.example.net", "values": ["other"], "ttl": 60}] and seen["checked_at"]
+    assert seen["observed"] == [{"server": "ns1.example.net (192.0.2.1)", "outcome": "ANSWERED", "values": ["other"], "ttl": 60}] and seen["checked_at"]
     assert {row["status"] for row in after["records"] if row["purpose"] != "MX"} == {"PENDING"}
     assert after.headers["ETag"] != before.headers["ETag"]
     api.get(org.domain_path(domain), expect=304, headers={"If-None-Match": after.headers["ETag"]})
