@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 
-from domains import record, wait_for_check
+from domains import record, wait_unchecked
 from organization import create_organization, unique, unique_domain, wait_operation
 from test_accounts import set_limit
 
@@ -190,7 +190,7 @@ def test_list_is_filtered_ordered_and_paged(service, api, org):
 
 def observe(service, org, row, domain, **members):
     """As if that had been seen: once the first check is over, the next one comes after a minute."""
-    wait_for_check(service, org, domain)
+    wait_unchecked(service, org, domain)
     seen = {"status": "INCONSISTENT", "code": "wrong_value", "help": "Put it right.", "value": row["value"],
             "observed": [{"server": "ns1.example.net (192.0.2.1)", "outcome": "ANSWERED", "values": ["other"], "ttl": 60}], **members}
     service.sql("""INSERT INTO mail_domain_record (organization_id, domain, purpose, name, type, value, status, code, help, observed)
