@@ -89,6 +89,8 @@ static void describe_route(const struct route *route, struct buffer *out)
     out_member(out, "action", route->action != NULL ? route->action : "public");
     out_member_boolean(out, "changes", route_changes(route));
     out_member_boolean(out, "for_everybody", route->for_everybody);
+    out_member_boolean(out, "for_operator", route->for_operator);
+    out_member_boolean(out, "shows_all", route->shows_all);
     out_member_boolean(out, "lists", route->lists != RESOURCE_ACCOUNT);
     out_member(out, "lane", lanes[route->lane]);
     out_member_integer(out, "success", route->status);

@@ -52,6 +52,19 @@ enum code request_list_query(struct request *request, void *target, struct list_
                : code;
 }
 
+enum code request_answer_list(struct request *request, void *asked, struct list_query *page,
+                              list_of_account *list)
+{
+    struct buffer body = request_buffer(request);
+    const char *next_token;
+    enum code code = request_list_query(request, asked, page);
+    if (code == CODE_OK && request->route->lists != RESOURCE_ACCOUNT)
+        code = authorize_visible(request, &page->visible);
+    if (code == CODE_OK)
+        code = list(request->db, request->principal.account_id, asked, &request->problem, &body, &next_token);
+    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+}
+
 /* NULL: a session. */
 static const char *access_key_of(const struct request *request)
 {
@@ -507,10 +520,7 @@ void request_run(struct request *request, struct db *db)
 {
     enum code code = CODE_OK;
     request->db = db;
-    if (request->wait != NULL)
-        waiting_look(request);
-    else
-        code = run(request);
+    code = request->wait != NULL ? waiting_look(request) : run(request);
     if (db != NULL && !db_is_clean(db)) {
         LOG(LOG_ERROR, "a request left a transaction open", LOG_TEXT("operation", request->route->operation));
         code = CODE_INTERNAL_ERROR;

@@ -91,6 +91,11 @@ enum code request_query(struct request *request, void *target);
  * the request is not in the lane for that. */
 enum code request_list_query(struct request *request, void *target, struct list_query *page);
 
+/* Asks a list of the account for what the query string wants and the caller may see, and answers it. `page` is the paging in
+ * `asked`. */
+enum code request_answer_list(struct request *request, void *asked, struct list_query *page,
+                              list_of_account *list);
+
 /* What changes are made with. */
 struct change request_change(struct request *request);
 

@@ -33,9 +33,11 @@ struct route {
     const char *action; /* NULL: open to everybody (OPEN_ROUTE) */
     bool only_reads;    /* although its method is not GET */
     bool for_everybody; /* who has a credential needs no permission */
+    bool
+        for_operator; /* of the whole installation: its own account's identities alone, if they are allowed it */
     enum named_resource
         lists; /* what of them the caller may see the handler asks authorize_visible; else RESOURCE_ACCOUNT */
-    bool shows_all; /* of all organizations: only to who may see them all */
+    bool shows_all; /* of all organizations, identities and keys: only to who may see them all */
     enum lane lane;
     int status; /* of a success */
     /* Only reads have it: queues the statements whose results the handler then collects, so that reads which come

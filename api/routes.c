@@ -99,7 +99,8 @@ const struct route routes[] = {
     OPEN_ROUTE("/openapi.yaml", "GetOpenApi", get_openapi),
     OPEN_ROUTE("/docs", "GetDocs", get_docs),
     OPEN_ROUTE("/docs/{file}", "GetDocsFile", get_docs_file),
-    ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN),
+    ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN,
+          .for_operator = true),
     OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
 
     ROUTE(GET, "/v1/account", "workmail", "DescribeAccount", LANE_FAST, 200, describe_account, PLAIN),

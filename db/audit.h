@@ -26,6 +26,8 @@ void audit_queue_refusal(struct db *db, struct arena *arena, const struct audit_
 
 struct audit_query {
     struct list_query page;
+    bool
+        hides_targets; /* page.visible are patterns of targets that are not shown, not organizations that are */
     const char *organization_id; /* of the account's list alone */
     const char *action;
     const char *actor;

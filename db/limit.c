@@ -64,6 +64,39 @@ void limit_queue_domains(struct db *db, const char *account_id, const char *orga
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_DOMAINS_PER_ORGANIZATION].code, organization_id);
 }
 
+#define VALUE  "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value, "
+#define ACTIVE " AS used FROM account WHERE account_id = $1 AND status = 'ACTIVE'"
+
+void limit_queue_identities(struct db *db, const char *account_id, enum limit limit)
+{
+    static const struct statement counts[LIMIT_COUNT] = {
+        [LIMIT_IAM_USERS] = {VALUE "(SELECT count(*) FROM iam_user WHERE account_id = $1) - 1" ACTIVE, 2},
+        [LIMIT_IAM_GROUPS] = {VALUE "(SELECT count(*) FROM iam_group WHERE account_id = $1) - 1" ACTIVE, 2},
+        [LIMIT_POLICIES] = {VALUE "(SELECT count(*) FROM policy WHERE account_id = $1) - 1" ACTIVE, 2},
+    };
+    DB_QUEUE(db, &counts[limit], account_id, limit_rows[limit].code);
+}
+
+void limit_queue_of_identity(struct db *db, const char *account_id, enum limit limit, const char *id)
+{
+    /* A user and a group never have the same id. */
+    static const struct statement counts[LIMIT_COUNT] = {
+        [LIMIT_ACCESS_KEYS_PER_USER] =
+            {VALUE "(SELECT count(*) FROM access_key WHERE account_id = $1 AND iam_user_id = $3) - 1" ACTIVE,
+             3},
+        [LIMIT_POLICIES_PER_IDENTITY] =
+            {VALUE "(SELECT count(*) FROM iam_user_policy WHERE account_id = $1 AND iam_user_id = $3)"
+                   " + (SELECT count(*) FROM iam_group_policy WHERE account_id = $1 AND iam_group_id = $3)"
+                   " - 1" ACTIVE,
+             3},
+        [LIMIT_GROUPS_PER_USER] =
+            {VALUE
+             "(SELECT count(*) FROM iam_group_member WHERE account_id = $1 AND iam_user_id = $3) - 1" ACTIVE,
+             3},
+    };
+    DB_QUEUE(db, &counts[limit], account_id, limit_rows[limit].code, id);
+}
+
 enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem)
 {
     static const struct statement lock = {"SELECT pg_advisory_xact_lock(hashtextextended($1, 7266))", 1};

@@ -19,6 +19,11 @@ void limit_queue_devices(struct db *db, const char *account_id, const char *orga
                          const char *entity_id);
 /* Within a transaction that has locked the organization for update: counts the domains that were added to it. */
 void limit_queue_domains(struct db *db, const char *account_id, const char *organization_id);
+/* Within a transaction that has the account's identities for itself: counts those of the account, besides the one that was just
+ * made. */
+void limit_queue_identities(struct db *db, const char *account_id, enum limit limit);
+/* The same for what an identity has. */
+void limit_queue_of_identity(struct db *db, const char *account_id, enum limit limit, const char *id);
 /* Within a transaction that has locked organization and user, before it takes an address: whether an account on trial has
  * room for one more enabled user. Others that enable one in this account wait. */
 enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem);
