@@ -116,7 +116,7 @@ static bool take_name(struct reader *reader, const char **ret_name)
 /* The name that data from `from` to `end` must be made of. */
 static bool read_whole_name(struct reader *reader, size_t from, size_t end, const char **ret_name)
 {
-    size_t behind;
+    size_t behind = 0;
     return read_name(reader, from, &behind, ret_name) &&
            (behind == end || fail(reader, "the data of a record has another length than its name"));
 }
@@ -151,7 +151,7 @@ static bool read_address(struct reader *reader, int family, size_t from, size_t 
 /* Its data, from `from` to `end`. */
 static bool read_data(struct reader *reader, size_t from, size_t end, struct dns_record *record)
 {
-    size_t behind;
+    size_t behind = 0;
     switch ((enum dns_type)record->type) {
     case DNS_A:
         return read_address(reader, AF_INET, from, end - from, 4, &record->value);

@@ -301,8 +301,9 @@ static const struct dns_answer *answer_to(const struct dns_server *server,
                                           const struct dns_question *questions, size_t count,
                                           const char *name, enum dns_type type, bool is_doubled)
 {
+    static const struct dns_answer unasked;
     int found = find_question(questions, count, name, type, is_doubled);
-    return found >= 0 ? &server->answers[found] : NULL;
+    return found >= 0 ? &server->answers[found] : &unasked;
 }
 
 static void check_record(struct record_case *one, const struct dns_question *questions, size_t question_count,
@@ -312,8 +313,6 @@ static void check_record(struct record_case *one, const struct dns_question *que
     out_begin_array(&finding->observed);
     for (size_t i = 0; i < one->survey->server_count && i < SERVERS_MAX; i++) {
         const struct dns_server *server = &one->survey->servers[i];
-        const struct dns_answer *doubled =
-            answer_to(server, questions, question_count, record->name, asked_type(record), true);
         struct judge_input input = {
             .arena = one->arena,
             .expected = one->expected,
@@ -321,7 +320,8 @@ static void check_record(struct record_case *one, const struct dns_question *que
             .zone = one->survey->zone,
             .at_name = answer_to(server, questions, question_count, record->name, asked_type(record), false),
             .at_domain = answer_to(server, questions, question_count, one->expected->domain, DNS_TXT, false),
-            .at_doubled = doubled != NULL && doubled->outcome != DNS_NOT_ASKED ? doubled : NULL,
+            .at_doubled =
+                answer_to(server, questions, question_count, record->name, asked_type(record), true),
         };
         domain_judge(&input, &one->judgements[i]);
         one->no_such_domain[i] =

@@ -116,7 +116,7 @@ static bool judge_doubled(const struct judge_input *input, struct judgement *ret
 {
     const struct domain_record *record = input->record;
     const struct dns_answer *doubled = input->at_doubled;
-    if (doubled == NULL || (!has_value(doubled, record->value) && !has_alias(doubled, record->value)))
+    if (!has_value(doubled, record->value) && !has_alias(doubled, record->value))
         return false;
     judge_as(ret, JUDGED_WRONG, DOMAIN_NAME_DOUBLED);
     ret->seen = doubled;

@@ -35,8 +35,8 @@ struct judge_input {
     const struct domain_record *record;
     const char *zone;
     const struct dns_answer *at_name;
-    const struct dns_answer *at_domain;  /* TXT records of the domain */
-    const struct dns_answer *at_doubled; /* NULL: not asked */
+    const struct dns_answer *at_domain; /* TXT records of the domain */
+    const struct dns_answer *at_doubled;
 };
 
 void domain_judge(const struct judge_input *input, struct judgement *ret);

@@ -564,8 +564,9 @@ void dns_run(struct dns *dns, int timeout_ms)
 {
     dns_net_run(dns->net, timeout_ms);
     int64_t late = now_ms() - SURVEY_MS;
-    while (dns->first != NULL && dns->first->begun_at < late) {
-        struct survey *survey = dns->first;
+    struct survey *next;
+    for (struct survey *survey = dns->first; survey != NULL && survey->begun_at < late; survey = next) {
+        next = survey->next;
         finish(survey, survey->server_count > 0 ? DNS_NO_OBSTACLE : DNS_NO_DELEGATION);
         free_if_done(survey);
     }

@@ -133,9 +133,9 @@ static void watch(void *argument, ares_socket_t descriptor, int readable, int wr
     }
     if (index >= net->descriptors) {
         size_t wanted = index * 2 + 64;
-        net->by_descriptor = must(realloc(net->by_descriptor, wanted * sizeof(net->by_descriptor[0])));
+        net->by_descriptor = must(realloc(net->by_descriptor, wanted * sizeof(struct server *)));
         memset(net->by_descriptor + net->descriptors, 0,
-               (wanted - net->descriptors) * sizeof(net->by_descriptor[0]));
+               (wanted - net->descriptors) * sizeof(struct server *));
         net->descriptors = wanted;
     }
     net->by_descriptor[index] = server;
