@@ -167,6 +167,7 @@ static bool read_data(struct reader *reader, size_t from, size_t end, struct dns
         if (end - from < 3)
             return fail(reader, "an MX record ends too early");
         record->preference = two_bytes(reader->data + from);
+        record->target = "";
         if (!read_whole_name(reader, from + 2, end, &record->target))
             return false;
         record->value = arena_printf(reader->arena, "%u %s", (unsigned)record->preference,

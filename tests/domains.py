@@ -42,7 +42,7 @@ def wait_for_check(service, org, domain, before):
 
 def wait_unchecked(service, org, domain):
     """Until no check runs, nor is due at once."""
-    wait_until(lambda: service.sql("""SELECT FROM mail_domain WHERE organization_id = %s AND domain = %s AND check_started_at IS NULL
+    wait_until(lambda: service.sql("""SELECT 1 FROM mail_domain WHERE organization_id = %s AND domain = %s AND check_started_at IS NULL
                                       AND (next_check_at IS NULL OR next_check_at > now() + interval '20 s')""", org.id, domain),
                10, 0.02, "the end of the check")
 
