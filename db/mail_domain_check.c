@@ -8,6 +8,9 @@
 #include "db/organization_health.h"
 #include "db/row.h"
 
+#define TEXT_OF(number)   #number
+#define DIGITS_OF(number) TEXT_OF(number)
+#define FIRST_ONES        DIGITS_OF(MAIL_DOMAIN_FIRST_CHECKS) /* as the index mail_domain_awaited has it */
 /* More than a check and its storing take. */
 #define LEASE_S "60"
 #define CLAIM(condition, order)                                                                           \
@@ -58,7 +61,7 @@ static void read_claim(struct arena *arena, const PGresult *result, int row, str
 enum code mail_domain_claim_due(struct db *db, struct arena *arena, struct problem *problem, bool is_awaited,
                                 int64_t limit, struct mail_domain_claim **ret_claims, size_t *ret_count)
 {
-    static const struct statement awaited = {CLAIM(" AND check_attempts = 0", "DESC"), 3};
+    static const struct statement awaited = {CLAIM(" AND check_attempts < " FIRST_ONES, "DESC"), 3};
     static const struct statement others = {CLAIM("", "ASC"), 3};
     DB_RESULT result = NULL;
     enum code code = DB_RUN(db, problem, &result, is_awaited ? &awaited : &others, row_integer(arena, limit),

@@ -5,6 +5,9 @@
 #include "model/domain_check.h"
 #include "model/mail_domain.h"
 
+/* So many in a row, after a domain was registered or somebody asked for a check, are those that somebody waits for. */
+#define MAIL_DOMAIN_FIRST_CHECKS 5
+
 /* A check that this process has claimed, until its lease ends. */
 struct mail_domain_claim {
     const char *account_id;

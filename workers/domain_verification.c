@@ -20,11 +20,10 @@
 #define RUN_MS               50
 
 /* When to look again. */
-#define FIRST_S    2
-#define FIRST_ONES 5    /* so often in a row, whenever somebody has asked */
-#define SLOWEST_S  3600 /* of PENDING ones, and of VERIFIED ones of which something is missing */
-#define DAILY_S    86400
-#define UNKNOWN_S  60 /* no resolver was there */
+#define FIRST_S   2
+#define SLOWEST_S 3600 /* of PENDING ones, and of VERIFIED ones of which something is missing */
+#define DAILY_S   86400
+#define UNKNOWN_S 60 /* no resolver was there */
 
 struct domain_verification {
     const struct db_environment *environment;
@@ -82,7 +81,7 @@ static int64_t next_s(const struct check *check)
     if (is_proven && is_complete(check))
         return DAILY_S - random() % (DAILY_S / 8);
     int64_t wait = is_proven || claim->is_verified ? SLOWEST_S : claim->pending_s / 8;
-    if (claim->attempts < FIRST_ONES || wait < FIRST_S)
+    if (claim->attempts < MAIL_DOMAIN_FIRST_CHECKS || wait < FIRST_S)
         return FIRST_S;
     wait = wait < SLOWEST_S ? wait : SLOWEST_S;
     return wait - random() % (wait / 8 + 1);
