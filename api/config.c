@@ -8,6 +8,7 @@
 #include "api/cors.h"
 #include "api/proxy.h"
 #include "model/buffer.h"
+#include "model/dns_resolvers.h"
 #include "model/email.h"
 #include "model/log.h"
 #include "model/mail_domain.h"
@@ -58,6 +59,16 @@ static const struct setting settings[] = {
     TEXT_SETTING(service_domain, "service-domain", "postreeve.test", "parent of all test mail domains"),
     TEXT_SETTING(ownership_label, "ownership-label", "_amazonses",
                  "label below a mail domain at which the proof of its ownership is published"),
+    TEXT_SETTING(
+        dns_resolvers, "dns-resolvers", NULL,
+        "DNS resolvers, IP or IP:PORT (an IPv6 one in brackets), by comma; without it those of /etc/resolv.conf"),
+    NUMBER_SETTING(dns_port, "dns-port", "53", 1, 65535,
+                   "port at which the name servers of mail domains are asked"),
+    NUMBER_SETTING(domain_verification_timeout, "domain-verification-timeout", "259200", 1, 315360000,
+                   "seconds that a mail domain waits for the proof of its ownership"),
+    NUMBER_SETTING(
+        domain_proof_grace, "domain-proof-grace", "604800", 1, 315360000,
+        "seconds that a verified mail domain may lack its proof before its organization is IMPAIRED"),
     TEXT_SETTING(region, "region", "us-east-1", "region of organizations whose creator names none"),
     TEXT_SETTING(regions, "regions", "us-east-1,us-west-2,eu-west-1", "all regions, by comma"),
     NUMBER_SETTING(mailbox_retention, "mailbox-retention", "2592000", 1, 315360000,
@@ -368,6 +379,13 @@ static bool make_settings(struct reader *reader)
         at += length;
     }
     made->region = config->region;
+    if (config->dns_resolvers != NULL && !dns_resolvers_are_valid(reader->arena, config->dns_resolvers))
+        return reject(reader, "dns-resolvers", "takes IP or IP:PORT, by comma, not \"%s\"",
+                      config->dns_resolvers);
+    made->dns_resolvers = config->dns_resolvers;
+    made->dns_port = config->dns_port;
+    made->domain_verification_timeout_s = config->domain_verification_timeout;
+    made->domain_proof_grace_s = config->domain_proof_grace;
     made->ownership_label = text_lower(reader->arena, config->ownership_label);
     if (!mail_domain_is_label(made->ownership_label))
         return reject(reader, "ownership-label",

@@ -26,6 +26,10 @@ struct config {
     const char *regions;
     const char *service_domain;
     const char *ownership_label;
+    const char *dns_resolvers; /* NULL: the system's */
+    int64_t dns_port;
+    int64_t domain_verification_timeout;
+    int64_t domain_proof_grace;
     const char *region;
     int64_t http_threads;
     int64_t job_threads;

@@ -30,6 +30,7 @@
 #include "model/log.h"
 #include "model/metrics.h"
 #include "workers/audit_sealer.h"
+#include "workers/domain_verification.h"
 #include "workers/loop.h"
 
 /* Over so long failed authentications are counted. */
@@ -49,6 +50,7 @@ struct service {
     struct database database;
     struct app app;
     struct worker_pool *workers;
+    struct domain_verification *verification;
     struct audit_sealer *sealer;
     struct server *server;
     struct metrics_server *metrics_server;
@@ -233,9 +235,11 @@ static bool start(struct service *service)
         return false;
     }
     service->workers = worker_pool_start(&app->environment, (unsigned)service->config.job_threads);
+    service->verification = domain_verification_start(&app->environment);
     service->sealer = audit_sealer_start(&app->environment, app->audit_key->bytes);
     app->refusals = refusals_start(&app->environment);
-    if (service->workers == NULL || service->sealer == NULL || app->refusals == NULL) {
+    if (service->workers == NULL || service->verification == NULL || service->sealer == NULL ||
+        app->refusals == NULL) {
         snprintf(error, size, "cannot start a thread: %m");
         return false;
     }
@@ -313,6 +317,7 @@ static void stop(struct service *service)
     server_stop(service->server);
     refusals_stop(app->refusals);
     worker_pool_stop(service->workers);
+    domain_verification_stop(service->verification);
     audit_sealer_stop(service->sealer);
     metrics_view_free(app->metrics_view);
     auth_cache_free(app->auth_cache);

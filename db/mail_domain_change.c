@@ -208,10 +208,11 @@ static void queue_removal(struct db *db, const struct work *work)
         "DELETE FROM mail_domain WHERE organization_id = $1 AND domain = $2", 2};
     static const struct statement give_up = {
         "DELETE FROM verified_domain WHERE organization_id = $1 AND domain = $2", 2};
-    /* Who waited for it need not wait any longer. */
+    /* Who waited for it need not wait any longer: a check that runs may have looked too early, and counts no more. */
     static const struct statement hurry = {
-        "UPDATE mail_domain SET next_check_at = now() WHERE domain = $2 AND organization_id <> $1"
-        " AND ownership_status = 'PENDING' AND check_started_at IS NULL",
+        "UPDATE mail_domain SET next_check_at = now(), check_claims = check_claims + 1, check_started_at = NULL"
+        " WHERE domain = $2 AND organization_id <> $1"
+        " AND ownership_status = 'PENDING'",
         2};
     static const struct statement *const statements[] = {&end_operations, &release_addresses, &remove,
                                                          &give_up, &hurry};

@@ -48,6 +48,8 @@ struct notifier {
     pthread_cond_t job_arrived;
     unsigned wake_ups;
     bool stopped;
+    notifier_arrived *arrived;
+    void *arrived_argument;
 
     pthread_mutex_t ended_mutex;
     notifier_ended *ended;
@@ -94,6 +96,16 @@ static void wake_workers(struct notifier *notifier, unsigned count)
         pthread_cond_signal(&notifier->job_arrived);
     else
         pthread_cond_broadcast(&notifier->job_arrived);
+    if (notifier->arrived != NULL)
+        notifier->arrived(notifier->arrived_argument);
+    pthread_mutex_unlock(&notifier->mutex);
+}
+
+void notifier_watch_jobs(struct notifier *notifier, notifier_arrived *arrived, void *argument)
+{
+    pthread_mutex_lock(&notifier->mutex);
+    notifier->arrived = arrived;
+    notifier->arrived_argument = argument;
     pthread_mutex_unlock(&notifier->mutex);
 }
 

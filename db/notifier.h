@@ -23,6 +23,11 @@ void notifier_free(struct notifier *notifier);
 /* A job was enqueued and committed here: wakes a local worker now and other processes soon. */
 void notifier_job_enqueued(struct notifier *notifier);
 
+/* Told, on any thread, that a job may be there, or a domain to be looked at. One in a process. With NULL nobody is, once
+ * this has returned. */
+typedef void notifier_arrived(void *argument);
+void notifier_watch_jobs(struct notifier *notifier, notifier_arrived *arrived, void *argument);
+
 /* Waits until a job may be there or the time is over. False once notifier_stop_waiting was called. */
 bool notifier_wait_for_job(struct notifier *notifier, int timeout_ms);
 

@@ -15,8 +15,9 @@ struct check {
     const char *help;
     /* $1 is the organization. Each row is an issue: `subject` and `detail`, a sentence. */
     struct statement find;
-    /* With a $2: the default of this limit. */
+    /* With a $2: the default of this limit, or how long a domain may lack its proof. */
     enum limit limit;
+    bool takes_grace;
     /* Where SQL cannot tell: whether the row is an issue indeed. */
     bool (*is_issue)(struct db *db, struct arena *arena, const PGresult *result, int row);
 };
@@ -42,6 +43,10 @@ static bool data_key_is_lost(struct db *db, struct arena *arena, const PGresult 
 #define RESTORE                                                                                                \
     "The service never leaves this behind: somebody changed the database by hand, or it was restored in part." \
     " Ask the operator to restore it from a backup."
+
+#define PROVE_AGAIN                                                                                      \
+    "Look at the records of the domain (GetMailDomain): they say what is wrong and how to mend it; then" \
+    " VerifyMailDomain. Or remove the domain."
 
 static const struct check checks[] = {
     {.code = "directory_missing",
@@ -156,6 +161,24 @@ static const struct check checks[] = {
           "   $2::bigint)) a ON a.entity_id = e.entity_id"
           " WHERE e.organization_id = $1" LIMIT,
           2}},
+    {.code = "domain_proof_missing",
+     .severity = HEALTH_WARNING,
+     .help = PROVE_AGAIN,
+     .takes_grace = true,
+     .find =
+         {"SELECT domain AS subject, 'The proof that ' || domain || ' is the organization''s is no longer published.'"
+          "  AS detail FROM mail_domain WHERE organization_id = $1"
+          "  AND proof_lost_at > now() - make_interval(secs => $2::bigint) ORDER BY domain" LIMIT,
+          2}},
+    {.code = "domain_proof_lost",
+     .severity = HEALTH_ERROR,
+     .help = PROVE_AGAIN,
+     .takes_grace = true,
+     .find =
+         {"SELECT domain AS subject, 'The proof that ' || domain || ' is the organization''s has not been published"
+          " for longer than is tolerated.' AS detail FROM mail_domain WHERE organization_id = $1"
+          "  AND proof_lost_at <= now() - make_interval(secs => $2::bigint) ORDER BY domain" LIMIT,
+          2}},
     {.code = "key_disabled",
      .severity = HEALTH_ERROR,
      .help = "Enable the key (UpdateKey); the organization is checked again at once.",
@@ -221,7 +244,9 @@ enum code organization_check(struct db *db, const char *organization_id, size_t 
 {
     const struct check *check = &checks[number];
     struct arena *arena = problem->arena;
-    const char *const parameters[] = {organization_id, row_integer(arena, limit_rows[check->limit].value)};
+    int64_t number_given =
+        check->takes_grace ? db_settings(db)->domain_proof_grace_s : limit_rows[check->limit].value;
+    const char *const parameters[] = {organization_id, row_integer(arena, number_given)};
     DB_RESULT result = NULL;
     int issues = 0;
 

@@ -168,10 +168,10 @@ void organization_remove_settings(struct db *db, const struct organization_row *
          " error = 'The organization is being deleted.' FROM mail_domain m WHERE m.organization_id = $1"
          " AND o.operation_id IN (m.wanted_operation_id, m.check_operation_id)",
          1},
-        /* Others wait for these. */
-        {"UPDATE mail_domain m SET next_check_at = now() FROM verified_domain v WHERE v.organization_id = $1"
-         " AND m.domain = v.domain AND m.organization_id <> $1 AND m.ownership_status = 'PENDING'"
-         " AND m.check_started_at IS NULL",
+        /* Others wait for these; a check that runs may have looked too early, and counts no more. */
+        {"UPDATE mail_domain m SET next_check_at = now(), check_claims = m.check_claims + 1, check_started_at = NULL"
+         " FROM verified_domain v WHERE v.organization_id = $1"
+         " AND m.domain = v.domain AND m.organization_id <> $1 AND m.ownership_status = 'PENDING'",
          1},
         {"DELETE FROM mail_domain WHERE organization_id = $1", 1},
         {"DELETE FROM verified_domain WHERE organization_id = $1", 1},

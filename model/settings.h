@@ -7,10 +7,14 @@
 #define SETTINGS_MAX_REGIONS 16
 
 struct settings {
-    const char *service_domain;                /* parent of all test mail domains and service hosts */
-    const char *ownership_label;               /* what proves a mail domain is published below it */
-    const char *region;                        /* of an organization whose creator names none */
+    const char *service_domain;  /* parent of all test mail domains and service hosts */
+    const char *dns_resolvers;   /* addresses by comma, each perhaps with :port; NULL: the system's */
+    int64_t dns_port;            /* at which authoritative servers are asked */
+    const char *ownership_label; /* what proves a mail domain is published below it */
+    const char *region;          /* of an organization whose creator names none */
     const char *regions[SETTINGS_MAX_REGIONS]; /* NULL after the last */
+    int64_t domain_verification_timeout_s;     /* then a mail domain without proof has FAILED */
+    int64_t domain_proof_grace_s; /* so long a verified one may lack it before its organization is impaired */
     int64_t health_check_interval_s; /* from one health check of an organization to the next, about */
     int64_t mailbox_retention_s;     /* how long a disabled user's mailbox and addresses are kept */
     int64_t cleaning_interval_s;     /* how often old records are looked for */

@@ -2,7 +2,7 @@
 import pathlib
 import subprocess
 
-from service import BINARY
+from service import BINARY, wait_until
 
 
 class Prover:
@@ -28,6 +28,23 @@ class Prover:
     def close(self):
         self.process.stdin.close()
         assert self.process.wait(10) == 0
+
+
+def checked(service, domain):
+    """When a domain was looked at, by organization; None: never."""
+    return dict(service.sql("SELECT organization_id, last_checked_at FROM mail_domain WHERE domain = %s", domain))
+
+
+def wait_for_check(service, org, domain, before):
+    """One that ended after `before` (checked) was taken."""
+    wait_until(lambda: checked(service, domain)[org.id] != before[org.id], 10, 0.02, "a check of the domain")
+
+
+def wait_unchecked(service, org, domain):
+    """Until no check runs, nor is due at once."""
+    wait_until(lambda: service.sql("""SELECT 1 FROM mail_domain WHERE organization_id = %s AND domain = %s AND check_started_at IS NULL
+                                      AND (next_check_at IS NULL OR next_check_at > now() + interval '20 s')""", org.id, domain),
+               10, 0.02, "the end of the check")
 
 
 def record(domain, purpose):

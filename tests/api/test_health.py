@@ -124,6 +124,12 @@ FAULTS = {
     "too_many_aliases": (
         "WARNING", "INSERT INTO account_limit VALUES (%(account)s, 'aliases_per_user', 0)", "ann",
         "DELETE FROM account_limit WHERE code = 'aliases_per_user'"),
+    "domain_proof_missing": (
+        "WARNING", "UPDATE mail_domain SET proof_lost_at = now() - interval '6 days' WHERE organization_id = %(id)s", "{domain}",
+        "UPDATE mail_domain SET proof_lost_at = NULL WHERE organization_id = %(id)s"),
+    "domain_proof_lost": (
+        "ERROR", "UPDATE mail_domain SET proof_lost_at = now() - interval '8 days' WHERE organization_id = %(id)s", "{domain}",
+        "UPDATE mail_domain SET proof_lost_at = NULL WHERE organization_id = %(id)s"),
     "key_disabled": (
         "ERROR", "UPDATE master_key SET status = 'DISABLED' WHERE key_id = %(key)s", "{key}",
         "UPDATE master_key SET status = 'ENABLED' WHERE key_id = %(key)s"),

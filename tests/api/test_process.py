@@ -16,7 +16,9 @@ from raw_http import Connection
 from service import BINARY, environment, run_binary, wait_until
 
 USAGE = 2
-SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "ownership-label", "region", "regions",
+SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "ownership-label", "dns-resolvers",
+            "dns-port", "domain-verification-timeout", "domain-proof-grace",
+            "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
             "drain-timeout", "upload-limit", "upload-connections", "transfer-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
@@ -54,6 +56,11 @@ def refused_start(service, *words):
     (["--region", "mars-1"], "region"),
     (["--service-domain", "not a domain"], "service-domain"),
     (["--ownership-label", "not.one"], "ownership-label"),
+    (["--dns-resolvers", "dns.example.com"], "dns-resolvers"),
+    (["--dns-resolvers", "192.0.2.1,192.0.2.2:0"], "dns-resolvers"),
+    (["--dns-resolvers", "192.0.2.1,"], "dns-resolvers"),
+    (["--dns-resolvers", "[2001:db8::1]x"], "dns-resolvers"),
+    (["--dns-port", "65536"], "dns-port"),
     (["--postgresql-bin-dir", "/nonexistent"], "postgresql-bin-dir"),
     (["--root-key-file", "/nonexistent/key"], "root-key-file"),
     (["--config", "/nonexistent"], "/nonexistent"),
