@@ -7,8 +7,7 @@ const struct workflow *const workflows[] = {
     &organization_health_workflow, &organization_removal_workflow,
     &entity_purge_workflow,        &data_key_workflow,
     &dkim_rotation_workflow,       &cleaning_workflow,
-    &audit_retention_workflow,
-    &import_workflow,
+    &audit_retention_workflow,     &import_workflow,
 };
 const size_t workflow_count = sizeof(workflows) / sizeof(workflows[0]);
 
