@@ -1,8 +1,12 @@
 """Mail domains are looked at by the running service: against real name servers, without any call by a user."""
 import concurrent.futures
 import statistics
+import threading
 import time
 
+import dns.flags
+import dns.message
+import dns.rrset
 import pytest
 
 from dns_bed import Bed, quoted
@@ -86,6 +90,34 @@ def test_check_that_is_asked_for_takes_no_time(start, bed):
         assert seen["ownership_status"] == "VERIFIED"
         assert {(one["status"], one.get("code")) for one in seen["records"]} == {("VERIFIED", None)}, seen["records"]
     assert statistics.median(took) < 0.2, took
+
+
+def test_check_of_a_domain_that_was_registered_again_does_not_count(start, bed):
+    """What it finds is the proof of the registration before."""
+    service = start()
+    org, known, goes_on = create_organization(service.client()), [], threading.Event()
+
+    def rule(message, _is_tcp):
+        goes_on.wait(0.3)
+        answer = dns.message.make_response(message)
+        answer.flags |= dns.flags.AA
+        name = message.question[0].name
+        if name.to_text().startswith("_amazonses.") and known:
+            answer.answer.append(dns.rrset.from_text(name, 1, "IN", "TXT", quoted(known[0])))
+        return answer.to_wire()
+
+    def claims(domain):
+        return service.sql("SELECT check_claims FROM mail_domain WHERE domain = %s", domain)
+
+    domain = bed.lie(rule)
+    known.append(record(org.api.post(org.path + "/domains", json={"domain": domain}, expect=201), "OWNERSHIP")["value"])
+    wait_until(lambda: claims(domain) == [(1,)], 10, 0.005, "the first check")
+    org.api.delete(org.domain_path(domain), expect=204, params={"confirm": domain})
+    org.register_domain(domain)
+    wait_until(lambda: claims(domain) == [(1,)], 10, 0.005, "the first check of the second registration")
+    goes_on.set()
+    wait_until(lambda: record(describe(org, domain), "OWNERSHIP").get("code") == "wrong_value", 20, 0.02, "the diagnosis")
+    assert [event for event in org.api.items(org.path + "/audit-events") if event["action"] == "service:CheckMailDomain"] == []
 
 
 def test_what_is_wrong_is_shown_with_what_to_do(start, bed):
