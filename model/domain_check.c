@@ -74,7 +74,7 @@ static void put_line(struct buffer *out, const char *action, const char *name, i
                 buffer_text(out, "\" \"");
                 in_string = 0;
             }
-            size_t length = value[at] == '\\' ? 4 : 1; /* \DDD */
+            size_t length = value[at] == '\\' ? strnlen(value + at, 4) : 1; /* \DDD, or what was cut of it */
             if (value[at] == '"')
                 buffer_byte(out, '\\');
             buffer_append(out, value + at, length);

@@ -123,7 +123,7 @@ const struct domain_code_row domain_codes[DOMAIN_CODES] = {
     [DOMAIN_SPF_TOO_MANY_LOOKUPS] =
         {"spf_too_many_lookups", CHANGE,
          "The SPF record of {domain} needs more than 10 further DNS lookups; then it does not count (RFC 7208, 4.6.4). Take "
-         "out what no longer sends its mail; this one has what belongs to this service and needs no lookup."},
+         "out what no longer sends its mail; this one has what belongs to this service, and of yours what needs no lookup."},
     [DOMAIN_DMARC_MISSING] =
         {"dmarc_missing", DOMAIN_PUBLISH,
          "{domain} has no DMARC policy: others cannot know what to do with mail that only pretends to be from it. This one is "
