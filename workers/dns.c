@@ -212,7 +212,8 @@ static void answer_question(struct pending *pending, enum dns_outcome outcome)
     struct server_survey *server = &survey->servers[pending->index];
     dns_chain_answer(pending->chain, outcome, &server->answers[pending->question]);
     server->open--;
-    if (pending->is_probe && (outcome == DNS_UNREACHABLE || outcome == DNS_LAME)) {
+    if (pending->is_probe &&
+        (outcome == DNS_UNREACHABLE || outcome == DNS_LAME || outcome == DNS_MISMATCHED)) {
         for (size_t i = 0; i < survey->question_count; i++) /* it is not asked the others */
             if (survey->questions[i].doubles == 0)
                 server->answers[i].outcome = outcome;
@@ -339,7 +340,14 @@ static void read_reply(struct pending *pending, const struct dns_message *messag
     }
 }
 
-static void replied(void *argument, const unsigned char *data, size_t length)
+static enum dns_outcome outcome_without_answer(enum dns_match instead)
+{
+    return instead == DNS_IS_NOISE      ? DNS_MALFORMED
+           : instead == DNS_IS_MISMATCH ? DNS_MISMATCHED
+                                        : DNS_UNREACHABLE;
+}
+
+static void replied(void *argument, const struct dns_reply *reply)
 {
     struct pending *pending = argument;
     struct survey *survey = pending->survey;
@@ -347,10 +355,10 @@ static void replied(void *argument, const unsigned char *data, size_t length)
         struct arena *scratch = arena_new();
         struct dns_message message;
         const char *fault;
-        if (data == NULL)
-            answer_question(pending, DNS_UNREACHABLE);
-        else if (!dns_message_read(scratch, data, length, &message, &fault) || !message.is_response ||
-                 message.is_truncated)
+        if (reply->data == NULL)
+            answer_question(pending, outcome_without_answer(reply->instead));
+        else if (!dns_message_read(scratch, reply->data, reply->length, &message, &fault) ||
+                 !message.is_response || message.is_truncated)
             answer_question(pending, DNS_MALFORMED);
         else
             read_reply(pending, &message);

@@ -230,6 +230,8 @@ static const struct finding_row {
      .status = DOMAIN_PENDING, .code = "name_server_failed", .todo = ""},
     {"all talk nonsense", DOMAIN_DKIM, .servers = {{.at_name = {.outcome = DNS_MALFORMED}}},
      .status = DOMAIN_PENDING, .code = "malformed_answer", .todo = ""},
+    {"all answer something else", DOMAIN_SPF, .servers = {{.at_name = {.outcome = DNS_MISMATCHED}}},
+     .status = DOMAIN_PENDING, .code = "mismatched_answer", .todo = ""},
     /* MX */
     {"no MX", DOMAIN_MX, .status = DOMAIN_MISSING, .code = "mx_missing", .todo = MX_OWN},
     {"the MX", DOMAIN_MX, .servers = {{.at_name = TEXT("10 " HERE)}}, .status = DOMAIN_VERIFIED},
