@@ -90,6 +90,7 @@ static void describe_route(const struct route *route, struct buffer *out)
     member_or_null(out, "body", route->body != NULL ? route->body->name : NULL);
     member_or_null(out, "body_mode", route->body != NULL ? modes[route->body_mode] : NULL);
     out_member_boolean(out, "body_optional", route->body_optional);
+    out_member_boolean(out, "raw_body", route->for_mail_user && route->method != METHOD_GET);
     member_or_null(out, "query", route->query != NULL ? route->query->name : NULL);
     out_end_object(out);
 }

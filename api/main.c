@@ -28,6 +28,7 @@
 #include "model/json_out.h"
 #include "model/log.h"
 #include "model/metrics.h"
+#include "model/xml.h"
 #include "workers/audit_sealer.h"
 #include "workers/loop.h"
 
@@ -151,6 +152,7 @@ static void prepare_libraries(void)
         json_object_seed(value[1]);
     }
     json_set_alloc_funcs(malloc, free_wiped);
+    xml_prepare();
     /* What a page needs is kept for the next one: giving it back and faulting it in again costs more than filling it. */
     mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);

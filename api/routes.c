@@ -1,6 +1,7 @@
 /* THE table of operations: what is not here does not exist. */
 #include "api/account.h"
 #include "api/audit.h"
+#include "api/autodiscover.h"
 #include "api/directory.h"
 #include "api/docs.h"
 #include "api/entity.h"
@@ -33,6 +34,7 @@
 #include "db/search.h"
 #include "db/usage.h"
 #include "db/user.h"
+#include "model/autodiscover.h"
 
 /* A route cannot be written without an action; what is open says so. */
 #define ROUTE(route_method, route_path, prefix, name, route_lane, success, function, ...) \
@@ -97,6 +99,23 @@ const struct route routes[] = {
     OPEN_ROUTE("/docs/{file}", "GetDocsFile", get_docs_file),
     ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN),
     OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
+    {.method = METHOD_POST,
+     .path = AUTODISCOVER_PATH,
+     .any_case = true,
+     .operation = "Autodiscover",
+     .only_reads = true,
+     .for_mail_user = true,
+     .body_limit = (size_t)32 * 1024,
+     .lane = LANE_FAST,
+     .status = 200,
+     .handler = autodiscover},
+    {.method = METHOD_GET,
+     .path = AUTODISCOVER_PATH,
+     .any_case = true,
+     .operation = "RedirectAutodiscover",
+     .lane = LANE_FAST,
+     .status = 302,
+     .handler = redirect_autodiscover},
 
     ROUTE(GET, "/v1/account", "workmail", "DescribeAccount", LANE_FAST, 200, describe_account, PLAIN),
     ROUTE(PATCH, "/v1/account", "workmail", "UpdateAccount", LANE_FAST, 200, update_account,

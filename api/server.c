@@ -303,9 +303,24 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
 static enum code admit_body(const struct exchange *exchange)
 {
     const struct request *request = &exchange->request;
-    if (request->route->action != NULL && request->authorization == NULL && request->cookies == NULL)
+    const struct route *route = request->route;
+    if (route->for_mail_user && request->authorization == NULL)
+        return CODE_UNAUTHENTICATED;
+    if (route->action != NULL && request->authorization == NULL && request->cookies == NULL)
         return CODE_UNAUTHENTICATED;
     return exchange->server->buffered < BUFFERED_LIMIT ? CODE_OK : CODE_OVERLOADED;
+}
+
+static size_t body_limit(const struct request *request)
+{
+    size_t limit = request->route->body_limit;
+    return limit != 0 ? limit : BODY_LIMIT;
+}
+
+static enum code too_large(struct request *request)
+{
+    return problem_set(&request->problem, CODE_PAYLOAD_TOO_LARGE, "A body has at most %zu KiB here.",
+                       body_limit(request) / 1024);
 }
 
 /* False when it cannot be told. */
@@ -336,6 +351,7 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
 
     MHD_get_connection_values(exchange->handle, MHD_HEADER_KIND, on_header, &head);
     request->method_name = arena_string(request->arena, method);
+    request->host = head.host;
     request->request_id = head.request_id != NULL && head_is_request_id(head.request_id)
                               ? arena_string(request->arena, head.request_id)
                               : id_new_uuid(request->arena);
@@ -354,6 +370,8 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
     exchange->announced = (size_t)length;
     if (!request_find_route(request))
         return CODE_ANSWERED;
+    if (length > body_limit(request))
+        return too_large(request);
     return length > 0 || head.transfer_encoding != NULL ? admit_body(exchange) : CODE_OK;
 }
 
@@ -434,9 +452,10 @@ static enum MHD_Result read_body(struct exchange *exchange, const char *data, si
     if (exchange->progress == READING) {
         size_t capacity = body_capacity(body, exchange->announced, length);
         size_t buffered = server->buffered + capacity - body->capacity;
-        exchange->refusal = body->length + length > BODY_LIMIT ? CODE_PAYLOAD_TOO_LARGE
-                            : buffered > BUFFERED_LIMIT        ? CODE_OVERLOADED
-                                                               : CODE_OK;
+        exchange->refusal = body->length + length > body_limit(&exchange->request)
+                                ? too_large(&exchange->request)
+                            : buffered > BUFFERED_LIMIT ? CODE_OVERLOADED
+                                                        : CODE_OK;
         if (exchange->refusal == CODE_OK) {
             server->buffered = buffered;
             body_append(body, capacity, data, length);

@@ -103,7 +103,7 @@ def _route(route, path, operation, tables, document, used):
     if bool(operation.get("x-reads")) != (route["method"] != "GET" and not route.get("changes", True)):
         yield "a change in one, none in the other"
 
-    successes = {int(status) for status in operation["responses"] if status.startswith("2")}
+    successes = {int(status) for status in operation["responses"] if status.startswith("2") or status == "302"}
     if successes != {route["success"]} | ({DRY_RUN_STATUS} if is_change(route) else set()):
         yield f"successes are {sorted(successes)}, in the route table {route['success']}"
 
@@ -117,7 +117,9 @@ def is_change(route):
 
 
 def _body(route, operation, tables, document, used):
-    if (route["body"] is None) != ("requestBody" not in operation):
+    if route.get("raw_body"):
+        yield from [] if "requestBody" in operation else ["a body in one, none in the other"]
+    elif (route["body"] is None) != ("requestBody" not in operation):
         yield "a body in one, none in the other"
     elif route["body"] is not None:
         used.add(route["body"])

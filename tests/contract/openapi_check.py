@@ -366,7 +366,7 @@ class Contract:
         media_type = _media_type(asked)
         _require(media_type in operation.body["content"], f"a body of type {asked.get('content-type')!r} was accepted")
         schema = operation.body["content"][media_type]["schema"]
-        value = _json(body, "the request body")
+        value = _json(body, "the request body") if media_type.endswith("json") else body.decode("latin-1")
         if operation.method in ("POST", "PUT") and isinstance(value, dict):
             # As the description says, null in a body that creates (or puts in place) is a member left out; required ones are missed then.
             value = {name: member for name, member in value.items() if member is not None}

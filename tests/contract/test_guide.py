@@ -97,6 +97,15 @@ GUIDE = {
         "a resource is removed without further ado":
             "api/test_resources.py::test_enabled_resource_is_removed_at_once_and_its_address_stays_in_quarantine",
         "several resources are removed at once": "api/test_several_at_once.py::test_several_resources_are_removed_in_one_request"},
+    ("Best practices", "Use AutoDiscover to configure endpoints"): {
+        "mobile clients and Outlook are configured with address and password alone":
+            "api/test_autodiscover.py::test_exchangelib_completes_autodiscover",
+        "an unauthenticated GET is answered with a redirect to an HTTPS endpoint":
+            "api/test_autodiscover.py::test_get_leads_to_the_endpoint_of_the_region",
+        "the path is asked for in capital and small letters": "api/test_autodiscover.py::test_case_of_the_path_does_not_matter"},
+    ("Best practices", "AutoDiscover phase 2 troubleshooting"): {
+        "a request without credential is answered 401, a mobile device's with its server":
+            "api/test_autodiscover.py::test_guides_request_works_by_curl_as_it_is_printed"},
 }
 # What these chapters consist of: each section that states behaviour has its rows.
 CHAPTERS = {
@@ -104,6 +113,7 @@ CHAPTERS = {
                            "Reset user passwords", "Disable user mailboxes", "Restore disabled mailboxes"],
     "Working with groups": ["Working with groups", "Create a group", "Enable an existing group", "Disable a group"],
     "Working with resources": ["Working with resources", "Create a resource", "Edit a resource", "Remove a resource"],
+    "Best practices": ["Use AutoDiscover to configure endpoints", "AutoDiscover phase 2 troubleshooting"],
 }
 
 
