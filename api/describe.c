@@ -6,6 +6,7 @@
 #include "api/route.h"
 #include "model/account.h"
 #include "model/audit.h"
+#include "model/availability.h"
 #include "model/directory.h"
 #include "model/entity.h"
 #include "model/group.h"
@@ -58,6 +59,8 @@ static const struct field_table *const answers[] = {
     &booking_decision_table,
     &mobile_policy_table,
     &mobile_device_table,
+    &availability_configuration_table,
+    &availability_test_table,
     &mobile_device_sync_table,
     &found_entity_table,
     &address_book_entry_table,

@@ -17,6 +17,7 @@
 #include "api/admin.h"
 #include "api/app.h"
 #include "api/database.h"
+#include "api/ews.h"
 #include "api/hash_gate.h"
 #include "api/metrics.h"
 #include "api/metrics_server.h"
@@ -153,6 +154,7 @@ static void prepare_libraries(void)
     }
     json_set_alloc_funcs(malloc, free_wiped);
     xml_prepare();
+    ews_prepare();
     /* What a page needs is kept for the next one: giving it back and faulting it in again costs more than filling it. */
     mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);

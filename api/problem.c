@@ -25,6 +25,8 @@ static const struct {
     [CODE_GROUP_NOT_FOUND] = {404, 0, "No group of this organization has this id."},
     [CODE_RESOURCE_NOT_FOUND] = {404, 0, "No resource of this organization has this id."},
     [CODE_ENTITY_NOT_FOUND] = {404, 0, "No user or group of this organization has this id."},
+    [CODE_AVAILABILITY_CONFIGURATION_NOT_FOUND] =
+        {404, 0, "The organization has no availability configuration for this domain."},
     [CODE_MOBILE_DEVICE_NOT_FOUND] = {404, 0, "No device of this user has this id."},
     [CODE_OPERATION_NOT_FOUND] = {404, 0, "No operation has this id."},
     [CODE_KEY_NOT_FOUND] = {404, 0, "No key of this account has this id."},
@@ -51,6 +53,7 @@ static const struct {
     [CODE_PRIMARY_ADDRESS] = {409, 0, "Make another address the primary one first."},
     [CODE_MEMBERSHIP_CYCLE] = {409, 0, "Take a group on the way out of the one that it is in first."},
     [CODE_BOOKING_OPTIONS] = {409, 0, "Switch automatic acceptance off, or take the delegates away, first."},
+    [CODE_AVAILABILITY_TEST_FAILED] = {409, 0, "Correct what `errors` says, or skip the test."},
     [CODE_MAIL_DOMAIN_NOT_FOUND] = {409, 0, "Register the domain first."},
     [CODE_MAIL_DOMAIN_STATE] = {409, 0, "Verify the domain first."},
     [CODE_LIMIT_EXCEEDED] = {409, 0, "Remove something, or ask the operator for a higher limit."},
@@ -109,7 +112,8 @@ void problem_write(const struct problem *problem, enum code code, const char *re
         out_name(out, "decision");
         out_raw(out, problem->decision, strlen(problem->decision));
     }
-    if (code == CODE_VALIDATION_FAILED && problem->first_fault != NULL)
+    if ((code == CODE_VALIDATION_FAILED || code == CODE_AVAILABILITY_TEST_FAILED) &&
+        problem->first_fault != NULL)
         write_faults(problem, out);
     out_end_object(out);
 }

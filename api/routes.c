@@ -2,6 +2,7 @@
 #include "api/account.h"
 #include "api/audit.h"
 #include "api/autodiscover.h"
+#include "api/availability.h"
 #include "api/directory.h"
 #include "api/docs.h"
 #include "api/entity.h"
@@ -21,6 +22,7 @@
 #include "api/user.h"
 #include "db/account.h"
 #include "db/audit.h"
+#include "db/availability.h"
 #include "db/directory.h"
 #include "db/group.h"
 #include "db/iam.h"
@@ -72,6 +74,7 @@
 #define GROUP        ORGANIZATION "/groups/{group_id}"
 #define DEVICE       USER "/devices/{device_id}"
 #define RESOURCE     ORGANIZATION "/resources/{resource_id}"
+#define AVAILABILITY ORGANIZATION "/availability-configurations"
 
 /* What users, groups and resources have alike; users under the plain names. */
 #define ENTITY_ROUTES(path, suffix, kind)                                                                  \
@@ -266,6 +269,22 @@ const struct route routes[] = {
           QUEUE(queue_search), QUERY(search_query_table)),
     ROUTE(GET, ORGANIZATION "/address-book", "workmail", "ListAddressBook", LANE_FAST, 200, list_entities,
           QUEUE(queue_address_book), QUERY(address_book_query_table)),
+
+    /* What waits for another host is where it holds up nothing quick. */
+    ROUTE(POST, AVAILABILITY, "workmail", "CreateAvailabilityConfiguration", LANE_SLOW, 201,
+          create_availability_configuration, BODY(availability_configuration_table, FIELD_CREATE),
+          QUERY(availability_options_query)),
+    ROUTE(GET, AVAILABILITY, "workmail", "ListAvailabilityConfigurations", LANE_FAST, 200,
+          list_availability_configurations, QUERY(availability_query_table)),
+    ROUTE(GET, AVAILABILITY "/{domain}", "workmail", "GetAvailabilityConfiguration", LANE_FAST, 200,
+          get_availability_configuration, QUEUE(queue_availability_configuration)),
+    ROUTE(PATCH, AVAILABILITY "/{domain}", "workmail", "UpdateAvailabilityConfiguration", LANE_SLOW, 200,
+          update_availability_configuration, BODY(availability_configuration_table, FIELD_UPDATE),
+          QUERY(availability_options_query)),
+    ROUTE(DELETE, AVAILABILITY "/{domain}", "workmail", "DeleteAvailabilityConfiguration", LANE_FAST, 204,
+          delete_availability_configuration, PLAIN),
+    ROUTE(POST, AVAILABILITY "/{domain}/test", "workmail", "TestAvailabilityConfiguration", LANE_SLOW, 200,
+          test_availability_configuration, ONLY_READS),
 
     ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
           QUERY(audit_query_table), LISTS(ORGANIZATION)),

@@ -27,6 +27,8 @@ enum code data_key_open(struct db *db, const char *organization_id, const char *
 
 /* Whether a row's data key and the probe sealed under it open. */
 bool data_key_opens(struct db *db, struct arena *arena, const PGresult *result, int row);
+/* Whether a row's data key opens the secret in its column `sealed`, which belongs to what its column `bound_to` names. */
+bool data_key_opens_secret(struct db *db, struct arena *arena, const PGresult *result, int row);
 
 /* --- parts of other transactions, in which the organization is locked --- */
 

@@ -13,6 +13,9 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
     [LIMIT_CUSTOM_KEYS] = {"custom_keys", 100, "account", "You have reached the maximum number of keys"},
     [LIMIT_DEVICES_PER_USER] = {"devices_per_user", 100, "user",
                                 "The user has the maximum number of mobile devices"},
+    [LIMIT_AVAILABILITY_CONFIGURATIONS] =
+        {"availability_configurations", 100, "organization",
+         "The organization has the maximum number of availability configurations"},
     [LIMIT_TRIAL_DAYS] = {"trial_days", 30, "account on trial", NULL},
 };
 

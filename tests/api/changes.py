@@ -5,7 +5,7 @@ from organization import PASSWORD, create_organization, id_of, unique
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
-WITHOUT_VERSION = {"CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
+WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
                     "SyncMobileDevice", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
                    "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
                    "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
@@ -37,7 +37,7 @@ class Request:
     def is_gone(self):
         """Whether what it changed is not there any more."""
         return self.route["operation"] in ("DeleteDirectory", "DeleteIamUser", "DeleteIamGroup", "DeletePolicy", "DeleteAccessKey",
-                                           "RemoveMobileDevice")
+                                           "RemoveMobileDevice", "DeleteAvailabilityConfiguration")
 
 
 # After these nobody can send anything any more; test_accounts.py has what holds for all changes.
@@ -172,6 +172,18 @@ def prepare_identities(service, api, route):
     return Request(route, route["path"].format(**ids), arguments, resource=resource and resource.format(**ids), caller=caller)
 
 
+def prepare_availability(org, route, target, arguments):
+    """No test of it leaves this machine: the address is one that is not asked."""
+    path = org.path + "/availability-configurations"
+    made = {"domain": unique() + ".test", "ews_url": "https://127.0.0.1/EWS/Exchange.asmx", "username": "EXAMPLE\\reader", "password": PASSWORD}
+    if route["operation"] == "CreateAvailabilityConfiguration":
+        return target, {"params": {"skip_test": "true"}, "json": made}, None
+    org.api.post(path, params={"skip_test": "true"}, json=made)
+    if route["method"] == "PATCH":
+        arguments = {"params": {"skip_test": "true"}, "json": {"username": "EXAMPLE\\other"}}
+    return target.replace("{domain}", made["domain"]), arguments, f"{path}/{made['domain']}" if route["changes"] else None
+
+
 def prepare(service, org, route):
     """The request, once everything is there that it needs."""
     if route["operation"] == "CreateSession":
@@ -202,7 +214,7 @@ def prepare(service, org, route):
     elif "{operation_id}" in target:
         target = target.replace("{operation_id}", operation_of(org))
     target = target.replace("{code}", "name_taken")
-    assert "{" not in target, f"say in changes.py what to put into {target}"
+    assert "{" not in target.replace("{domain}", ""), f"say in changes.py what to put into {target}"
     if operation == "CreateOrganization":
         arguments["json"]["alias"] = unique()
     elif operation == "UpdateKey":
@@ -221,5 +233,9 @@ def prepare(service, org, route):
         arguments["json"] = {"email": "boss"}
     elif "ids" in arguments.get("json", {}):
         arguments["json"] = {"ids": make_several(org, operation)}
-    resource = device.path if device else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
+    if "AvailabilityConfiguration" in operation:
+        target, arguments, availability = prepare_availability(org, route, target, arguments)
+    else:
+        availability = None
+    resource = availability if availability else device.path if device else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
     return Request(route, target, arguments, entity, resource=resource)

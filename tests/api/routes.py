@@ -11,7 +11,7 @@ FILLINGS = {**{name: lambda: str(uuid.uuid4()) for name in ("operation_id", "use
                                                              "iam_user_id", "iam_group_id", "policy_id", "session_id")},
             "resource_id": lambda: "r-" + uuid.uuid4().hex, "directory_id": lambda: "d-" + uuid.uuid4().hex[:10],
             "file": lambda: "page.css", "email": lambda: "nobody@nowhere.test", "code": lambda: "name_taken",
-            "access_key_id": lambda: "PRAK" + 16 * "A", "device_id": lambda: "phone"}
+            "access_key_id": lambda: "PRAK" + 16 * "A", "device_id": lambda: "phone", "domain": lambda: "nowhere.test"}
 QUERY = {"confirm": "acme", "q": "ann"}
 NO_ORGANIZATION = "m-" + 32 * "0"
 NOT_THERE = {"{organization_id}": "organization_not_found", "{key_id}": "key_not_found", "{iam_user_id}": "iam_user_not_found",

@@ -230,9 +230,10 @@ def test_failures_are_limited_and_told_to_the_account(make_service):
     org = create_organization(api)
     user = org.create_enabled()
     nobody = service.anonymous()
-    codes = [nobody.request("POST", PATH, body=b"<x/>", headers={"Authorization": basic(user["email"], "wrong")}).status
-             for _ in range(70)]
-    assert codes[0] == 401 and codes[-1] == 429 and set(codes) == {401, 429}
+    codes = []
+    while 429 not in codes and len(codes) < 400:
+        codes.append(nobody.request("POST", PATH, body=b"<x/>", headers={"Authorization": basic(user["email"], "wrong")}).status)
+    assert codes[:60] == 60 * [401] and codes[-1] == 429
     ask(service, user["email"], request_for(user["email"]))  # who knows the password is not held up
     event = wait_until(lambda: api.items(org.path + "/audit-events", action="workmail:Autodiscover"), what="the event")[0]
     assert event["target"] == org.user(user) and event["outcome"] == "DENIED"

@@ -34,6 +34,8 @@ ANSWERS = {
     "mobile_policy": "MobilePolicy",
     "mobile_device": "MobileDevice",
     "mobile_device_sync": "MobileDeviceSync",
+    "availability_configuration": "AvailabilityConfiguration",
+    "availability_test": "AvailabilityTest",
     "found_entity": "FoundEntity",
     "address_book_entry": "AddressBookEntry",
 }

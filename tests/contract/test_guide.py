@@ -97,6 +97,19 @@ GUIDE = {
         "a resource is removed without further ado":
             "api/test_resources.py::test_enabled_resource_is_removed_at_once_and_its_address_stays_in_quarantine",
         "several resources are removed at once": "api/test_several_at_once.py::test_several_resources_are_removed_in_one_request"},
+    ("Interoperability", "Prerequisites"): {
+        "availability settings need an enabled user": "api/test_availability.py::test_beside_exchange_a_user_is_enabled_first",
+        "the EWS URL is asked by HTTPS, and its certificate is of a valid authority":
+            "api/test_availability.py::test_certificates_are_verified"},
+    ("Interoperability", "Configure availability settings"): {
+        "they have domain, EWS URL, and the service account's name and password":
+            "api/test_availability.py::test_only_what_succeeds_is_taken_unless_the_test_is_skipped",
+        "the password is encrypted": "api/test_availability.py::test_password_shows_nowhere"},
+    ("Interoperability", "Troubleshooting"): {
+        "the EWS URL is invalid": "api/test_availability.py::test_bad_input_is_refused_untested",
+        "the EWS URL is unreachable, the connection fails":
+            "api/test_availability.py::test_server_that_cannot_be_reached_is_told_apart",
+        "user name or password are invalid": "api/test_availability.py::test_wrong_password_is_told_with_the_hints_of_the_guide"},
     ("Best practices", "Use AutoDiscover to configure endpoints"): {
         "mobile clients and Outlook are configured with address and password alone":
             "api/test_autodiscover.py::test_exchangelib_completes_autodiscover",
@@ -113,6 +126,7 @@ CHAPTERS = {
                            "Reset user passwords", "Disable user mailboxes", "Restore disabled mailboxes"],
     "Working with groups": ["Working with groups", "Create a group", "Enable an existing group", "Disable a group"],
     "Working with resources": ["Working with resources", "Create a resource", "Edit a resource", "Remove a resource"],
+    "Interoperability": ["Prerequisites", "Configure availability settings", "Troubleshooting"],
     "Best practices": ["Use AutoDiscover to configure endpoints", "AutoDiscover phase 2 troubleshooting"],
 }
 
