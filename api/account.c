@@ -37,14 +37,7 @@ enum code close_account(struct request *request)
 enum code get_account_usage(struct request *request)
 {
     struct usage_query query = {0};
-    struct buffer body = request_buffer(request);
-    const char *next_token;
-
-    enum code code = request_list_query(request, &query, &query.page);
-    if (code == CODE_OK)
-        code = usage_list(request->db, request->principal.account_id, &query, &request->problem, &body,
-                          &next_token);
-    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+    return request_answer_list(request, &query, &query.page, usage_list);
 }
 
 enum code list_limits(struct request *request)

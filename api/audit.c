@@ -25,6 +25,10 @@ static enum code list(struct request *request, const char *organization_id)
     enum code code = request_list_query(request, &query, &query.page);
     if (code == CODE_OK && organization_id == NULL)
         code = authorize_visible(request, &query.page.visible);
+    if (code == CODE_OK && organization_id == NULL && query.page.visible == NULL) {
+        query.page.visible = authorize_hidden_targets(request);
+        query.hides_targets = query.page.visible != NULL;
+    }
     if (code == CODE_OK && is_search(&query) && request->lane != LANE_SLOW)
         code = request_move(request, LANE_SLOW);
     if (code == CODE_OK)

@@ -136,6 +136,13 @@ static enum named_resource resource_of(const char *argument, size_t length)
     return resource;
 }
 
+/* Of what has no name of its own. */
+static const char *name_of_account(const struct request *request, const char *action)
+{
+    const char *service = arena_copy(request->arena, action, strcspn(action, ":"));
+    return authorize_name(request->arena, RESOURCE_ACCOUNT, "", request->principal.account_id, service);
+}
+
 /* The first of the path that has a name; the account when there is none. */
 static enum code find_resource(struct request *request, enum named_resource *ret_resource,
                                const char **ret_name)
@@ -155,9 +162,8 @@ static enum code find_resource(struct request *request, enum named_resource *ret
         *ret_name = authorize_name(request->arena, resource, region, account_id, id);
         return code;
     }
-    const char *service = arena_copy(request->arena, route->action, strcspn(route->action, ":"));
     *ret_resource = RESOURCE_ACCOUNT;
-    *ret_name = authorize_name(request->arena, RESOURCE_ACCOUNT, "", account_id, service);
+    *ret_name = name_of_account(request, route->action);
     return CODE_OK;
 }
 
@@ -213,11 +219,10 @@ void authorize_write_decision(const struct policy_decision *decision, const stru
 }
 
 /* Which statement it was is told to who may read the policy that it stands in. */
-static enum code explain(struct request *request, const struct policy_decision *decision,
+static enum code explain(struct request *request, const struct policy_decision *decision, const char *action,
                          const char *resource)
 {
     const struct authority *authority = request->principal.authority;
-    const char *action = request->route->action;
     struct buffer out = request_buffer(request);
     if (decision->effect == POLICY_NOT_ALLOWED) {
         authorize_write_decision(decision, authority, &out);
@@ -237,6 +242,27 @@ static enum code explain(struct request *request, const struct policy_decision *
                        decision->sid != NULL ? ")" : "", source->name, action, resource);
 }
 
+enum code authorize_besides(struct request *request, const char *action, const char *view, enum code missing)
+{
+    const char *name = name_of_account(request, action);
+    struct policy_decision decision = decide(request, action, name);
+    if (decision.effect == POLICY_ALLOWED)
+        return CODE_OK;
+    return decide(request, view, name).effect == POLICY_ALLOWED ? explain(request, &decision, action, name)
+                                                                : missing;
+}
+
+/* What the audit log tells of besides organizations: at which paths, and who may see it. */
+static const struct {
+    const char *targets;
+    enum named_resource resource;
+} told[] = {{"/v1/iam/users/%", RESOURCE_IAM_USER},
+            {"/v1/sessions/%", RESOURCE_IAM_USER},
+            {"/v1/iam/groups/%", RESOURCE_IAM_GROUP},
+            {"/v1/iam/policies/%", RESOURCE_POLICY},
+            {"/v1/keys/%", RESOURCE_KEY}};
+#define TOLD (sizeof(told) / sizeof(told[0]))
+
 /* Without asking for each of them: no policy is about single ones. */
 static bool sees_all(const struct request *request, enum named_resource kind)
 {
@@ -246,11 +272,38 @@ static bool sees_all(const struct request *request, enum named_resource kind)
             decide(request, kinds[kind].view, "").effect == POLICY_ALLOWED);
 }
 
+const char *authorize_hidden_targets(const struct request *request)
+{
+    struct buffer hidden = {.arena = request->arena};
+    for (size_t i = 0; i < TOLD; i++)
+        if (!sees_all(request, told[i].resource))
+            buffer_printf(&hidden, "%s%s", hidden.length > 0 ? "," : "{", told[i].targets);
+    if (hidden.length == 0)
+        return NULL;
+    buffer_byte(&hidden, '}');
+    return buffer_string(&hidden);
+}
+
+/* NULL: all that the audit log tells of is shown to him; else the action that he lacks. */
+static const char *lacks_to_see_all(const struct request *request)
+{
+    if (!sees_all(request, RESOURCE_ORGANIZATION))
+        return kinds[RESOURCE_ORGANIZATION].view;
+    for (size_t i = 0; i < TOLD; i++)
+        if (!sees_all(request, told[i].resource))
+            return kinds[told[i].resource].view;
+    return NULL;
+}
+
 enum code authorize_request(struct request *request)
 {
     const struct route *route = request->route;
     enum named_resource resource = RESOURCE_ACCOUNT;
     const char *name = NULL;
+    if (route->for_operator && !request->principal.is_operator)
+        return problem_set(
+            &request->problem, CODE_ACCESS_DENIED,
+            "This shows what is of the whole installation, to identities of its own account alone.");
     if (request->principal.kind == PRINCIPAL_ROOT || route->for_everybody)
         return CODE_OK;
     enum code code = find_resource(request, &resource, &name);
@@ -259,21 +312,27 @@ enum code authorize_request(struct request *request)
     request->question = (struct policy_question){
         route->action, route->lists != RESOURCE_ACCOUNT ? NULL : name, authorize_context(request)};
     struct policy_decision decision = principal_decide(&request->principal, &request->question);
-    if (decision.effect == POLICY_ALLOWED && route->shows_all && !sees_all(request, RESOURCE_ORGANIZATION))
-        return problem_set(&request->problem, CODE_ACCESS_DENIED,
-                           "This shows what is of all organizations: no policy of this identity may be about"
-                           " single resources, and %s has to be allowed.",
-                           kinds[RESOURCE_ORGANIZATION].view);
+    const char *lacks = route->shows_all ? lacks_to_see_all(request) : NULL;
+    if (decision.effect == POLICY_ALLOWED && lacks != NULL)
+        return problem_set(
+            &request->problem, CODE_ACCESS_DENIED,
+            "This shows what is of all organizations, identities and keys: no policy of this identity"
+            " may be about single resources, and %s has to be allowed.",
+            lacks);
     if (decision.effect == POLICY_ALLOWED)
         return CODE_OK;
     if (resource != RESOURCE_ACCOUNT && decide(request, kinds[resource].view, name).effect != POLICY_ALLOWED)
         return kinds[resource].missing;
-    return explain(request, &decision, name);
+    return explain(request, &decision, route->action, name);
 }
 
 struct granter authorize_granter(const struct request *request)
 {
-    struct granter granter = {&request->principal, request->question};
+    struct granter granter = {.principal = &request->principal,
+                              .question = request->question,
+                              .reads_policy = kinds[RESOURCE_POLICY].view,
+                              .policy_name = authorize_name(request->arena, RESOURCE_POLICY, "",
+                                                            request->principal.account_id, "")};
     if (request->principal.kind == PRINCIPAL_ROOT)
         granter.question.context = authorize_context(request);
     return granter;

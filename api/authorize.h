@@ -30,9 +30,17 @@ enum code authorize_visible(struct request *request, const char **ret_ids);
 /* The same of IAM users, for the list of a group's. */
 enum code authorize_visible_users(struct request *request, const char **ret_ids);
 
+/* For the audit log, which tells of identities and keys too: patterns (LIKE) of the targets that are of those which the caller may
+ * not see, as an array literal; NULL when there are none. For who sees all organizations: of one kind he sees all or none. */
+const char *authorize_hidden_targets(const struct request *request);
+
 /* Of a path with two resources that have names the action was decided on the first. The second is not there for who may neither
  * know of it nor do this to it (none in a region). */
 enum code authorize_second(const struct request *request, enum named_resource resource, const char *id);
+
+/* For what a request takes that has no name of its own, besides what its route is about: whether the caller may do `action` too.
+ * `missing` for who may not even do `view`, the action of who may know of it; otherwise refused as the request would be. */
+enum code authorize_besides(struct request *request, const char *action, const char *view, enum code missing);
 
 /* Whether the caller may know of this resource (none in a region). */
 bool authorize_sees(const struct request *request, enum named_resource resource, const char *id);

@@ -46,6 +46,13 @@ void body_append(struct buffer *body, size_t capacity, const char *data, size_t 
     body->length += length;
 }
 
+void body_drop(struct buffer *body, size_t length)
+{
+    body->length -= length;
+    memmove(body->data, body->data + length, body->length);
+    explicit_bzero(body->data + body->length, length);
+}
+
 void body_free(struct buffer *body)
 {
     release(body->data, body->length);

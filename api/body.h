@@ -13,5 +13,8 @@ size_t body_capacity(const struct buffer *body, size_t announced, size_t more);
 /* `capacity`: what body_capacity says for this length. */
 void body_append(struct buffer *body, size_t capacity, const char *data, size_t length);
 
+/* The first bytes are done with: the others take their place, and what they leave is wiped. */
+void body_drop(struct buffer *body, size_t length);
+
 /* Wipes it: it may hold a password. */
 void body_free(struct buffer *body);

@@ -37,6 +37,9 @@ struct config {
     int64_t header_timeout;
     int64_t body_timeout;
     int64_t drain_timeout;
+    int64_t upload_limit; /* MiB */
+    int64_t upload_connections;
+    int64_t transfer_timeout;
     int64_t rate_limit;
     int64_t rate_limit_burst;
     int64_t failed_auth_limit;

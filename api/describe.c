@@ -12,6 +12,7 @@
 #include "model/group.h"
 #include "model/health.h"
 #include "model/iam.h"
+#include "model/import.h"
 #include "model/json_out.h"
 #include "model/key.h"
 #include "model/limit.h"
@@ -64,6 +65,8 @@ static const struct field_table *const answers[] = {
     &mobile_device_sync_table,
     &found_entity_table,
     &address_book_entry_table,
+    &import_entry_table,
+    &import_result_table,
 };
 
 static void member_or_null(struct buffer *out, const char *name, const char *text)
@@ -87,11 +90,18 @@ static void describe_route(const struct route *route, struct buffer *out)
     out_member(out, "action", route->action != NULL ? route->action : "public");
     out_member_boolean(out, "changes", route_changes(route));
     out_member_boolean(out, "for_everybody", route->for_everybody);
+    out_member_boolean(out, "for_operator", route->for_operator);
+    out_member_boolean(out, "shows_all", route->shows_all);
     out_member_boolean(out, "lists", route->lists != RESOURCE_ACCOUNT);
     out_member(out, "lane", lanes[route->lane]);
     out_member_integer(out, "success", route->status);
     member_or_null(out, "body", route->body != NULL ? route->body->name : NULL);
     member_or_null(out, "body_mode", route->body != NULL ? modes[route->body_mode] : NULL);
+    out_name(out, "uploads");
+    out_begin_array(out);
+    for (const char *const *type = route->uploads; type != NULL && *type != NULL; type++)
+        out_string(out, *type);
+    out_end_array(out);
     out_member_boolean(out, "body_optional", route->body_optional);
     out_member_boolean(out, "raw_body", route->for_mail_user && route->method != METHOD_GET);
     member_or_null(out, "query", route->query != NULL ? route->query->name : NULL);

@@ -5,14 +5,7 @@
 enum code list_directories(struct request *request)
 {
     struct directory_query query = {0};
-    struct buffer body = request_buffer(request);
-    const char *next_token;
-
-    enum code code = request_list_query(request, &query, &query.page);
-    if (code == CODE_OK)
-        code = directory_list(request->db, request->principal.account_id, &query, &request->problem, &body,
-                              &next_token);
-    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+    return request_answer_list(request, &query, &query.page, directory_list);
 }
 
 enum code describe_directory(struct request *request)

@@ -10,17 +10,11 @@
 #include <unistd.h>
 
 #include "model/network.h"
+#include "model/secret.h"
 
 #define ANSWER_MAX ((size_t)64 * 1024)
 
 /* --- memory: curl's copies hold a password --- */
-
-static void free_wiped(void *memory)
-{
-    if (memory != NULL)
-        explicit_bzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
 
 static void *realloc_wiped(void *memory, size_t size)
 {
@@ -29,13 +23,13 @@ static void *realloc_wiped(void *memory, size_t size)
     if (larger == NULL || memory == NULL)
         return larger;
     memcpy(larger, memory, before < size ? before : size);
-    free_wiped(memory);
+    secret_free(memory);
     return larger;
 }
 
 void ews_prepare(void)
 {
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, free_wiped, realloc_wiped, strdup, calloc) !=
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, secret_free, realloc_wiped, strdup, calloc) !=
         CURLE_OK)
         abort();
 }

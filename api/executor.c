@@ -76,9 +76,10 @@ static void finish(struct executor *executor, struct request *first)
     while (first != NULL) {
         struct request *request = first;
         first = request->next;
-        if (request->response.status == 0 && executor_submit(executor, request))
+        bool moves = request->response.status == 0 && !request->continues;
+        if (moves && executor_submit(executor, request))
             continue;
-        if (request->response.status == 0)
+        if (moves)
             response_refuse(request, CODE_OVERLOADED);
         request->next = done;
         done = request;

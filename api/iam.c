@@ -12,36 +12,22 @@
 
 /* --- lists --- */
 
-typedef enum code list_all(struct db *db, const char *account_id, struct iam_query *query,
-                           struct problem *problem, struct buffer *out, const char **ret_next_token);
-
-static enum code answer_list(struct request *request, list_all *list)
-{
-    struct iam_query query = {0};
-    struct buffer body = request_buffer(request);
-    const char *next_token;
-    enum code code = request_list_query(request, &query, &query.page);
-    if (code == CODE_OK)
-        code = authorize_visible(request, &query.page.visible);
-    if (code == CODE_OK)
-        code =
-            list(request->db, request->principal.account_id, &query, &request->problem, &body, &next_token);
-    return code == CODE_OK ? response_page(request, &body, next_token) : code;
-}
-
 enum code list_iam_users(struct request *request)
 {
-    return answer_list(request, iam_list_users);
+    struct iam_query query = {0};
+    return request_answer_list(request, &query, &query.page, iam_list_users);
 }
 
 enum code list_iam_groups(struct request *request)
 {
-    return answer_list(request, iam_list_groups);
+    struct iam_query query = {0};
+    return request_answer_list(request, &query, &query.page, iam_list_groups);
 }
 
 enum code list_policies(struct request *request)
 {
-    return answer_list(request, iam_list_policies);
+    struct iam_query query = {0};
+    return request_answer_list(request, &query, &query.page, iam_list_policies);
 }
 
 typedef enum code list_of_one(struct db *db, const char *account_id, const char *id, struct iam_query *query,

@@ -20,16 +20,7 @@ enum code create_key(struct request *request)
 enum code list_keys(struct request *request)
 {
     struct key_query query = {0};
-    struct buffer body = request_buffer(request);
-    const char *next_token;
-
-    enum code code = request_list_query(request, &query, &query.page);
-    if (code == CODE_OK)
-        code = authorize_visible(request, &query.page.visible);
-    if (code == CODE_OK)
-        code = master_key_list(request->db, request->principal.account_id, &query, &request->problem, &body,
-                               &next_token);
-    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+    return request_answer_list(request, &query, &query.page, master_key_list);
 }
 
 enum code describe_key(struct request *request)

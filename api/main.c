@@ -29,6 +29,7 @@
 #include "model/json_out.h"
 #include "model/log.h"
 #include "model/metrics.h"
+#include "model/secret.h"
 #include "model/xml.h"
 #include "workers/audit_sealer.h"
 #include "workers/loop.h"
@@ -117,14 +118,6 @@ static sigset_t block_signals(void)
     return heard;
 }
 
-/* jansson's copies of a body may hold a password, also of a body that does not parse. */
-static void free_wiped(void *memory)
-{
-    if (memory != NULL)
-        explicit_bzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
-
 /* One descriptor a connection, and some for all else. */
 static void raise_descriptor_limit(struct config *config)
 {
@@ -152,7 +145,8 @@ static void prepare_libraries(void)
         srandom(value[0]);
         json_object_seed(value[1]);
     }
-    json_set_alloc_funcs(malloc, free_wiped);
+    /* Copies of a body may hold a password, also of a body that does not parse. */
+    json_set_alloc_funcs(malloc, secret_free);
     xml_prepare();
     ews_prepare();
     /* What a page needs is kept for the next one: giving it back and faulting it in again costs more than filling it. */

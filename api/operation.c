@@ -7,16 +7,7 @@
 enum code list_operations(struct request *request)
 {
     struct operation_query query = {0};
-    struct buffer body = request_buffer(request);
-    const char *next_token;
-
-    enum code code = request_list_query(request, &query, &query.page);
-    if (code == CODE_OK)
-        code = authorize_visible(request, &query.page.visible);
-    if (code == CODE_OK)
-        code = operation_list(request->db, request->principal.account_id, &query, &request->problem, &body,
-                              &next_token);
-    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+    return request_answer_list(request, &query, &query.page, operation_list);
 }
 
 enum code describe_operation(struct request *request)

@@ -4,6 +4,7 @@
 #include "api/authorize.h"
 #include "db/organization.h"
 #include "db/organization_health.h"
+#include "model/directory.h"
 #include "model/key.h"
 
 enum code create_organization(struct request *request)
@@ -25,6 +26,11 @@ enum code create_organization(struct request *request)
     /* Who may not see a key may not use it. */
     if (organization.key_id != NULL && !authorize_sees(request, RESOURCE_KEY, organization.key_id))
         code = key_is_unknown(&request->problem);
+    if (organization.directory_id != NULL && code == CODE_OK)
+        code = authorize_besides(request, "ds:AuthorizeApplication", "ds:DescribeDirectory",
+                                 CODE_DIRECTORY_NOT_FOUND);
+    if (code == CODE_DIRECTORY_NOT_FOUND)
+        code = directory_is_unknown(&request->problem);
     if (code == CODE_OK)
         code = organization_create(request->db, &change, &organization);
     return response_change(request, &change, code);
@@ -33,16 +39,7 @@ enum code create_organization(struct request *request)
 enum code list_organizations(struct request *request)
 {
     struct organization_query query = {0};
-    struct buffer body = request_buffer(request);
-    const char *next_token;
-
-    enum code code = request_list_query(request, &query, &query.page);
-    if (code == CODE_OK)
-        code = authorize_visible(request, &query.page.visible);
-    if (code == CODE_OK)
-        code = organization_list(request->db, request->principal.account_id, &query, &request->problem, &body,
-                                 &next_token);
-    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+    return request_answer_list(request, &query, &query.page, organization_list);
 }
 
 enum code describe_organization(struct request *request)

@@ -60,7 +60,7 @@ static const struct {
     [CODE_IDEMPOTENCY_IN_PROGRESS] = {409, 1, "Repeat the request in a moment to get its answer."},
     [CODE_PRECONDITION_FAILED] = {412, 0, "Read the resource again and decide anew."},
     [CODE_IDEMPOTENCY_MISMATCH] = {422, 0, "Use a new Idempotency-Key for each request."},
-    [CODE_PAYLOAD_TOO_LARGE] = {413, 0, "A body has at most 1 MiB."},
+    [CODE_PAYLOAD_TOO_LARGE] = {413, 0, "A body has at most 1 MiB, and less where the operation says so."},
     [CODE_UNSUPPORTED_MEDIA_TYPE] = {415, 0, "Send the body as application/json."},
     [CODE_RATE_LIMITED] = {429, 1, "Send fewer requests; Retry-After says when the next one may come."},
     [CODE_INTERNAL_ERROR] = {500, 0, "The operator finds more in the log under this request id."},

@@ -52,6 +52,19 @@ enum code request_list_query(struct request *request, void *target, struct list_
                : code;
 }
 
+enum code request_answer_list(struct request *request, void *asked, struct list_query *page,
+                              list_of_account *list)
+{
+    struct buffer body = request_buffer(request);
+    const char *next_token;
+    enum code code = request_list_query(request, asked, page);
+    if (code == CODE_OK && request->route->lists != RESOURCE_ACCOUNT)
+        code = authorize_visible(request, &page->visible);
+    if (code == CODE_OK)
+        code = list(request->db, request->principal.account_id, asked, &request->problem, &body, &next_token);
+    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+}
+
 /* NULL: a session. */
 static const char *access_key_of(const struct request *request)
 {
@@ -225,7 +238,7 @@ static const char *target_of(struct request *request)
 /* CODE_OK, or how the request is refused; the audit log shows what was tried. */
 static enum code authorize(struct request *request)
 {
-    struct auth_claim claim;
+    struct auth_claim claim = {0};
     enum code code = authorize_request(request);
     if (code == CODE_OK || code >= CODE_COUNT || problem_status(code) >= 500)
         return code;
@@ -247,9 +260,34 @@ static bool is_json(const struct request *request)
             strncasecmp(type, "application/merge-patch+json", length) == 0);
 }
 
+static bool is_type(const char *type, const char *name)
+{
+    if (type == NULL)
+        return false;
+    size_t length = strcspn(type, "; \t");
+    return strlen(name) == length && strncasecmp(type, name, length) == 0;
+}
+
+static enum code check_upload(struct request *request)
+{
+    struct buffer names = request_buffer(request);
+    if (request->content_encoding != NULL && strcasecmp(request->content_encoding, "identity") != 0)
+        return problem_set(&request->problem, CODE_UNSUPPORTED_MEDIA_TYPE,
+                           "Send the body without an encoding.");
+    for (const char *const *name = request->route->uploads; *name != NULL; name++) {
+        if (is_type(request->content_type, *name))
+            return CODE_OK;
+        buffer_printf(&names, "%s%s", names.length > 0 ? " or " : "", *name);
+    }
+    return problem_set(&request->problem, CODE_UNSUPPORTED_MEDIA_TYPE,
+                       "Send the body with `Content-Type: %s`.", buffer_string(&names));
+}
+
 static enum code check_body(struct request *request)
 {
     const struct route *route = request->route;
+    if (route->uploads != NULL)
+        return check_upload(request);
     if (route->body == NULL && !route->for_mail_user)
         return request->body.length == 0
                    ? CODE_OK
@@ -369,7 +407,8 @@ static const char *fingerprint(struct request *request)
     unsigned char mac[SECRET_MAC_SIZE];
     char *hex = arena_alloc(request->arena, 2 * sizeof(mac) + 1);
     buffer_printf(&text, "%s\n%s\n", request->path, request->query);
-    buffer_append(&text, request->body.data, request->body.length);
+    if (request->route->uploads == NULL) /* else it comes to it at the end: request_replay_upload */
+        buffer_append(&text, request->body.data, request->body.length);
     if (!secret_mac(request->app->secret_key->bytes, text.data, text.length, mac))
         return NULL;
     digest_to_hex(mac, sizeof(mac), hex);
@@ -405,6 +444,14 @@ static enum code replay(struct request *request, bool *ret_replayed)
     if (code == CODE_OK && *ret_replayed)
         code = response_kept(request, &answer);
     return code;
+}
+
+enum code request_replay_upload(struct request *request, const char *digest, bool *ret_replayed)
+{
+    struct idempotency *idempotency = &request->idempotency;
+    if (idempotency->key != NULL)
+        idempotency->fingerprint = arena_printf(request->arena, "%s%s", idempotency->fingerprint, digest);
+    return replay(request, ret_replayed);
 }
 
 /* All that comes before the handler. */
@@ -455,7 +502,8 @@ static enum code run(struct request *request)
     }
     if (!request->admitted) /* else it comes from another lane, or out of a batch that failed */
         code = admit(request);
-    if (code == CODE_OK) /* there too: an equal one may have been before it */
+    if (code == CODE_OK &&
+        request->route->uploads == NULL) /* there too: an equal one may have been before it */
         code = replay(request, &replayed);
     return code == CODE_OK && !replayed ? handle(request) : code;
 }
@@ -493,7 +541,10 @@ static void log_failure(const struct request *request, enum code code)
 
 static void finish(struct request *request, enum code code)
 {
-    if (code == CODE_MOVE_LANE)
+    request->continues = code == CODE_CONTINUE;
+    if (code == CODE_CONTINUE && request->response.status != 0)
+        add_rate_headers(request); /* of a download they go out with the first piece */
+    if (code == CODE_MOVE_LANE || code == CODE_CONTINUE)
         return;
     if (code >= CODE_COUNT) /* CODE_RETRY of a read */
         code = CODE_OVERLOADED;
@@ -509,10 +560,7 @@ void request_run(struct request *request, struct db *db)
 {
     enum code code = CODE_OK;
     request->db = db;
-    if (request->wait != NULL)
-        waiting_look(request);
-    else
-        code = run(request);
+    code = request->wait != NULL ? waiting_look(request) : run(request);
     if (db != NULL && !db_is_clean(db)) {
         LOG(LOG_ERROR, "a request left a transaction open", LOG_TEXT("operation", request->route->operation));
         code = CODE_INTERNAL_ERROR;

@@ -44,6 +44,10 @@ struct request {
     bool is_secure;             /* it came by TLS, as far as is known */
     int64_t now;                /* seconds since 1970, when it came */
     struct buffer body;
+    bool body_ended;     /* of an upload: nothing comes after what is there */
+    bool continues;      /* the handler wants more of the body, or has more of the answer */
+    void *progress;      /* what the handler keeps from one piece to the next */
+    struct arena *piece; /* of a download: has the piece that is being sent; the server frees it */
 
     const struct route *route;
     const char *arguments[ROUTE_MAX_ARGUMENTS]; /* decoded path segments, in order */
@@ -92,6 +96,11 @@ enum code request_query(struct request *request, void *target);
  * the request is not in the lane for that. */
 enum code request_list_query(struct request *request, void *target, struct list_query *page);
 
+/* Asks a list of the account for what the query string wants and the caller may see, and answers it. `page` is the paging in
+ * `asked`. */
+enum code request_answer_list(struct request *request, void *asked, struct list_query *page,
+                              list_of_account *list);
+
 /* What changes are made with. */
 struct change request_change(struct request *request);
 
@@ -104,6 +113,9 @@ enum code request_refuse_credential(struct request *request, const char *action,
 enum code request_move(struct request *request, enum lane lane);
 
 struct buffer request_buffer(struct request *request);
+/* For uploads, once the body has ended: what tells it from others under the same Idempotency-Key, and the answer that was
+ * stored under it, if there is one. */
+enum code request_replay_upload(struct request *request, const char *digest, bool *ret_replayed);
 struct answer request_answer(struct request *request);
 
 /* For the password of a caller who has proven nothing: a place in the lane for hashing, as long as there are any for his

@@ -36,9 +36,11 @@ struct route {
     bool for_mail_user; /* by HTTP Basic: the handler asks who it is, and reads the body */
     bool any_case;      /* of the path's letters */
     size_t body_limit;  /* 0: that of all */
+    bool
+        for_operator; /* of the whole installation: its own account's identities alone, if they are allowed it */
     enum named_resource
         lists; /* what of them the caller may see the handler asks authorize_visible; else RESOURCE_ACCOUNT */
-    bool shows_all; /* of all organizations: only to who may see them all */
+    bool shows_all; /* of all organizations, identities and keys: only to who may see them all */
     enum lane lane;
     int status; /* of a success */
     /* Only reads have it: queues the statements whose results the handler then collects, so that reads which come
@@ -48,6 +50,11 @@ struct route {
     const struct field_table *body;
     enum field_mode body_mode;
     bool body_optional;
+    /* The body, of one of these types, comes piece by piece: the handler is run for each, takes off request.body what it can
+     * use and answers CODE_CONTINUE until request.body_ended. NULL after the last; NULL: the body comes whole. */
+    const char *const *uploads;
+    /* The answer goes out piece by piece: the handler is run for each, and answers CODE_CONTINUE but for the last. */
+    bool downloads;
     const struct field_table *query;
     const struct entity_kind *entity; /* what the operation is on, where kinds share the handler */
 };

@@ -8,6 +8,7 @@
 #include "api/entity.h"
 #include "api/group.h"
 #include "api/iam.h"
+#include "api/import.h"
 #include "api/key.h"
 #include "api/metrics.h"
 #include "api/mobile_device.h"
@@ -27,6 +28,7 @@
 #include "db/group.h"
 #include "db/iam.h"
 #include "db/iam_session.h"
+#include "db/import.h"
 #include "db/master_key.h"
 #include "db/mobile_device.h"
 #include "db/mobile_policy.h"
@@ -100,7 +102,8 @@ const struct route routes[] = {
     OPEN_ROUTE("/openapi.yaml", "GetOpenApi", get_openapi),
     OPEN_ROUTE("/docs", "GetDocs", get_docs),
     OPEN_ROUTE("/docs/{file}", "GetDocsFile", get_docs_file),
-    ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN),
+    ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN,
+          .for_operator = true),
     OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
     {.method = METHOD_POST,
      .path = AUTODISCOVER_PATH,
@@ -170,6 +173,8 @@ const struct route routes[] = {
           describe_operation, LISTS(ORGANIZATION)),
     ROUTE(POST, "/v1/operations/{operation_id}/cancel", "workmail", "CancelOperation", LANE_FAST, 200,
           cancel_operation, LISTS(ORGANIZATION)),
+    ROUTE(GET, "/v1/operations/{operation_id}/results", "workmail", "ListOperationResults", LANE_FAST, 200,
+          list_operation_results, QUERY(import_result_query_table), LISTS(ORGANIZATION)),
 
     ROUTE(POST, ORGANIZATION "/users", "workmail", "CreateUser", LANE_FAST, 201, create_user,
           BODY(user_table, FIELD_CREATE)),
@@ -185,6 +190,10 @@ const struct route routes[] = {
     ENTITY_ROUTES(USER, "", user_kind),
     ROUTE(GET, USER "/groups", "workmail", "ListGroupsForEntity", LANE_FAST, 200, list_groups_for_entity,
           QUERY(membership_query_table), OF(user_kind)),
+    ROUTE(POST, ORGANIZATION "/users/import", "workmail", "ImportUsers", LANE_SLOW, 202, import_users,
+          .uploads = import_types),
+    ROUTE(GET, ORGANIZATION "/users/export", "workmail", "ExportUsers", LANE_SLOW, 200, export_users,
+          .downloads = true, QUERY(export_query_table)),
     SHARED_ROUTE(POST, ORGANIZATION "/users/enable", "workmail:RegisterToWorkMail",
                  "RegisterToWorkMailForUsers", LANE_SLOW, 200, register_several,
                  BODY(entity_ids_table, FIELD_CREATE), OF(user_kind)),

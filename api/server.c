@@ -36,8 +36,10 @@
 #define DISCARD_LIMIT (4 * BODY_LIMIT)
 /* All bodies together: who is refused may come again, who fills the memory ends the service for everybody. */
 #define BUFFERED_LIMIT ((size_t)256 * 1024 * 1024)
-#define TICK_MS        250
-#define HALF_SENT_MS   1000 /* how long a request takes to come before its client is looked after */
+/* How much more of an upload comes before its route is run again. */
+#define UPLOAD_PIECE ((size_t)256 * 1024)
+#define TICK_MS      250
+#define HALF_SENT_MS 1000 /* how long a request takes to come before its client is looked after */
 
 /* What a connection is at. Each phase but WORK has one length of time for all, so that the connections of a phase,
  * in the order in which they came to it, are in the order of their deadlines. libmicrohttpd's own time-out counts from
@@ -61,7 +63,7 @@ struct connection {
 };
 TAILQ_HEAD(connection_list, connection);
 
-enum progress { NEW, READING, DISCARDING, WORKING, ANSWERABLE, ANSWERED };
+enum progress { NEW, READING, DISCARDING, WORKING, ANSWERABLE, ANSWERED, SENDING };
 
 /* The server's side of a request. */
 struct exchange {
@@ -72,7 +74,11 @@ struct exchange {
     enum progress progress;
     size_t announced; /* the length of its body, when that is known */
     size_t discarded;
-    enum code refusal; /* of a body that is discarded */
+    enum code refusal; /* of a body that is discarded; CODE_ANSWERED: its answer is made */
+    size_t received;   /* bytes of the body */
+    size_t next_piece; /* of an upload: bytes in the body at which it is worked on */
+    size_t offset;     /* of a download: bytes of the piece that are sent */
+    bool is_upload;    /* one of those that are bounded */
     int64_t start_us;
     const char *uri_end; /* as sent: the HTTP version stands behind it, unless there is a NUL in it */
     size_t sent;
@@ -104,7 +110,8 @@ struct server {
     int64_t limits_ms[PHASE_COUNT];              /* 0: none */
     struct request *submitted, **last_submitted; /* in this turn */
     unsigned in_flight;
-    size_t buffered; /* bytes held for bodies that are being read or worked on */
+    size_t buffered;  /* bytes held for bodies that are being read or worked on */
+    unsigned uploads; /* that take more than one piece */
 };
 
 static int64_t now_us(void)
@@ -311,18 +318,6 @@ static enum code admit_body(const struct exchange *exchange)
     return exchange->server->buffered < BUFFERED_LIMIT ? CODE_OK : CODE_OVERLOADED;
 }
 
-static size_t body_limit(const struct request *request)
-{
-    size_t limit = request->route->body_limit;
-    return limit != 0 ? limit : BODY_LIMIT;
-}
-
-static enum code too_large(struct request *request)
-{
-    return problem_set(&request->problem, CODE_PAYLOAD_TOO_LARGE, "A body has at most %zu KiB here.",
-                       body_limit(request) / 1024);
-}
-
 /* False when it cannot be told. */
 static bool find_source(struct exchange *exchange, const struct proxy_headers *headers)
 {
@@ -339,6 +334,14 @@ static bool find_source(struct exchange *exchange, const struct proxy_headers *h
     request->source_address = source.address;
     request->is_secure = source.is_secure;
     return found;
+}
+
+static size_t body_limit(const struct exchange *exchange)
+{
+    const struct route *route = exchange->request.route;
+    if (route != NULL && route->uploads != NULL)
+        return (size_t)exchange->server->app->config->upload_limit * 1024 * 1024;
+    return route != NULL && route->body_limit != 0 ? route->body_limit : BODY_LIMIT;
 }
 
 /* CODE_OK, or why the request is refused before its body is read. */
@@ -365,26 +368,74 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
     if (code != CODE_OK)
         return code;
     unsigned long long length = head.content_length != NULL ? strtoull(head.content_length, NULL, 10) : 0;
-    if (length > BODY_LIMIT)
+    bool is_found = request_find_route(request);
+    if (length > body_limit(exchange))
         return CODE_PAYLOAD_TOO_LARGE;
     exchange->announced = (size_t)length;
-    if (!request_find_route(request))
+    if (!is_found)
         return CODE_ANSWERED;
-    if (length > body_limit(request))
-        return too_large(request);
     return length > 0 || head.transfer_encoding != NULL ? admit_body(exchange) : CODE_OK;
 }
 
 /* --- answering --- */
+
+/* Of what goes on piece by piece: each has its own time, and all of them one. */
+static bool is_over_time(const struct exchange *exchange)
+{
+    return now_us() - exchange->start_us > exchange->server->app->config->transfer_timeout * 1000000;
+}
+
+static void queue_work(struct exchange *exchange);
+
+/* The next bytes of a download. At the end of a piece the connection waits until the next one is made. */
+static ssize_t read_piece(void *argument, uint64_t position, char *buffer, size_t size)
+{
+    struct exchange *exchange = argument;
+    struct request *request = &exchange->request;
+    const struct response *answer = &request->response;
+    (void)position;
+    if (answer->status != 200) /* it failed in its midst: the head is gone out, the end cannot come */
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (exchange->offset == answer->length) {
+        if (!request->continues)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        if (exchange->server->closed || is_over_time(exchange))
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        request->response.length = exchange->offset = 0;
+        queue_work(exchange);
+        return 0;
+    }
+    size_t length = answer->length - exchange->offset;
+    if (length > size)
+        length = size;
+    memcpy(buffer, answer->body + exchange->offset, length);
+    exchange->offset += length;
+    exchange->sent += length;
+    return (ssize_t)length;
+}
+
+/* Of a download; an upload that is refused wanted more of its body. */
+static bool has_more(const struct request *request)
+{
+    return request->continues && request->route->downloads && request->response.status == 200;
+}
+
+/* The bytes live in the request's arena, or in that of the piece: on_completed frees them. */
+static struct MHD_Response *make_response(struct exchange *exchange)
+{
+    const struct response *answer = &exchange->request.response;
+    if (has_more(&exchange->request))
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, read_piece, exchange, NULL);
+    return MHD_create_response_from_buffer(answer->length, (void *)(uintptr_t)answer->body,
+                                           MHD_RESPMEM_PERSISTENT);
+}
 
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
     const struct response *answer = &request->response;
     headers_complete(request);
-    /* The bytes live in the request's arena, which on_completed frees. */
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        answer->length, (void *)(uintptr_t)answer->body, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = make_response(exchange);
     if (response == NULL)
         return MHD_NO;
 
@@ -397,8 +448,8 @@ static enum MHD_Result send_answer(struct exchange *exchange)
 
     enum MHD_Result result = MHD_queue_response(exchange->handle, (unsigned)answer->status, response);
     MHD_destroy_response(response);
-    exchange->progress = ANSWERED;
-    exchange->sent = answer->length;
+    exchange->progress = has_more(request) ? SENDING : ANSWERED;
+    exchange->sent = has_more(request) ? 0 : answer->length;
     enter_phase(exchange->server, exchange->connection, PHASE_ANSWER);
     return result;
 }
@@ -421,12 +472,59 @@ static enum MHD_Result start_work(struct exchange *exchange)
         return send_answer(exchange);
     }
     exchange->progress = WORKING;
+    queue_work(exchange);
+    return MHD_YES;
+}
+
+static void queue_work(struct exchange *exchange)
+{
+    struct server *server = exchange->server;
+    struct request *request = &exchange->request;
     enter_phase(server, exchange->connection, PHASE_WORK);
     MHD_suspend_connection(exchange->handle);
+    request->continues = false;
     request->next = NULL;
     *server->last_submitted = request;
     server->last_submitted = &request->next;
-    return MHD_YES;
+}
+
+/* What was read is worked on: the rest of the body is read, or dropped when the answer is made already. */
+static void read_on(struct exchange *exchange)
+{
+    struct server *server = exchange->server;
+    struct request *request = &exchange->request;
+    exchange->next_piece = request->body.length + UPLOAD_PIECE;
+    exchange->progress = READING;
+    if (request->continues && !exchange->is_upload) {
+        exchange->is_upload = server->uploads < (unsigned)server->app->config->upload_connections;
+        server->uploads += exchange->is_upload;
+        if (!exchange->is_upload)
+            response_refuse(request, CODE_OVERLOADED);
+    }
+    if (request->response.status != 0) {
+        exchange->progress = DISCARDING;
+        exchange->refusal = CODE_ANSWERED;
+        exchange->closes = true;
+    }
+    enter_phase(server, exchange->connection, PHASE_BODY);
+    if (server->stopping)
+        shutdown(exchange->connection->reader.fd, SHUT_RDWR);
+    MHD_resume_connection(exchange->handle);
+}
+
+/* On the loop's thread, once a request is worked on. */
+static void go_on(struct exchange *exchange)
+{
+    const struct request *request = &exchange->request;
+    if (exchange->progress == SENDING) {
+        enter_phase(exchange->server, exchange->connection, PHASE_ANSWER);
+        MHD_resume_connection(exchange->handle);
+    } else if (request->route->uploads != NULL && !request->body_ended) {
+        read_on(exchange);
+    } else {
+        exchange->progress = ANSWERABLE;
+        MHD_resume_connection(exchange->handle);
+    }
 }
 
 /* Together, at the end of a turn: who wakes up finds them all. */
@@ -435,12 +533,24 @@ static void submit(struct server *server)
     struct request *refused = executor_submit_all(server->executor, server->submitted);
     server->submitted = NULL;
     server->last_submitted = &server->submitted;
-    for (; refused != NULL; refused = refused->next) {
-        struct exchange *exchange = refused->transport;
-        exchange->progress = ANSWERABLE;
+    while (refused != NULL) {
+        struct request *next = refused->next;
         response_refuse(refused, CODE_OVERLOADED);
-        MHD_resume_connection(exchange->handle);
+        go_on(refused->transport);
+        refused = next;
     }
+}
+
+/* Worked on once there is a piece: until that is done nothing more is read from the client. */
+static enum MHD_Result read_upload(struct exchange *exchange)
+{
+    if (exchange->next_piece == 0)
+        exchange->next_piece = UPLOAD_PIECE;
+    if (exchange->request.body.length < exchange->next_piece)
+        return MHD_YES;
+    if (exchange->server->closed || is_over_time(exchange))
+        return MHD_NO;
+    return start_work(exchange);
 }
 
 static enum MHD_Result read_body(struct exchange *exchange, const char *data, size_t *size)
@@ -448,23 +558,25 @@ static enum MHD_Result read_body(struct exchange *exchange, const char *data, si
     struct server *server = exchange->server;
     struct buffer *body = &exchange->request.body;
     size_t length = *size;
+    bool is_upload = exchange->request.route->uploads != NULL;
     *size = 0;
+    exchange->received += length;
     if (exchange->progress == READING) {
         size_t capacity = body_capacity(body, exchange->announced, length);
         size_t buffered = server->buffered + capacity - body->capacity;
-        exchange->refusal = body->length + length > body_limit(&exchange->request)
-                                ? too_large(&exchange->request)
-                            : buffered > BUFFERED_LIMIT ? CODE_OVERLOADED
-                                                        : CODE_OK;
+        exchange->refusal = exchange->received > body_limit(exchange) ? CODE_PAYLOAD_TOO_LARGE
+                            : buffered > BUFFERED_LIMIT               ? CODE_OVERLOADED
+                                                                      : CODE_OK;
         if (exchange->refusal == CODE_OK) {
             server->buffered = buffered;
             body_append(body, capacity, data, length);
-            return MHD_YES;
+            return is_upload ? read_upload(exchange) : MHD_YES;
         }
     }
     exchange->progress = DISCARDING;
     exchange->discarded += length;
-    return exchange->discarded <= DISCARD_LIMIT ? MHD_YES : MHD_NO;
+    /* Of an upload the rest is read for as long as a body may take: its sender looks for an answer only at its end. */
+    return exchange->discarded <= (is_upload ? body_limit(exchange) : DISCARD_LIMIT) ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result on_request(void *argument, struct MHD_Connection *handle, const char *url,
@@ -494,11 +606,16 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *handle,
     case DISCARDING:
         if (*size > 0)
             return read_body(exchange, data, size);
-        return exchange->progress == READING ? start_work(exchange) : refuse(exchange, exchange->refusal);
+        exchange->request.body_ended = true;
+        if (exchange->progress == READING)
+            return start_work(exchange);
+        return exchange->refusal == CODE_ANSWERED ? send_answer(exchange)
+                                                  : refuse(exchange, exchange->refusal);
     case ANSWERABLE:
         return send_answer(exchange);
     case WORKING:
     case ANSWERED:
+    case SENDING:
         break;
     }
     return MHD_YES;
@@ -547,6 +664,7 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
         log_request(exchange, why);
     server->buffered -= exchange->request.body.capacity;
     body_free(&exchange->request.body);
+    server->uploads -= exchange->is_upload;
     server->in_flight--;
     metrics_add(server->app->environment.metrics, METRIC_IN_FLIGHT, -1);
     count_request(exchange);
@@ -554,6 +672,7 @@ static void on_completed(void *argument, struct MHD_Connection *handle, void **c
     request_end(&exchange->request);
     if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
         end_if_left(exchange->connection);
+    arena_free(exchange->request.piece);
     arena_free(exchange->request.arena);
 }
 
@@ -598,8 +717,7 @@ static void watch_client(struct exchange *exchange, bool watched)
 static void resume(struct exchange *exchange)
 {
     watch_client(exchange, false);
-    exchange->progress = ANSWERABLE;
-    MHD_resume_connection(exchange->handle);
+    go_on(exchange);
 }
 
 /* From its lane: held, or answered. */

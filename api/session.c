@@ -130,20 +130,7 @@ enum code sign_out(struct request *request)
 enum code list_sessions(struct request *request)
 {
     struct session_query query = {0};
-    struct buffer body = request_buffer(request);
-    const char *next_token;
-    enum code code = request_list_query(request, &query, &query.page);
-    if (code == CODE_OK && query.iam_user_id != NULL && !id_is_uuid(query.iam_user_id)) {
-        problem_add_parameter(&request->problem, "iam_user_id", "invalid_format",
-                              "An id is a UUID in lower case.");
-        code = CODE_VALIDATION_FAILED;
-    }
-    if (code == CODE_OK)
-        code = authorize_visible(request, &query.page.visible);
-    if (code == CODE_OK)
-        code = iam_list_sessions(request->db, request->principal.account_id, &query, &request->problem, &body,
-                                 &next_token);
-    return code == CODE_OK ? response_page(request, &body, next_token) : code;
+    return request_answer_list(request, &query, &query.page, iam_list_sessions);
 }
 
 enum code delete_session(struct request *request)

@@ -7,6 +7,9 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#include "api/authorize.h"
+#include "api/problem.h"
+#include "db/authority.h"
 #include "db/operation.h"
 
 #define LOOK_EVERY_MS 5000
@@ -191,24 +194,66 @@ void waiting_end(struct waiting *waiting)
 
 /* --- looking --- */
 
-void waiting_look(struct request *request)
+/* Whether he who waits may still have the answer, with the credential that he came with and by what it allows by now. */
+static enum code admit_again(struct request *request, struct problem *problem, const char **ret_visible)
 {
-    struct problem problem = {.arena = request->arena};
+    struct principal now;
+    authority_queue_again(request->db, &request->principal);
+    enum code code = authority_collect_again(request->db, problem, &request->principal, &now);
+    if (code != CODE_OK)
+        return code;
+    authority_release(request->principal.authority);
+    request->principal = now;
+    request->now = time(NULL);
+    *ret_visible = NULL;
+    if (!authority_is_usable(now.authority, request->source_address, request->now))
+        return problem_set(problem, CODE_UNAUTHENTICATED,
+                           "The credential was limited meanwhile: it may not be used here and now.");
+    code = authorize_request(request);
+    if (code == CODE_OK && request->route->lists != RESOURCE_ACCOUNT)
+        code = authorize_visible(request, ret_visible);
+    return code;
+}
+
+/* Of who may not any more. What he changed is done, and is answered as it was then. */
+static enum code refuse(struct request *request, enum code code)
+{
+    request->operation_over = true;
+    if (request->route->method != METHOD_GET)
+        return CODE_OK;
+    request->response = (struct response){0};
+    return code;
+}
+
+static bool is_refusal(enum code code)
+{
+    return code == CODE_UNAUTHENTICATED || code == CODE_ACCESS_DENIED || problem_status(code) == 404;
+}
+
+enum code waiting_look(struct request *request)
+{
     struct answer answer = request_answer(request);
+    const char *visible;
     bool over = false;
     if (!db_connect(request->db))
-        return;
-    operation_queue(request->db, request->principal.account_id, NULL, request->operation_id);
-    /* Whatever is wrong now was right before: what began is answered as it was, and looked at again later. */
-    if (operation_collect(request->db, &problem, &answer.body, &over) != CODE_OK)
-        return;
+        return CODE_OK;
+    enum code code = admit_again(request, &request->problem, &visible);
+    if (code == CODE_OK) {
+        operation_queue(request->db, request->principal.account_id, visible, request->operation_id);
+        code = operation_collect(request->db, &request->problem, &answer.body, &over);
+    }
+    if (code < CODE_COUNT && is_refusal(code))
+        return refuse(request, code);
+    problem_clear(&request->problem);
+    /* Whatever else is wrong now was right before: what began is answered as it was, and looked at again later. */
+    if (code != CODE_OK)
+        return CODE_OK;
     request->operation_over = over;
     if (request->route->method == METHOD_GET) {
         request->response = (struct response){0};
-        response_answer(request, &answer, CODE_OK);
-    } else {
-        response_json(request, request->response.status, &answer.body);
+        return response_answer(request, &answer, CODE_OK);
     }
+    return response_json(request, request->response.status, &answer.body);
 }
 
 /* --- life --- */

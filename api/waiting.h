@@ -38,5 +38,6 @@ void waiting_end(struct waiting *waiting);
 
 /* --- for the executor's threads --- */
 
-/* Looks at the operation of a held request, and renews the answer if that works. */
-void waiting_look(struct request *request);
+/* Looks at the operation of a held request, and renews the answer if that works. Who may not have it any more, by then, is
+ * refused; of a change he is answered as before. */
+enum code waiting_look(struct request *request);

@@ -11,6 +11,16 @@ bool address_is_reserved(const char *local_part)
     return strcasecmp(local_part, JOURNALING_SENDER) == 0;
 }
 
+enum code address_may_be_used(const struct organization_row *organization, const struct email *email,
+                              struct arena *arena, const char **ret_detail)
+{
+    if (!address_is_reserved(email->local) || strcmp(email->domain, organization->test_domain) != 0)
+        return CODE_OK;
+    *ret_detail =
+        arena_printf(arena, "%s is the sender of journal records; choose another address.", email->address);
+    return CODE_RESERVED_NAME;
+}
+
 enum code address_resolve(struct db *db, struct change *change, const struct organization_row *organization,
                           const char *text, const char *name, struct email *ret_email)
 {
@@ -25,9 +35,8 @@ enum code address_resolve(struct db *db, struct change *change, const struct org
         problem_add_member(change->problem, "email", "invalid_format", "%s", detail);
         return CODE_VALIDATION_FAILED;
     }
-    if (address_is_reserved(email.local) && strcmp(email.domain, organization->test_domain) == 0)
-        return problem_set(change->problem, CODE_RESERVED_NAME,
-                           "%s is the sender of journal records; choose another address.", email.address);
+    if (address_may_be_used(organization, &email, change->arena, &detail) != CODE_OK)
+        return problem_set(change->problem, CODE_RESERVED_NAME, "%s", detail);
 
     DB_RESULT result = NULL;
     enum code code =

@@ -60,6 +60,18 @@ void audit_queue_event(struct db *db, const struct change *change)
              changes_of(change));
 }
 
+void audit_queue_several(struct db *db, const struct change *change, const char *rows)
+{
+    /* Of type json, not jsonb: what was written is what stays. */
+    static const struct statement insert_several = {
+        "INSERT INTO audit_unsealed (chain, organization_id, actor, access_key_id, source_address, request_id, action,"
+        " target, outcome, changes) SELECT $1, $2, $3, $4, $5, $6, $7, r.target, 'ALLOWED', r.changes::text"
+        " FROM json_to_recordset($8::json) AS r (target text, changes json)",
+        8};
+    DB_QUEUE(db, &insert_several, chain_of(change->account_id), change->audit.organization_id, change->actor,
+             change->access_key_id, change->source_address, change->request_id, change->audit.action, rows);
+}
+
 void audit_queue_refusal(struct db *db, struct arena *arena, const struct audit_refusal *refusal)
 {
     DB_QUEUE(db, &insert, chain_of(refusal->account_id), refusal->organization_id, refusal->actor,
@@ -96,7 +108,9 @@ const struct field_table organization_audit_query_table =
     " a.access_key_id AS \"actor.access_key_id\", a.source_address, a.request_id, a.action, a.target,"    \
     " a.outcome, a.reason, a.omitted, a.changes, a.hash"
 
-#define LIST(condition, parameters)                                                                       \
+#define OF_ORGANIZATIONS " AND a.organization_id = ANY($?::text[])"
+#define BUT_TARGETS      " AND NOT a.target LIKE ANY($?::text[])"
+#define LIST(condition, parameters, shown)                                                                \
     {                                                                                                     \
         .table = &audit_event_table, .columns = COLUMNS, .from = "FROM audit_log a WHERE " condition,     \
         .fixed = (parameters), .filters = {" AND a.action = $?",           " AND a.actor = $?",           \
@@ -104,16 +118,18 @@ const struct field_table organization_audit_query_table =
                                            " AND a.outcome = $?",          " AND a.request_id = $?",      \
                                            " AND a.at >= $?::timestamptz", " AND a.at < $?::timestamptz", \
                                            " AND a.organization_id = $?"},                                \
-        .visible = " AND a.organization_id = ANY($?::text[])", .orders = {{"at", "a.at", "timestamptz"}}, \
-        .default_order = "-at", .id = "a.event_id", .id_type = "bigint",                                  \
+        .visible = (shown), .orders = {{"at", "a.at", "timestamptz"}}, .default_order = "-at",            \
+        .id = "a.event_id", .id_type = "bigint",                                                          \
     }
 
 enum code audit_list(struct db *db, const char *account_id, const char *organization_id,
                      struct audit_query *query, struct problem *problem, struct buffer *out,
                      const char **ret_next_token)
 {
-    static const struct list_spec of_account = LIST("a.chain = $1", 1);
-    static const struct list_spec of_organization = LIST("a.chain = $1 AND a.organization_id = $2", 2);
+    static const struct list_spec of_account = LIST("a.chain = $1", 1, OF_ORGANIZATIONS);
+    static const struct list_spec but_targets = LIST("a.chain = $1", 1, BUT_TARGETS);
+    static const struct list_spec of_organization =
+        LIST("a.chain = $1 AND a.organization_id = $2", 2, OF_ORGANIZATIONS);
     const char *const filters[LIST_MAX_FILTERS] = {query->action, query->actor,   query->access_key_id,
                                                    query->target, query->outcome, query->request_id,
                                                    query->since,  query->until,   query->organization_id};
@@ -125,8 +141,10 @@ enum code audit_list(struct db *db, const char *account_id, const char *organiza
     memcpy(query->page.filters, filters, sizeof(filters));
     if (!all)
         organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
-    enum code code = list_queue(db, all ? &of_account : &of_organization, &query->page, fixed, out->arena,
-                                problem, &pending);
+    const struct list_spec *spec = !all                   ? &of_organization
+                                   : query->hides_targets ? &but_targets
+                                                          : &of_account;
+    enum code code = list_queue(db, spec, &query->page, fixed, out->arena, problem, &pending);
     if (code == CODE_OK && !all)
         code = organization_collect(db, out->arena, problem, &row);
     if (code != CODE_OK)

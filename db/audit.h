@@ -8,6 +8,8 @@
 
 /* Within a transaction, last: the event of a change whose note has an action and a target. */
 void audit_queue_event(struct db *db, const struct change *change);
+/* Several at once, of one action: rows is JSON, [{target, changes}]. One result to collect. */
+void audit_queue_several(struct db *db, const struct change *change, const char *rows);
 
 /* A request that was refused. */
 struct audit_refusal {
@@ -26,6 +28,8 @@ void audit_queue_refusal(struct db *db, struct arena *arena, const struct audit_
 
 struct audit_query {
     struct list_query page;
+    bool
+        hides_targets; /* page.visible are patterns of targets that are not shown, not organizations that are */
     const char *organization_id; /* of the account's list alone */
     const char *action;
     const char *actor;

@@ -70,6 +70,7 @@ static enum code read_principal(const PGresult *result, struct arena *arena, str
     const char *iam_user_id = row_text(arena, result, 0, "iam_user_id");
     struct principal principal = {.kind = iam_user_id == NULL ? PRINCIPAL_ROOT : PRINCIPAL_IAM_USER};
     copy(principal.account_id, sizeof(principal.account_id), row_text(arena, result, 0, "account_id"));
+    principal.is_operator = row_flag(result, 0, "is_operator");
     copy(principal.iam_user_id, sizeof(principal.iam_user_id), iam_user_id);
     enum code code = read_authority(result, arena, &principal.authority);
     if (code == CODE_OK)
@@ -78,19 +79,20 @@ static enum code read_principal(const PGresult *result, struct arena *arena, str
 }
 
 static const struct statement find_key = {
-    "SELECT c.account_id, c.iam_user_id, u.name AS user_name, c.allowed_networks, c.sealed_secret,"
+    "SELECT c.account_id, o.is_operator, c.iam_user_id, u.name AS user_name, c.allowed_networks, c.sealed_secret,"
     " " EXPIRES ", " POLICY_COLUMNS " FROM access_key c JOIN account o ON o.account_id = c.account_id"
     " LEFT JOIN iam_user u ON u.account_id = c.account_id AND u.iam_user_id = c.iam_user_id" POLICIES
     " WHERE c.access_key_id = $1 AND c.status = 'ACTIVE' AND o.status = 'ACTIVE'"
     " ORDER BY p.name, p.policy_id",
     1};
 
-#define FIND_SESSION(which)                                                                             \
-    "SELECT c.account_id, c.iam_user_id, c.session_id, u.name AS user_name, '{}' AS allowed_networks,"  \
-    " " EXPIRES ", " POLICY_COLUMNS " FROM iam_session c JOIN account o ON o.account_id = c.account_id" \
-    " JOIN iam_user u ON u.account_id = c.account_id AND u.iam_user_id = c.iam_user_id" POLICIES        \
-    " WHERE " which " AND o.status = 'ACTIVE' AND c.expires_at > now()"                                 \
-    " AND c.last_used_at > now() - interval '" SESSION_IDLE "'"                                         \
+#define FIND_SESSION(which)                                                                      \
+    "SELECT c.account_id, o.is_operator, c.iam_user_id, c.session_id, u.name AS user_name,"      \
+    " '{}' AS allowed_networks, " EXPIRES ", " POLICY_COLUMNS                                    \
+    " FROM iam_session c JOIN account o ON o.account_id = c.account_id"                          \
+    " JOIN iam_user u ON u.account_id = c.account_id AND u.iam_user_id = c.iam_user_id" POLICIES \
+    " WHERE " which " AND o.status = 'ACTIVE' AND c.expires_at > now()"                          \
+    " AND c.last_used_at > now() - interval '" SESSION_IDLE "'"                                  \
     " ORDER BY p.name, p.policy_id"
 static const struct statement find_session = {FIND_SESSION("c.token_digest = decode($1, 'hex')"), 1};
 static const struct statement find_session_again = {FIND_SESSION("c.account_id = $1 AND c.session_id = $2"),

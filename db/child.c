@@ -86,3 +86,11 @@ bool child_wait(struct child *child, int limit_ms)
     }
     return true;
 }
+
+bool child_pause(int pause_ms)
+{
+    sigset_t pending;
+    usleep((useconds_t)pause_ms * 1000);
+    sigpending(&pending);
+    return !sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT);
+}

@@ -26,3 +26,7 @@ bool child_reap(struct child *child);
 
 /* Waits for its end; false when it still runs after that time. */
 bool child_wait(struct child *child, int limit_ms);
+
+/* Between two looks at somebody's process. False when this one is asked to end meanwhile: SIGTERM or SIGINT wait for the
+ * thread that blocks them. */
+bool child_pause(int pause_ms);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "db/child.h"
 #include "db/cluster.h"
 
 #define WAIT_MS 30000
@@ -84,7 +85,11 @@ bool cluster_lock_wait(const struct cluster *cluster, char *error, size_t error_
                 user, cluster->base, WAIT_MS / 1000, user);
             return false;
         }
-        usleep(POLL_MS * 1000);
+        if (!child_pause(POLL_MS)) {
+            snprintf(error, error_size, "asked to end while PostgreSQL process %ld still uses %s", user,
+                     cluster->base);
+            return false;
+        }
     }
     return remove_lock_files(cluster, error, error_size);
 }

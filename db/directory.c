@@ -33,8 +33,8 @@ static const struct field query_fields[] = {
 };
 const struct field_table directory_query_table = FIELD_TABLE("list_directories_query", query_fields);
 
-enum code directory_list(struct db *db, const char *account_id, struct directory_query *query,
-                         struct problem *problem, struct buffer *out, const char **ret_next_token)
+enum code directory_list(struct db *db, const char *account_id, void *asked, struct problem *problem,
+                         struct buffer *out, const char **ret_next_token)
 {
     static const struct list_spec list = {
         .table = &directory_table,
@@ -47,6 +47,7 @@ enum code directory_list(struct db *db, const char *account_id, struct directory
         .id = "d.directory_id",
         .id_type = "text",
     };
+    struct directory_query *query = asked;
     query->page.filters[0] = query->status;
     return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }

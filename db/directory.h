@@ -10,8 +10,7 @@ struct directory_query {
     const char *status;
 };
 extern const struct field_table directory_query_table;
-enum code directory_list(struct db *db, const char *account_id, struct directory_query *query,
-                         struct problem *problem, struct buffer *out, const char **ret_next_token);
+list_of_account directory_list; /* struct directory_query */
 
 enum code directory_describe(struct db *db, const char *account_id, const char *directory_id,
                              struct problem *problem, struct answer *answer);

@@ -108,7 +108,10 @@ static bool wait_ready(struct embedded *server, off_t log_start, char *error, si
                      log->path);
             return false;
         }
-        usleep(POLL_MS * 1000);
+        if (!child_pause(POLL_MS)) {
+            snprintf(error, error_size, "asked to end while PostgreSQL started");
+            return false;
+        }
     }
     return true;
 }

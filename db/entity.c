@@ -239,7 +239,8 @@ void entity_queue_touch(struct db *db, const char *organization_id, const char *
         " search_text = search_text(VARIADIC ARRAY[e.name, e.display_name]"
         "  || (SELECT ARRAY[d.first_name, d.last_name] FROM user_detail d"
         "    WHERE d.organization_id = $1 AND d.entity_id = $2)"
-        "  || ARRAY(SELECT a.email FROM email_address a WHERE a.organization_id = $1 AND a.entity_id = $2))"
+        "  || ARRAY(SELECT a.email FROM email_address a WHERE a.organization_id = $1 AND a.entity_id = $2"
+        "   ORDER BY a.email))"
         " WHERE e.organization_id = $1 AND e.entity_id = $2",
         2};
     DB_QUEUE(db, &touch, organization_id, entity_id);

@@ -12,6 +12,8 @@
 struct granter {
     const struct principal *principal; /* as he came */
     struct policy_question question;
+    /* What says whether he may read a policy: the action, and the name of policies up to the id. */
+    const char *reads_policy, *policy_name;
 };
 
 struct iam_query {
@@ -25,8 +27,7 @@ enum code iam_create_user(struct db *db, struct change *change, const struct iam
 enum code iam_describe_user(struct db *db, const char *account_id, const char *iam_user_id,
                             struct problem *problem, struct answer *answer);
 extern const struct field_table iam_user_query_table;
-enum code iam_list_users(struct db *db, const char *account_id, struct iam_query *query,
-                         struct problem *problem, struct buffer *out, const char **ret_next_token);
+list_of_account iam_list_users; /* struct iam_query */
 enum code iam_delete_user(struct db *db, struct change *change, const char *iam_user_id);
 
 /* A hash of NULL takes the console password away. All sessions of the user end. */
@@ -39,8 +40,7 @@ enum code iam_create_group(struct db *db, struct change *change, const struct ia
 enum code iam_describe_group(struct db *db, const char *account_id, const char *iam_group_id,
                              struct problem *problem, struct answer *answer);
 extern const struct field_table iam_group_query_table;
-enum code iam_list_groups(struct db *db, const char *account_id, struct iam_query *query,
-                          struct problem *problem, struct buffer *out, const char **ret_next_token);
+list_of_account iam_list_groups; /* struct iam_query */
 extern const struct field_table iam_member_query_table;
 enum code iam_list_members(struct db *db, const char *account_id, const char *iam_group_id,
                            struct iam_query *query, struct problem *problem, struct buffer *out,
@@ -56,8 +56,7 @@ enum code iam_create_policy(struct db *db, struct change *change, const struct g
 enum code iam_describe_policy(struct db *db, const char *account_id, const char *policy_id,
                               struct problem *problem, struct answer *answer);
 extern const struct field_table policy_query_table;
-enum code iam_list_policies(struct db *db, const char *account_id, struct iam_query *query,
-                            struct problem *problem, struct buffer *out, const char **ret_next_token);
+list_of_account iam_list_policies; /* struct iam_query */
 /* `compiled` is NULL when the document stays as it is. */
 enum code iam_update_policy(struct db *db, struct change *change, const struct granter *granter,
                             const char *policy_id, const struct iam_policy *patch, uint64_t set,
@@ -109,14 +108,38 @@ enum code iam_collect_grant(struct db *db, struct change *change, struct grant *
 /* Collects: the row must be there, and its version be the one that If-Match names. */
 enum code iam_collect_version(struct db *db, struct change *change, enum code missing);
 
-/* CODE_NOT_HELD when the policy allows what the granter may not do. */
+/* The list of what one identity has: `one` finds it, by the same two parameters as the list begins with. */
+enum code iam_list_of(struct db *db, const struct statement *one, enum code missing,
+                      const struct list_spec *list, const struct list_query *query,
+                      const char *const fixed[static 2], struct problem *problem, struct buffer *out,
+                      const char **ret_next_token);
+
+/* CODE_NOT_HELD when the policy, which he wrote, allows what the granter may not do. */
 enum code iam_check_policy(struct change *change, const struct grant *grant, const struct policy *policy,
                            const char *name);
 
-/* The same for each row of a queued statement with columns name and document. ret_has_deny (may be NULL): whether one of them
- * denies something. */
+/* What policies have in them. */
+struct iam_content {
+    bool allows, denies;
+};
+
+/* As iam_check_policy, for each row of a queued statement with columns policy_id, name and document; the policy is named to who
+ * may read it. ret_content may be NULL. */
 enum code iam_collect_held(struct db *db, struct change *change, const struct grant *grant,
-                           bool *ret_has_deny);
+                           struct iam_content *ret_content);
+
+/* The credentials of users that are of use, by a condition on their ids (" = $2"), over parameters whose first is the account. */
+#define IAM_CREDENTIALS(users)                                                                \
+    "SELECT floor(extract(epoch FROM k.expires_at))::bigint AS expires_s, k.allowed_networks" \
+    " FROM access_key k WHERE k.account_id = $1 AND k.status = 'ACTIVE'"                      \
+    " AND (k.expires_at IS NULL OR k.expires_at > now()) AND k.iam_user_id" users             \
+    " UNION ALL SELECT NULL, '{}'::text[] FROM iam_user u"                                    \
+    " WHERE u.account_id = $1 AND u.password_hash IS NOT NULL AND u.iam_user_id" users
+
+/* Of such a statement: CODE_NOT_HELD when the granter's own credential has limits and one of these lacks them, for what he gives
+ * could be used beyond them. Without limits nothing is asked. */
+enum code iam_check_limits(struct db *db, struct change *change, const struct grant *grant,
+                           const struct statement *credentials, const char *const *parameters);
 
 /* Whether the granter may make a credential of that user's, with these limits (NULL: none): he holds all that the user may
  * do, or is that user, and his own credential has no limits that the new one lacks. */

@@ -1,4 +1,5 @@
 #include "db/iam.h"
+#include "db/limit.h"
 #include "db/row.h"
 #include "model/id.h"
 
@@ -32,8 +33,8 @@ static const struct field query_fields[] = {
 };
 const struct field_table iam_group_query_table = FIELD_TABLE("list_iam_groups_query", query_fields);
 
-enum code iam_list_groups(struct db *db, const char *account_id, struct iam_query *query,
-                          struct problem *problem, struct buffer *out, const char **ret_next_token)
+enum code iam_list_groups(struct db *db, const char *account_id, void *asked, struct problem *problem,
+                          struct buffer *out, const char **ret_next_token)
 {
     static const struct list_spec list = {
         .table = &iam_group_table,
@@ -47,6 +48,7 @@ enum code iam_list_groups(struct db *db, const char *account_id, struct iam_quer
         .id = "g.iam_group_id",
         .id_type = "uuid",
     };
+    struct iam_query *query = asked;
     query->page.filters[0] = query->name;
     return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
@@ -74,16 +76,8 @@ enum code iam_list_members(struct db *db, const char *account_id, const char *ia
         .id_type = "uuid",
     };
     const char *const fixed[] = {account_id, iam_group_id};
-    struct list_pending pending;
-    DB_RESULT result = NULL;
-    db_queue_parameters(db, &find, fixed, 2);
-    enum code code = list_queue(db, &list, &query->page, fixed, out->arena, problem, &pending);
-    if (code == CODE_OK)
-        code = db_collect(db, problem, &result);
-    if (code != CODE_OK)
-        return code;
-    return PQntuples(result) == 0 ? CODE_IAM_GROUP_NOT_FOUND
-                                  : list_collect(db, &pending, problem, out, ret_next_token);
+    return iam_list_of(db, &find, CODE_IAM_GROUP_NOT_FOUND, &list, &query->page, fixed, problem, out,
+                       ret_next_token);
 }
 
 struct work {
@@ -97,8 +91,11 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
         "INSERT INTO iam_group (account_id, iam_group_id, name) VALUES ($1, $2, $3)", 3};
     const struct work *work = argument;
     iam_queue_begin(db, change, NULL);
-    enum code code =
-        DB_RUN(db, change->problem, NULL, &insert, change->account_id, work->iam_group_id, work->group->name);
+    DB_QUEUE(db, &insert, change->account_id, work->iam_group_id, work->group->name);
+    limit_queue_identities(db, change->account_id, LIMIT_IAM_GROUPS);
+    enum code code = db_collect(db, change->problem, NULL);
+    if (code == CODE_OK)
+        code = limit_collect(db, LIMIT_IAM_GROUPS, change->problem);
     if (code != CODE_OK)
         return code;
     change->answer.location = arena_printf(change->arena, "/v1/iam/groups/%s", work->iam_group_id);

@@ -2,6 +2,7 @@
 
 #include "db/iam.h"
 #include "db/identity.h"
+#include "db/limit.h"
 #include "db/row.h"
 
 #define COLUMNS                                                                                                     \
@@ -28,16 +29,8 @@ enum code iam_list_keys(struct db *db, const char *account_id, const char *iam_u
         .id_type = "text",
     };
     const char *const fixed[] = {account_id, iam_user_id};
-    struct list_pending pending;
-    DB_RESULT result = NULL;
-    db_queue_parameters(db, &find, fixed, 2);
-    enum code code = list_queue(db, &list, &query->page, fixed, out->arena, problem, &pending);
-    if (code == CODE_OK)
-        code = db_collect(db, problem, &result);
-    if (code != CODE_OK)
-        return code;
-    return PQntuples(result) == 0 ? CODE_IAM_USER_NOT_FOUND
-                                  : list_collect(db, &pending, problem, out, ret_next_token);
+    return iam_list_of(db, &find, CODE_IAM_USER_NOT_FOUND, &list, &query->page, fixed, problem, out,
+                       ret_next_token);
 }
 
 enum code iam_describe_key(struct db *db, const char *account_id, const char *iam_user_id,
@@ -133,6 +126,10 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     code = DB_RUN(db, change->problem, NULL, &insert, made.access_key_id, change->account_id,
                   work->iam_user_id, sealed, status_of(wanted), wanted->expires_at,
                   array_of(change->arena, wanted->allowed_networks));
+    if (code == CODE_OK) {
+        limit_queue_of_identity(db, change->account_id, LIMIT_ACCESS_KEYS_PER_USER, work->iam_user_id);
+        code = limit_collect(db, LIMIT_ACCESS_KEYS_PER_USER, change->problem);
+    }
     if (code == CODE_OK)
         code = show(db, change, work, made.access_key_id, made.secret_access_key);
     change->answer.location =

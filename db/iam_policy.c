@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "db/iam.h"
+#include "db/limit.h"
 #include "db/row.h"
 #include "model/id.h"
 
@@ -34,8 +35,8 @@ static const struct field query_fields[] = {
 };
 const struct field_table policy_query_table = FIELD_TABLE("list_policies_query", query_fields);
 
-enum code iam_list_policies(struct db *db, const char *account_id, struct iam_query *query,
-                            struct problem *problem, struct buffer *out, const char **ret_next_token)
+enum code iam_list_policies(struct db *db, const char *account_id, void *asked, struct problem *problem,
+                            struct buffer *out, const char **ret_next_token)
 {
     static const struct list_spec list = {
         .table = &policy_table,
@@ -49,6 +50,7 @@ enum code iam_list_policies(struct db *db, const char *account_id, struct iam_qu
         .id = "p.policy_id",
         .id_type = "uuid",
     };
+    struct iam_query *query = asked;
     query->page.filters[0] = query->name;
     return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
@@ -76,6 +78,10 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, NULL, &insert, work->policy_id, change->account_id,
                       work->policy->name, work->policy->description, work->policy->document, work->warnings);
+    if (code == CODE_OK) {
+        limit_queue_identities(db, change->account_id, LIMIT_POLICIES);
+        code = limit_collect(db, LIMIT_POLICIES, change->problem);
+    }
     if (code != CODE_OK)
         return code;
     change->answer.location = arena_printf(change->arena, "/v1/iam/policies/%s", work->policy_id);
@@ -134,15 +140,26 @@ static enum code lock_policy(struct db *db, struct change *change, struct work *
     return tx_match(change, PQgetvalue(result, 0, PQfnumber(result, "version")));
 }
 
-/* An old Deny may be gone or narrower: what those who have the policy may do now must be held. */
-static enum code check_users(struct db *db, struct change *change, const struct work *work)
+/* What an Allow gives, or an old Deny that may be gone or narrower, is for all who have the policy: their credentials, and in
+ * the latter case what they may do now. */
+static enum code check_users(struct db *db, struct change *change, const struct work *work, bool had_deny)
 {
+    static const struct statement credentials = {
+        IAM_CREDENTIALS(" IN (SELECT mine.iam_user_id FROM iam_user_authority mine"
+                        "  WHERE mine.account_id = $1 AND mine.policy_id = $2)"),
+        2};
     static const struct statement now_have = {
         "SELECT DISTINCT p.policy_id, p.name, p.document::text AS document FROM iam_user_authority mine"
         " JOIN iam_user_authority a ON a.account_id = mine.account_id AND a.iam_user_id = mine.iam_user_id"
         " JOIN policy p ON p.policy_id = a.policy_id WHERE mine.account_id = $1 AND mine.policy_id = $2",
         2};
-    DB_QUEUE(db, &now_have, change->account_id, work->policy_id);
+    const char *const parameters[] = {change->account_id, work->policy_id};
+    enum code code = CODE_OK;
+    if (had_deny || policy_has_allow(work->compiled))
+        code = iam_check_limits(db, change, &work->grant, &credentials, parameters);
+    if (code != CODE_OK || !had_deny)
+        return code;
+    db_queue_parameters(db, &now_have, parameters, 2);
     return iam_collect_held(db, change, &work->grant, NULL);
 }
 
@@ -164,8 +181,8 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     code = DB_RUN(db, change->problem, NULL, &update, change->account_id, work->policy_id,
                   old.policy.description, old.policy.document,
                   work->compiled != NULL ? work->warnings : old.warnings);
-    if (code == CODE_OK && work->compiled != NULL && old.has_deny)
-        code = check_users(db, change, work);
+    if (code == CODE_OK && work->compiled != NULL)
+        code = check_users(db, change, work, old.has_deny);
     return code == CODE_OK ? iam_describe_policy(db, change->account_id, work->policy_id, change->problem,
                                                  &change->answer)
                            : code;

@@ -42,18 +42,25 @@ enum code iam_describe_session(struct db *db, const char *account_id, const char
     return row_write(result, 0, 0, &session_table, &answer->body);
 }
 
+static bool check_user_id(const char *text, const char **ret_detail)
+{
+    *ret_detail = "An id is a UUID in lower case.";
+    return id_is_uuid(text);
+}
+
 static const struct field query_fields[] = {
     LIST_PAGE_ROWS(struct session_query),
     {.name = "iam_user_id",
      .kind = FIELD_STRING,
      .min = 36,
      .max = 36,
+     .check = check_user_id,
      .offset = FIELD_OFFSET(struct session_query, iam_user_id, const char *)},
 };
 const struct field_table session_query_table = FIELD_TABLE("list_sessions_query", query_fields);
 
-enum code iam_list_sessions(struct db *db, const char *account_id, struct session_query *query,
-                            struct problem *problem, struct buffer *out, const char **ret_next_token)
+enum code iam_list_sessions(struct db *db, const char *account_id, void *asked, struct problem *problem,
+                            struct buffer *out, const char **ret_next_token)
 {
     static const struct list_spec list = {
         .table = &session_table,
@@ -67,6 +74,7 @@ enum code iam_list_sessions(struct db *db, const char *account_id, struct sessio
         .id = "s.session_id",
         .id_type = "uuid",
     };
+    struct session_query *query = asked;
     query->page.filters[0] = query->iam_user_id;
     return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }

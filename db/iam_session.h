@@ -27,8 +27,7 @@ struct session_query {
     const char *iam_user_id;
 };
 extern const struct field_table session_query_table;
-enum code iam_list_sessions(struct db *db, const char *account_id, struct session_query *query,
-                            struct problem *problem, struct buffer *out, const char **ret_next_token);
+list_of_account iam_list_sessions; /* struct session_query */
 
 /* `visible`: ids of the users whose sessions count, as an array literal; NULL: all. */
 enum code iam_delete_session(struct db *db, struct change *change, const char *visible,

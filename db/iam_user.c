@@ -1,4 +1,5 @@
 #include "db/iam.h"
+#include "db/limit.h"
 #include "db/row.h"
 #include "model/id.h"
 
@@ -35,8 +36,8 @@ static const struct field query_fields[] = {
 };
 const struct field_table iam_user_query_table = FIELD_TABLE("list_iam_users_query", query_fields);
 
-enum code iam_list_users(struct db *db, const char *account_id, struct iam_query *query,
-                         struct problem *problem, struct buffer *out, const char **ret_next_token)
+enum code iam_list_users(struct db *db, const char *account_id, void *asked, struct problem *problem,
+                         struct buffer *out, const char **ret_next_token)
 {
     static const struct list_spec list = {
         .table = &iam_user_table,
@@ -50,6 +51,7 @@ enum code iam_list_users(struct db *db, const char *account_id, struct iam_query
         .id = "u.iam_user_id",
         .id_type = "uuid",
     };
+    struct iam_query *query = asked;
     query->page.filters[0] = query->name;
     return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);
 }
@@ -67,8 +69,11 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
         "INSERT INTO iam_user (account_id, iam_user_id, name, path) VALUES ($1, $2, $3, $4)", 4};
     const struct work *work = argument;
     iam_queue_begin(db, change, NULL);
-    enum code code = DB_RUN(db, change->problem, NULL, &insert, change->account_id, work->iam_user_id,
-                            work->user->name, work->user->path);
+    DB_QUEUE(db, &insert, change->account_id, work->iam_user_id, work->user->name, work->user->path);
+    limit_queue_identities(db, change->account_id, LIMIT_IAM_USERS);
+    enum code code = db_collect(db, change->problem, NULL);
+    if (code == CODE_OK)
+        code = limit_collect(db, LIMIT_IAM_USERS, change->problem);
     if (code != CODE_OK)
         return code;
     change->answer.location = arena_printf(change->arena, "/v1/iam/users/%s", work->iam_user_id);

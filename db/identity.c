@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "db/account.h"
+#include "db/iam.h"
+#include "db/limit.h"
 #include "db/master_key.h"
 #include "db/notifier.h"
 #include "db/root_access_key.h"
@@ -139,13 +141,14 @@ static void note_account(struct change *change, const struct making *making)
 static enum code queue_account(struct db *db, struct change *change, struct making *making)
 {
     static const struct statement insert = {
-        "INSERT INTO account (account_id, name, is_trial) VALUES ($1, $2, $3)", 3};
+        "INSERT INTO account (account_id, name, is_trial, is_operator) VALUES ($1, $2, $3, $4)", 4};
     char account_id[ACCOUNT_ID_LENGTH + 1];
     if (!secret_random_text(account_id, ACCOUNT_ID_LENGTH, "123456789") ||
         !identity_new_key(&making->access_key))
         return CODE_INTERNAL_ERROR;
     making->account_id = arena_string(change->arena, account_id);
-    DB_QUEUE(db, &insert, making->account_id, making->account->name, row_boolean(making->account->is_trial));
+    DB_QUEUE(db, &insert, making->account_id, making->account->name, row_boolean(making->account->is_trial),
+             row_boolean(making->account->is_operator));
     enum code code = master_key_queue_default(db, change->arena, making->key, making->account_id);
     if (code != CODE_OK)
         return code;
@@ -179,7 +182,7 @@ static enum code bootstrap_body(struct db *db, struct change *change, void *argu
 enum code identity_bootstrap(struct db *db, struct change *change, const struct secret_key *key,
                              const char *folder, bool *ret_created)
 {
-    static const struct new_account first = {.name = "Postreeve"};
+    static const struct new_account first = {.name = "Postreeve", .is_operator = true};
     struct making making = {.key = key, .folder = folder, .account = &first};
     enum code code = tx_run(db, change, bootstrap_body, &making);
     if (making.done)
@@ -238,28 +241,47 @@ enum code identity_reset_root_key(struct db *db, struct change *change, const st
     return code;
 }
 
-static enum code create_user_body(struct db *db, struct change *change, void *argument)
+/* As through the API: the policy shows who has it, so it has a version more. */
+static enum code attach_by_name(struct db *db, struct change *change, const char *iam_user_id,
+                                const char *name)
 {
-    static const struct statement insert = {
-        "INSERT INTO iam_user (account_id, iam_user_id, name) VALUES ($1, $2, $3)", 3};
     static const struct statement attach = {
         "INSERT INTO iam_user_policy (account_id, iam_user_id, policy_id)"
         " SELECT $1, $2, policy_id FROM policy WHERE name = $3 AND (account_id IS NULL OR account_id = $1)"
         " ORDER BY account_id NULLS FIRST LIMIT 1"
-        " ON CONFLICT (account_id, iam_user_id, policy_id) DO UPDATE SET policy_id = excluded.policy_id",
+        " ON CONFLICT (account_id, iam_user_id, policy_id) DO UPDATE SET policy_id = excluded.policy_id"
+        " RETURNING policy_id",
         3};
+    static const struct statement touch = {
+        "UPDATE policy SET version = version + 1, updated_at = now() WHERE account_id = $1 AND policy_id = $2",
+        2};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, change->problem, &result, &attach, change->account_id, iam_user_id, name);
+    if (code != CODE_OK)
+        return code;
+    if (PQntuples(result) == 0)
+        return problem_set(change->problem, CODE_POLICY_NOT_FOUND, "There is no policy %s.", name);
+    DB_QUEUE(db, &touch, change->account_id, row_text(change->arena, result, 0, "policy_id"));
+    limit_queue_of_identity(db, change->account_id, LIMIT_POLICIES_PER_IDENTITY, iam_user_id);
+    code = db_collect(db, change->problem, NULL);
+    return code == CODE_OK ? limit_collect(db, LIMIT_POLICIES_PER_IDENTITY, change->problem) : code;
+}
+
+static enum code create_user_body(struct db *db, struct change *change, void *argument)
+{
+    static const struct statement insert = {
+        "INSERT INTO iam_user (account_id, iam_user_id, name) VALUES ($1, $2, $3)", 3};
     struct making *making = argument;
     if (!identity_new_key(&making->access_key))
         return CODE_INTERNAL_ERROR;
+    iam_queue_begin(db, change, NULL);
     DB_QUEUE(db, &insert, change->account_id, making->iam_user_id, making->name);
+    limit_queue_identities(db, change->account_id, LIMIT_IAM_USERS);
     enum code code = db_collect(db, change->problem, NULL);
-    for (const char *const *policy = making->policies; code == CODE_OK && *policy != NULL; policy++) {
-        DB_RESULT result = NULL;
-        code =
-            DB_RUN(db, change->problem, &result, &attach, change->account_id, making->iam_user_id, *policy);
-        if (code == CODE_OK && strcmp(PQcmdTuples(result), "1") != 0)
-            code = problem_set(change->problem, CODE_POLICY_NOT_FOUND, "There is no policy %s.", *policy);
-    }
+    if (code == CODE_OK)
+        code = limit_collect(db, LIMIT_IAM_USERS, change->problem);
+    for (const char *const *policy = making->policies; code == CODE_OK && *policy != NULL; policy++)
+        code = attach_by_name(db, change, making->iam_user_id, *policy);
     note_user(change, making);
     return code == CODE_OK ? queue_access_key(db, change, making, change->account_id) : code;
 }

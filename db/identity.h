@@ -23,6 +23,7 @@ enum code identity_bootstrap(struct db *db, struct change *change, const struct 
 struct new_account {
     const char *name;
     bool is_trial;
+    bool is_operator; /* the installation's own, of which there is one at most */
 };
 enum code identity_create_account(struct db *db, struct change *change, const struct secret_key *key,
                                   const struct new_account *wanted, const char **ret_account_id,

@@ -66,7 +66,40 @@ void limit_queue_devices(struct db *db, const char *account_id, const char *orga
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_DEVICES_PER_USER].code, organization_id, entity_id);
 }
 
-enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem)
+#define VALUE  "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value, "
+#define ACTIVE " AS used FROM account WHERE account_id = $1 AND status = 'ACTIVE'"
+
+void limit_queue_identities(struct db *db, const char *account_id, enum limit limit)
+{
+    static const struct statement counts[LIMIT_COUNT] = {
+        [LIMIT_IAM_USERS] = {VALUE "(SELECT count(*) FROM iam_user WHERE account_id = $1) - 1" ACTIVE, 2},
+        [LIMIT_IAM_GROUPS] = {VALUE "(SELECT count(*) FROM iam_group WHERE account_id = $1) - 1" ACTIVE, 2},
+        [LIMIT_POLICIES] = {VALUE "(SELECT count(*) FROM policy WHERE account_id = $1) - 1" ACTIVE, 2},
+    };
+    DB_QUEUE(db, &counts[limit], account_id, limit_rows[limit].code);
+}
+
+void limit_queue_of_identity(struct db *db, const char *account_id, enum limit limit, const char *id)
+{
+    /* A user and a group never have the same id. */
+    static const struct statement counts[LIMIT_COUNT] = {
+        [LIMIT_ACCESS_KEYS_PER_USER] =
+            {VALUE "(SELECT count(*) FROM access_key WHERE account_id = $1 AND iam_user_id = $3) - 1" ACTIVE,
+             3},
+        [LIMIT_POLICIES_PER_IDENTITY] =
+            {VALUE "(SELECT count(*) FROM iam_user_policy WHERE account_id = $1 AND iam_user_id = $3)"
+                   " + (SELECT count(*) FROM iam_group_policy WHERE account_id = $1 AND iam_group_id = $3)"
+                   " - 1" ACTIVE,
+             3},
+        [LIMIT_GROUPS_PER_USER] =
+            {VALUE
+             "(SELECT count(*) FROM iam_group_member WHERE account_id = $1 AND iam_user_id = $3) - 1" ACTIVE,
+             3},
+    };
+    DB_QUEUE(db, &counts[limit], account_id, limit_rows[limit].code, id);
+}
+
+static void queue_trial_users(struct db *db, const char *account_id)
 {
     static const struct statement lock = {"SELECT pg_advisory_xact_lock(hashtextextended($1, 7266))", 1};
     static const struct statement count = {
@@ -76,7 +109,42 @@ enum code limit_trial_user(struct db *db, const char *account_id, struct problem
         2};
     db_queue_silently(db, &lock, &account_id, 1);
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_TRIAL_USERS].code);
+}
+
+enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem)
+{
+    queue_trial_users(db, account_id);
     return limit_collect(db, LIMIT_TRIAL_USERS, problem);
+}
+
+static int64_t value_of(enum limit limit, const char *set)
+{
+    return set != NULL ? strtoll(set, NULL, 10) : limit_rows[limit].value;
+}
+
+enum code limit_trial_room(struct db *db, const char *account_id, struct problem *problem, int64_t *ret_room)
+{
+    DB_RESULT result = NULL;
+    queue_trial_users(db, account_id);
+    enum code code = db_collect(db, problem, &result);
+    if (code != CODE_OK)
+        return code;
+    int64_t room = value_of(LIMIT_TRIAL_USERS, row_text(problem->arena, result, 0, "value")) -
+                   strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+    *ret_room = room > 0 ? room : 0;
+    return CODE_OK;
+}
+
+enum code limit_value(struct db *db, const char *account_id, enum limit limit, struct problem *problem,
+                      int64_t *ret_value)
+{
+    static const struct statement find = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value", 2};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(db, problem, &result, &find, account_id, limit_rows[limit].code);
+    if (code == CODE_OK)
+        *ret_value = value_of(limit, row_text(problem->arena, result, 0, "value"));
+    return code;
 }
 
 enum code limit_collect(struct db *db, enum limit limit, struct problem *problem)
@@ -88,8 +156,7 @@ enum code limit_collect(struct db *db, enum limit limit, struct problem *problem
     if (PQntuples(result) == 0)
         return problem_set(problem, CODE_UNAUTHENTICATED, "The account is closed.");
     const struct limit_row *row = &limit_rows[limit];
-    const char *set = PQgetisnull(result, 0, 0) ? NULL : PQgetvalue(result, 0, 0);
-    int64_t value = set != NULL ? strtoll(set, NULL, 10) : row->value;
+    int64_t value = value_of(limit, PQgetisnull(result, 0, 0) ? NULL : PQgetvalue(result, 0, 0));
     if (strtoll(PQgetvalue(result, 0, 1), NULL, 10) >= value)
         return problem_set(problem, CODE_LIMIT_EXCEEDED,
                            "%s: %lld for each %s. The operator can raise it (limit %s).", row->error,

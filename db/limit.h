@@ -19,9 +19,19 @@ void limit_queue_aliases(struct db *db, const char *account_id, const char *orga
 /* The same for its mobile devices. */
 void limit_queue_devices(struct db *db, const char *account_id, const char *organization_id,
                          const char *entity_id);
+/* Within a transaction that has the account's identities for itself: counts those of the account, besides the one that was just
+ * made. */
+void limit_queue_identities(struct db *db, const char *account_id, enum limit limit);
+/* The same for what an identity has. */
+void limit_queue_of_identity(struct db *db, const char *account_id, enum limit limit, const char *id);
 /* Within a transaction that has locked organization and user, before it takes an address: whether an account on trial has
  * room for one more enabled user. Others that enable one in this account wait. */
 enum code limit_trial_user(struct db *db, const char *account_id, struct problem *problem);
+/* The same, but tells how many there is room for. */
+enum code limit_trial_room(struct db *db, const char *account_id, struct problem *problem, int64_t *ret_room);
+/* The value that counts for an account. */
+enum code limit_value(struct db *db, const char *account_id, enum limit limit, struct problem *problem,
+                      int64_t *ret_value);
 enum code limit_collect(struct db *db, enum limit limit, struct problem *problem);
 
 /* Writes {"items":[…]}. */

@@ -65,6 +65,11 @@ struct list_query {
         .offset = FIELD_OFFSET(type, page.order_by, const char *)       \
     }
 
+/* Such a list, of an account: `asked` is its query, of the type that stands beside its declaration. Writes {"items":[…], …};
+ * ret_next_token is NULL on the last page. */
+typedef enum code list_of_account(struct db *db, const char *account_id, void *asked, struct problem *problem,
+                                  struct buffer *out, const char **ret_next_token);
+
 /* A list between its two halves. */
 struct list_pending {
     const struct list_spec *spec;

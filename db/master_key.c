@@ -63,8 +63,8 @@ static const struct field query_fields[] = {
 };
 const struct field_table key_query_table = FIELD_TABLE("list_keys_query", query_fields);
 
-enum code master_key_list(struct db *db, const char *account_id, struct key_query *query,
-                          struct problem *problem, struct buffer *out, const char **ret_next_token)
+enum code master_key_list(struct db *db, const char *account_id, void *asked, struct problem *problem,
+                          struct buffer *out, const char **ret_next_token)
 {
     static const struct list_spec list = {
         .table = &key_table,
@@ -78,6 +78,7 @@ enum code master_key_list(struct db *db, const char *account_id, struct key_quer
         .id = "k.key_id",
         .id_type = "uuid",
     };
+    struct key_query *query = asked;
     query->page.filters[0] = query->alias;
     query->page.filters[1] = query->status;
     return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);

@@ -25,8 +25,7 @@ struct key_query {
     const char *status;
 };
 extern const struct field_table key_query_table;
-enum code master_key_list(struct db *db, const char *account_id, struct key_query *query,
-                          struct problem *problem, struct buffer *out, const char **ret_next_token);
+list_of_account master_key_list; /* struct key_query */
 
 /* --- parts of other transactions --- */
 

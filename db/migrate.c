@@ -11,6 +11,9 @@
 
 /* "postreev" as a number: whoever migrates this database holds it. */
 #define LOCK_MIGRATION "SELECT pg_advisory_lock(8101839093432870262)"
+/* Another process may migrate for long; but a table that waits for its lock holds up everybody behind it. */
+#define LOCK_WAIT  "60s"
+#define TABLE_WAIT "10s"
 
 static bool fail(char *error, size_t error_size, const char *what, PGconn *connection)
 {
@@ -24,6 +27,16 @@ static bool run(PGconn *connection, const char *sql)
     DB_RESULT result = PQexec(connection, sql);
     ExecStatusType status = PQresultStatus(result);
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+/* Nothing waits for ever. A time that the operator set, for the role or in the connection string, stays. */
+static bool limit_waits(PGconn *connection, const char *time)
+{
+    DB_RESULT result = PQexecParams(connection,
+                                    "SELECT set_config(name, $1, false) FROM pg_settings"
+                                    " WHERE name = 'lock_timeout' AND source IN ('default', 'session')",
+                                    1, NULL, &time, NULL, NULL, 0);
+    return PQresultStatus(result) == PGRES_TUPLES_OK;
 }
 
 static void checksum(const struct embedded_file *file, char hex[65])
@@ -90,7 +103,11 @@ static bool apply(PGconn *connection, const struct embedded_file *file, char *er
 
 static bool migrate(PGconn *connection, int *ret_applied, char *error, size_t error_size)
 {
-    if (!run(connection, "SET client_min_messages = warning") || !run(connection, LOCK_MIGRATION) ||
+    if (!run(connection, "SET client_min_messages = warning") || !limit_waits(connection, LOCK_WAIT))
+        return fail(error, error_size, "the database cannot be prepared", connection);
+    if (!run(connection, LOCK_MIGRATION))
+        return fail(error, error_size, "another process migrates the database, and has for long", connection);
+    if (!limit_waits(connection, TABLE_WAIT) ||
         !run(connection,
              "CREATE TABLE IF NOT EXISTS schema_migration (version integer PRIMARY KEY, name text NOT NULL,"
              " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"))

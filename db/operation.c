@@ -108,9 +108,10 @@ static const struct list_spec list = {
     .id_type = "uuid",
 };
 
-enum code operation_list(struct db *db, const char *account_id, struct operation_query *query,
-                         struct problem *problem, struct buffer *out, const char **ret_next_token)
+enum code operation_list(struct db *db, const char *account_id, void *asked, struct problem *problem,
+                         struct buffer *out, const char **ret_next_token)
 {
+    struct operation_query *query = asked;
     query->page.filters[0] = query->organization_id;
     query->page.filters[1] = query->status;
     return list_run(db, &list, &query->page, &account_id, problem, out, ret_next_token);

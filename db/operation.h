@@ -28,5 +28,4 @@ struct operation_query {
     const char *status;
 };
 extern const struct field_table operation_query_table;
-enum code operation_list(struct db *db, const char *account_id, struct operation_query *query,
-                         struct problem *problem, struct buffer *out, const char **ret_next_token);
+list_of_account operation_list; /* struct operation_query */

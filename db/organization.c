@@ -65,8 +65,8 @@ static const struct field query_fields[] = {
 };
 const struct field_table organization_query_table = FIELD_TABLE("list_organizations_query", query_fields);
 
-enum code organization_list(struct db *db, const char *account_id, struct organization_query *query,
-                            struct problem *problem, struct buffer *out, const char **ret_next_token)
+enum code organization_list(struct db *db, const char *account_id, void *asked, struct problem *problem,
+                            struct buffer *out, const char **ret_next_token)
 {
     static const struct list_spec list = {
         .table = &organization_table,
@@ -80,6 +80,7 @@ enum code organization_list(struct db *db, const char *account_id, struct organi
         .id = "o.organization_id",
         .id_type = "text",
     };
+    struct organization_query *query = asked;
     const char *const fixed[] = {account_id, db_settings(db)->service_domain};
     query->page.filters[0] = query->state;
     query->page.filters[1] = query->alias;
@@ -319,12 +320,8 @@ static enum code take_directory(struct db *db, struct change *change, const stru
         return code;
     directory_queue(db, change->account_id, wanted->directory_id);
     code = directory_collect(db, change->arena, change->problem, &directory);
-    if (code == CODE_DIRECTORY_NOT_FOUND) {
-        problem_clear(change->problem);
-        problem_add_member(change->problem, "directory_id", "invalid_value",
-                           "No directory has this id; see ListDirectories.");
-        return CODE_VALIDATION_FAILED;
-    }
+    if (code == CODE_DIRECTORY_NOT_FOUND)
+        return directory_is_unknown(change->problem);
     if (code == CODE_OK)
         code = directory_need_available(wanted->directory_id, &directory, change->problem);
     if (code != CODE_OK)

@@ -27,8 +27,7 @@ struct organization_query {
     const char *alias;
 };
 extern const struct field_table organization_query_table;
-enum code organization_list(struct db *db, const char *account_id, struct organization_query *query,
-                            struct problem *problem, struct buffer *out, const char **ret_next_token);
+list_of_account organization_list; /* struct organization_query */
 
 struct transition_query {
     struct list_query page;

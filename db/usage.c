@@ -69,8 +69,8 @@ const struct field_table usage_query_table = FIELD_TABLE("get_account_usage_quer
     " WHERE o.account_id = $1 AND o.created_at < " MONTH_END                                        \
     " AND (o.deleted_at IS NULL OR o.deleted_at >= $2::date)"
 
-enum code usage_list(struct db *db, const char *account_id, struct usage_query *query,
-                     struct problem *problem, struct buffer *out, const char **ret_next_token)
+enum code usage_list(struct db *db, const char *account_id, void *asked, struct problem *problem,
+                     struct buffer *out, const char **ret_next_token)
 {
     static const struct list_spec list = {
         .table = &usage_table,
@@ -84,6 +84,7 @@ enum code usage_list(struct db *db, const char *account_id, struct usage_query *
         .id = "o.organization_id",
         .id_type = "text",
     };
+    struct usage_query *query = asked;
     char present[8];
     struct tm utc;
     time_t now = time(NULL);

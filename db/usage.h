@@ -17,5 +17,4 @@ extern const struct field_table usage_query_table;
 
 /* Each organization's active users, in the month and on each day of it up to today (UTC): whoever was enabled at any
  * moment of the month, or of the day, counts once in it. */
-enum code usage_list(struct db *db, const char *account_id, struct usage_query *query,
-                     struct problem *problem, struct buffer *out, const char **ret_next_token);
+list_of_account usage_list; /* struct usage_query */

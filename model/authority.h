@@ -13,6 +13,7 @@ enum principal_kind { PRINCIPAL_ROOT, PRINCIPAL_IAM_USER };
 struct principal {
     enum principal_kind kind;
     char account_id[13];
+    bool is_operator;            /* of the installation's own account */
     char access_key_id[21];      /* empty for a session */
     char session_id[37];         /* empty for an access key */
     char iam_user_id[37];        /* empty for root */

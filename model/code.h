@@ -74,6 +74,7 @@ enum code {
     CODE_RETRY = CODE_COUNT, /* the transaction met another one; tx_run runs it again */
     CODE_REPLAY,             /* the Idempotency-Key has an answer already */
     CODE_ANSWERED,           /* the answer is made already */
+    CODE_CONTINUE,           /* the handler wants more of the body, or has more of the answer (api/route.h) */
     CODE_MOVE_LANE,          /* the handler wants to run in request.lane, and has done nothing yet */
 };
 

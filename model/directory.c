@@ -2,6 +2,14 @@
 
 #include "model/id.h"
 
+enum code directory_is_unknown(struct problem *problem)
+{
+    problem_clear(problem);
+    problem_add_member(problem, "directory_id", "invalid_value",
+                       "No directory has this id; see ListDirectories.");
+    return CODE_VALIDATION_FAILED;
+}
+
 bool directory_check_id(const char *id, const char **ret_detail)
 {
     if (id_is_directory(id))

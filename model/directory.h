@@ -8,5 +8,8 @@
 extern const struct field_table directory_table;
 extern const char *const directory_statuses[]; /* NULL after the last */
 
+/* Of an id in a body: CODE_VALIDATION_FAILED, with the fault. */
+enum code directory_is_unknown(struct problem *problem);
+
 /* A field_check of an id in a body. */
 bool directory_check_id(const char *id, const char **ret_detail);

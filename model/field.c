@@ -267,10 +267,8 @@ enum code field_decode_body(const struct field_table *table, enum field_mode mod
         require_members(&d);
 
     json_decref(root);
-    if (problem->first_fault != NULL)
-        return CODE_VALIDATION_FAILED;
     *ret_set = d.set;
-    return CODE_OK;
+    return problem->first_fault == NULL ? CODE_OK : CODE_VALIDATION_FAILED;
 }
 
 /* --- query strings --- */

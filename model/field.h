@@ -107,7 +107,7 @@ enum field_mode {
 };
 
 /* Decodes a JSON body into `target`, which holds the defaults. All faults are added to the problem at once; a syntax
- * error or a duplicate key names its line and column. ret_set gets one bit for each row that was given. */
+ * error or a duplicate key names its line and column. ret_set gets one bit for each row that was given, of faulty ones too. */
 enum code field_decode_body(const struct field_table *table, enum field_mode mode, const char *body,
                             size_t length, void *target, uint64_t *ret_set, struct problem *problem);
 

@@ -7,7 +7,7 @@
 
 #define TEXT_MAX 256
 
-static bool check_name(const char *name, const char **ret_detail)
+bool group_check_name(const char *name, const char **ret_detail)
 {
     if (name[0] != ' ' && name[strlen(name) - 1] != ' ')
         return true;
@@ -21,7 +21,7 @@ const char *const member_kinds[] = {"USER", "GROUP", NULL};
 /* The columns of the view in db/group.c, in this order. */
 static const struct field group_fields[] = {
     FIELD_READ_ONLY_ROW("group_id", FIELD_STRING),
-    FIELD_STRING_ROW(struct mail_group, name, FIELD_REQUIRED, 1, GROUP_NAME_MAX, .check = check_name),
+    FIELD_STRING_ROW(struct mail_group, name, FIELD_REQUIRED, 1, GROUP_NAME_MAX, .check = group_check_name),
     FIELD_ENUM_ROW(struct mail_group, type, FIELD_CREATE_ONLY, group_types),
     FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = entity_states),
     FIELD_STRING_ROW(struct mail_group, display_name, 0, 1, TEXT_MAX),

@@ -21,8 +21,12 @@ const struct job_kind job_kinds[] = {
      .why_not = "What a removal has taken away cannot be brought back, so it goes on to its end."},
     {.name = JOB_DATA_KEY, .steps = (const char *const[]){"wrap", NULL}},
     {.name = JOB_ENTITY_PURGE, .steps = (const char *const[]){"purge", NULL}},
-    {.name = JOB_CLEANING, .steps = (const char *const[]){"idempotency_records", "jobs", "operations", NULL}},
+    {.name = JOB_CLEANING,
+     .steps = (const char *const[]){"idempotency_records", "jobs", "operations", "imports", NULL}},
     {.name = JOB_AUDIT_RETENTION, .steps = (const char *const[]){"remove", NULL}},
+    {.name = JOB_IMPORT,
+     .steps = (const char *const[]){"apply", NULL},
+     .canceled_states = (const char *const[]){NULL}}, /* its organization stays as it is */
 };
 const size_t job_kind_count = sizeof(job_kinds) / sizeof(job_kinds[0]);
 

@@ -16,6 +16,15 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
     [LIMIT_AVAILABILITY_CONFIGURATIONS] =
         {"availability_configurations", 100, "organization",
          "The organization has the maximum number of availability configurations"},
+    [LIMIT_IAM_USERS] = {"iam_users", 5000, "account", "You have reached the maximum number of IAM users"},
+    [LIMIT_IAM_GROUPS] = {"iam_groups", 300, "account", "You have reached the maximum number of IAM groups"},
+    [LIMIT_POLICIES] = {"policies", 1500, "account", "You have reached the maximum number of policies"},
+    [LIMIT_ACCESS_KEYS_PER_USER] = {"access_keys_per_user", 2, "IAM user",
+                                    "You have reached the maximum number of access keys"},
+    [LIMIT_POLICIES_PER_IDENTITY] = {"policies_per_identity", 20, "IAM user or group",
+                                     "You have reached the maximum number of policies attached"},
+    [LIMIT_GROUPS_PER_USER] = {"groups_per_user", 10, "IAM user",
+                               "You have reached the maximum number of groups of an IAM user"},
     [LIMIT_TRIAL_DAYS] = {"trial_days", 30, "account on trial", NULL},
 };
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "model/arena.h"
 
@@ -16,6 +18,11 @@ bool password_check(const char *password, const char **ret_detail);
 /* Argon2id as a PHC string in the arena: about 30 ms and 19 MiB, so only for threads of the HASH lane; each keeps its
  * block of memory. NULL when memory or random bytes are not to be had. */
 const char *password_hash(struct arena *arena, const char *password);
+
+/* The same for several, one after the other on a thread that gives way to all others, until that many milliseconds are over:
+ * how many were done, at least one unless it fails. */
+size_t password_hash_gently(struct arena *arena, const char *const *passwords, size_t count, int64_t most_ms,
+                            const char **ret_hashes);
 
 /* Whether the password has this hash, one that password_hash made; it costs as much. */
 bool password_verify(const char *hash, const char *password);

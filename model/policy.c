@@ -11,7 +11,7 @@
 
 static bool has_pattern_for(const struct policy_patterns *patterns, const char *text, size_t length)
 {
-    for (size_t i = 0; i < patterns->count; i++)
+    for (size_t i = 0; i < patterns->here; i++)
         if (pattern_may_take(&patterns->list[i], text, length) &&
             pattern_takes(&patterns->list[i], text, length))
             return !patterns->negated;
@@ -135,7 +135,8 @@ struct policy_decision policy_decide(const struct policy *const *policies, size_
 static const struct pattern everything[] = {{.text = "*", .length = 1}};
 static struct policy_patterns at_most(const struct policy_patterns *patterns)
 {
-    return patterns->negated ? (struct policy_patterns){.list = everything, .count = 1} : *patterns;
+    return patterns->negated ? (struct policy_patterns){.list = everything, .count = 1, .here = 1}
+                             : *patterns;
 }
 
 /* Certainly all of `pattern`. */
@@ -245,6 +246,14 @@ bool policy_has_deny(const struct policy *policy)
 {
     for (size_t i = 0; i < policy->count; i++)
         if (!policy->statements[i].allows)
+            return true;
+    return false;
+}
+
+bool policy_has_allow(const struct policy *policy)
+{
+    for (size_t i = 0; i < policy->count; i++)
+        if (policy->statements[i].allows)
             return true;
     return false;
 }

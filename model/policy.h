@@ -58,6 +58,9 @@ bool policy_is_held(const struct policy *const *held, size_t count, const struct
 /* Whether it has a Deny: who takes such a policy away lets others do more. */
 bool policy_has_deny(const struct policy *policy);
 
+/* Whether it has an Allow: who gives such a policy gives something. */
+bool policy_has_allow(const struct policy *policy);
+
 /* Whether some statement names a region: then resources must name theirs. */
 bool policy_names_region(const struct policy *policy);
 

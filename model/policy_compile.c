@@ -100,20 +100,26 @@ static bool is_known_action(const struct compiler *c, const char *action)
     return false;
 }
 
-/* NULL: it is kept in the document, and never matches. */
-static const char *compile_action(const struct compiler *c, const char *text, const char *place)
+/* NULL: it is kept in the document, and is no action anywhere. One of a service that is not here is not either, but a later
+ * release may have it: who gives it must hold it. */
+static const char *compile_action(const struct compiler *c, const char *text, const char *place,
+                                  bool *ret_here)
 {
     const char *action = pattern_normal(c->arena, text_lower(c->arena, text));
-    if (is_known_action(c, action))
+    bool has_colon = strchr(action, ':') != NULL;
+    *ret_here = is_known_action(c, action);
+    if (*ret_here)
         return action;
-    warn(c, place, strchr(action, ':') == NULL ? "action_without_colon" : "unknown_prefix",
-         strchr(action, ':') == NULL ? "An action is written prefix:Name; this one never matches."
-                                     : "No action of this service has this prefix; it never matches.");
-    return NULL;
+    warn(c, place, has_colon ? "unknown_prefix" : "action_without_colon",
+         has_colon ? "No action of this service has this prefix; it never matches."
+                   : "An action is written prefix:Name; this one never matches.");
+    return has_colon ? action : NULL;
 }
 
-static const char *compile_resource(const struct compiler *c, const char *text, const char *place)
+static const char *compile_resource(const struct compiler *c, const char *text, const char *place,
+                                    bool *ret_here)
 {
+    *ret_here = true;
     if (text[0] != '*' && strncmp(text, "arn:", 4) != 0)
         problem_add_at(c->problem, place, "invalid_format",
                        "A resource is `*` or begins with `arn:`, like "
@@ -125,7 +131,19 @@ static const char *compile_resource(const struct compiler *c, const char *text, 
     return NULL;
 }
 
-typedef const char *compile_pattern(const struct compiler *c, const char *text, const char *place);
+typedef const char *compile_pattern(const struct compiler *c, const char *text, const char *place,
+                                    bool *ret_here);
+
+static void add_pattern(struct policy_patterns *patterns, struct pattern *list, struct pattern pattern,
+                        bool is_here)
+{
+    size_t at = patterns->count++;
+    if (is_here) {
+        list[at] = list[patterns->here];
+        at = patterns->here++;
+    }
+    list[at] = pattern;
+}
 
 /* Action or NotAction, Resource or NotResource: one of the two. */
 static void compile_patterns(const struct compiler *c, const json_t *statement, const char *place,
@@ -156,9 +174,10 @@ static void compile_patterns(const struct compiler *c, const json_t *statement, 
                            "A text that is not empty, or a list of them.");
             continue;
         }
-        const char *pattern = compile(c, json_string_value(item), item_place);
+        bool is_here = false;
+        const char *pattern = compile(c, json_string_value(item), item_place, &is_here);
         if (pattern != NULL)
-            list[patterns->count++] = pattern_prepare(pattern);
+            add_pattern(patterns, list, pattern_prepare(pattern), is_here);
     }
     patterns->list = list;
 }

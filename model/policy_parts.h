@@ -42,6 +42,7 @@ struct policy_condition {
 struct policy_patterns {
     const struct pattern *list;
     size_t count;
+    size_t here;  /* the first ones; those behind them are of services that are not here, and never match */
     bool negated; /* NotAction, NotResource */
 };
 

@@ -11,7 +11,7 @@ const char *const user_types[] = {"USER", "SYSTEM_USER", "RESOURCE", "REMOTE_USE
 /* The rows that are not write-only are the columns of the view in db/user.c, in this order. */
 static const struct field user_fields[] = {
     FIELD_READ_ONLY_ROW("user_id", FIELD_STRING),
-    FIELD_STRING_ROW(struct user, name, FIELD_REQUIRED | FIELD_CREATE_ONLY, 1, 64,
+    FIELD_STRING_ROW(struct user, name, FIELD_REQUIRED | FIELD_CREATE_ONLY, 1, USER_NAME_MAX,
                      .check = entity_check_name),
     FIELD_ENUM_ROW(struct user, type, FIELD_CREATE_ONLY, user_types),
     FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = entity_states),

@@ -26,6 +26,7 @@ struct user {
 };
 
 #define USER_QUOTA_DEFAULT_MB 51200
+#define USER_NAME_MAX         64
 
 extern const char *const user_types[]; /* NULL after the last */
 extern const struct field_table user_table;

@@ -6,7 +6,7 @@ from service import wait_until
 
 # Tables whose rows stay when their organization has been deleted.
 OUTLIVING = {"organization", "organization_alias", "organization_transition", "operation", "job", "verified_domain",
-             "audit_event", "audit_unsealed", "active_period"}
+             "audit_event", "audit_unsealed", "active_period", "import"}
 CONTRADICTIONS = {
     "address without its row in the registry": """
         SELECT organization_id, entity_id, email FROM email_address

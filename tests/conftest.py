@@ -52,6 +52,7 @@ def service(template, check):
     try:
         shared.start()
         shared.allow_organizations(1000000)
+        shared.allow_identities(1000000)
         warm_up(shared)
         yield shared
         shared.stop()

@@ -230,6 +230,10 @@ class Service:
         self.admin("set-limit", "--account", account or self.root["account_id"],
                    "--limit", "quick_setup_organizations", "--value", count)
 
+    def allow_identities(self, count):
+        for limit in ("iam_users", "iam_groups", "policies", "access_keys_per_user", "policies_per_identity", "groups_per_user"):
+            self.admin("set-limit", "--account", self.root["account_id"], "--limit", limit, "--value", count)
+
     # What it left in its log
 
     def log(self, offset=0):

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "db/cleaning.h"
+#include "db/import.h"
 #include "model/job.h"
 #include "workers/workflow.h"
 
@@ -27,8 +28,14 @@ static enum code remove_operations(struct step *step)
     return cleaning_remove(step->db, step->change, CLEANING_OPERATIONS, &step->again);
 }
 
+static enum code remove_imports(struct step *step)
+{
+    return import_clean(step->db, step->change, &step->again);
+}
+
 const struct workflow cleaning_workflow = {
     .kind = JOB_CLEANING,
-    .steps = (workflow_step *const[]){remove_idempotency_records, remove_jobs, remove_operations},
+    .steps =
+        (workflow_step *const[]){remove_idempotency_records, remove_jobs, remove_operations, remove_imports},
     .every_s = every_s,
 };

@@ -11,6 +11,7 @@ const struct workflow *const workflows[] = {
     &data_key_workflow,
     &cleaning_workflow,
     &audit_retention_workflow,
+    &import_workflow,
 };
 const size_t workflow_count = sizeof(workflows) / sizeof(workflows[0]);
 

@@ -129,7 +129,7 @@ static enum code step_body(struct db *db, struct change *change, void *argument)
 
     attempt->again = step.again;
     bool last = !step.again && attempt->step_names[attempt->step + 1] == NULL;
-    bool gives_way = step.again && job->organization_id == NULL;
+    bool gives_way = step.again && (job->organization_id == NULL || attempt->workflow->gives_way);
     if (!step.again)
         operation_update(db, change->arena, job->operation_id, attempt->step, "SUCCEEDED", NULL,
                          last ? "SUCCEEDED" : "RUNNING");

@@ -32,6 +32,7 @@ struct workflow {
     const char *enter_reason; /* … and why, where that is worth saying … */
     const char *state; /* … and the only one in which the steps run; NULL: any in which it is not deleted */
     const char *action;       /* its name in the audit log */
+    bool gives_way;           /* a step that comes again lets what has waited longer go first */
     const char *failed_state; /* where it goes when a step fails for good; NULL: it is tried for ever */
     /* Of what comes again: seconds until its next time, by the state of its organization (NULL: it is work for the
      * installation). NULL: it comes once. */
@@ -46,6 +47,7 @@ extern const struct workflow entity_purge_workflow;
 extern const struct workflow data_key_workflow;
 extern const struct workflow cleaning_workflow;
 extern const struct workflow audit_retention_workflow;
+extern const struct workflow import_workflow;
 
 extern const struct workflow *const workflows[];
 extern const size_t workflow_count;

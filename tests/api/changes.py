@@ -1,11 +1,11 @@
 """For each route that the API has, a request that succeeds: for tests that hold for all of them."""
 import iam
 from devices import Device
-from organization import PASSWORD, create_organization, id_of, unique
+from organization import PASSWORD, create_organization, id_of, unique, wait_operation
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
-WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
+WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
                     "SyncMobileDevice", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
                    "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
                    "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
@@ -19,10 +19,18 @@ class Request:
         self.route, self.method, self.target, self.entity = route, route["method"], target, entity
         self.resource, self.caller = resource, caller
         self.params, self.json = arguments.get("params"), arguments.get("json")
+        self.body = arguments.get("body")  # of what is no JSON
 
     def send(self, api, *, headers=None, **params):
         body = {} if self.json is None else {"json_body": self.json}
+        if self.body:
+            body = self.raw(headers)
+            headers = body.pop("headers")
         return (self.caller or api).request(self.method, self.target, headers=headers, params={**(self.params or {}), **params}, **body)
+
+    def raw(self, headers=None):
+        """What is no JSON, as arguments of a client."""
+        return {"body": self.body, "headers": {"Content-Type": self.route["uploads"][0], **(headers or {})}} if self.body else {}
 
     def versioned(self, org):
         """The path of what the change changes; None when it makes something new."""
@@ -69,6 +77,11 @@ def begin_setup(service, org):
     service.sql("""INSERT INTO job (kind, organization_id, operation_id, step, run_at)
                    VALUES ('organization_setup', %s, %s, 3, now() + interval '1 hour')""", org.id, operation)
     return operation
+
+
+def import_of(org):
+    answer = org.api.post(org.users + "/import", expect=202, body=b"\n", headers={"Content-Type": "application/x-ndjson"})
+    return wait_operation(org.api, answer["operation_id"])["operation_id"]
 
 
 def operation_of(org):
@@ -211,6 +224,8 @@ def prepare(service, org, route):
         target = target.replace("{email}", alias_of(org, entity))
     if operation == "CancelOperation":
         target = target.replace("{operation_id}", begin_setup(service, org))
+    elif operation == "ListOperationResults":
+        target = target.replace("{operation_id}", import_of(org))
     elif "{operation_id}" in target:
         target = target.replace("{operation_id}", operation_of(org))
     target = target.replace("{code}", "name_taken")

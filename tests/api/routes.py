@@ -64,8 +64,12 @@ def arguments_of(route):
     raw = next(raw for method, path, raw in document().operations() if (method, path) == (route["method"], route["path"]))
     arguments = {}
     if "requestBody" in raw:
-        content = next(iter(raw["requestBody"]["content"].values()))
-        arguments["json"] = next(iter(content["examples"].values()))["value"]
+        kind, content = next(iter(raw["requestBody"]["content"].items()))
+        value = next(iter(content["examples"].values()))["value"]
+        if kind == "application/json" or kind.endswith("+json"):
+            arguments["json"] = value
+        else:
+            arguments["body"], arguments["headers"] = value.encode(), {"Content-Type": kind}
     required = {row["name"] for row in document().parameters(route["path"], raw).values()
                 if row["in"] == "query" and row.get("required")}
     if required:

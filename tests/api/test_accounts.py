@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+import iam
+from changes import begin_setup
 from checks import check_all_sealed, check_no_job_left
 from organization import PASSWORD, create_organization, unique
 from routes import FILLINGS, NO_ORGANIZATION, arguments_of, closed_routes, is_mutation, named
@@ -216,7 +218,8 @@ def test_root_of_another_account_finds_nothing_under_ids_that_are_there(service,
     assert victim.rows() == before
 
 
-@pytest.mark.parametrize(**named(route for route in closed_routes() if "{" not in route["path"] and not is_mutation(route)))
+@pytest.mark.parametrize(**named(route for route in closed_routes()
+                                 if "{" not in route["path"] and not is_mutation(route) and not route["for_operator"]))
 def test_what_an_account_reads_of_itself_shows_nothing_of_another(theirs, victim, route):
     arguments = {"json_body" if name == "json" else name: value for name, value in arguments_of(route).items() if name != "params"}
     for params in ({}, {"organization_id": victim.organization.id}, {"alias": victim.organization.alias}):
@@ -495,3 +498,48 @@ def test_other_accounts_go_on_when_one_closes(api, org, account, theirs):
     close(theirs, account)
     api.get("/v1/account")
     org.create_enabled()
+
+
+# What ends with an account
+
+
+def test_everything_of_a_closed_account_is_of_no_use(service, account, theirs):
+    """Sessions, passwords, keys of all identities; commands of the operator that would give new ones."""
+    user = iam.new_user(theirs)
+    iam.attach(theirs, user, iam.new_policy(theirs, iam.statement()))
+    key = service.client(iam.new_key(theirs, user))
+    theirs.put(f"{iam.USERS}/{user['iam_user_id']}/password", expect=204, json={"password": PASSWORD})
+    session = iam.sign_in(service, user, account["account_id"])
+    callers = (theirs, key, session)
+    for caller in callers:
+        caller.get("/v1/account")
+    close(session, account)
+    for caller in callers:
+        caller.get("/v1/account", expect="unauthenticated")
+        caller.patch("/v1/account", expect="unauthenticated", json={"name": "again"})
+    iam.sign_in(service, user, account["account_id"], expect="unauthenticated")
+    words = ("--account", account["account_id"])
+    service.admin("create-iam-user", *words, "--name", "late", "--policy", "AmazonWorkMailFullAccess", expect=1)
+    service.admin("reset-root-key", *words, expect=1)
+    service.admin("end-trial", *words, expect=1)
+    assert service.sql("SELECT name FROM iam_user WHERE account_id = %s", account["account_id"]) == [(user["name"],)]
+
+
+def test_what_was_held_in_registries_is_free_once_an_account_is_closed(service, api, org, account, theirs):
+    """Its domain and its master keys' use go; aliases, test domains and quarantined addresses stay, as of any removed organization."""
+    organization = create_organization(theirs)
+    user, domain = organization.create_enabled(), unique() + ".example"
+    email = organization.describe_user(user)["email"]
+    service.sql("INSERT INTO mail_domain (organization_id, domain, ownership_status) VALUES (%s, %s, 'VERIFIED')", organization.id, domain)
+    service.sql("INSERT INTO verified_domain (domain, organization_id) VALUES (%s, %s)", domain, organization.id)
+    begin_setup(service, organization)
+    close(theirs, account, force="true")
+    wait_until(lambda: service.sql("SELECT state FROM organization WHERE organization_id = %s", organization.id)
+               == [("DELETED",)], 30)
+    assert service.sql("SELECT * FROM verified_domain WHERE organization_id = %s", organization.id) == []
+    assert service.sql("SELECT * FROM data_key WHERE account_id = %s", account["account_id"]) == []
+    assert service.sql("""SELECT * FROM job WHERE organization_id = %s AND state IN ('PENDING', 'RUNNING')""", organization.id) == []
+    assert service.sql("""SELECT DISTINCT status FROM operation WHERE account_id = %s AND status IN ('PENDING', 'RUNNING')""",
+                       account["account_id"]) == []
+    api.post("/v1/organizations", expect="alias_taken", json={"alias": organization.alias, "setup": "QUICK"})
+    assert service.sql("SELECT organization_id FROM address_registry WHERE email = %s", email) in ([], [(organization.id,)])

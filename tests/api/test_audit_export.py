@@ -92,8 +92,13 @@ def test_bad_question_is_refused(sealed, params, fault):
     assert sealed.client().get(EXPORT, expect="validation_failed", params=params).faults == {fault}
 
 
-def test_export_is_for_who_may_see_all_organizations(service, api, org):
-    allow, deny = iam.statement(action="workmail:*"), iam.statement("Deny", "workmail:*", iam.arn(org.id))
+def test_export_is_for_who_may_see_all_that_it_tells_of(service, api, org):
+    see = ["iam:DescribeIamUser", "iam:DescribeIamGroup", "iam:GetPolicy", "kms:DescribeKey"]
+    allow, deny = iam.statement(action=["workmail:*", *see]), iam.statement("Deny", "workmail:*", iam.arn(org.id))
+    for one in see:
+        some = iam.statement(action=["workmail:*", *(other for other in see if other != one)])
+        refused = iam.Identity(service, api, some).client.get(EXPORT, expect="access_denied")
+        assert one in refused["detail"]
     assert "public_key" in lines_of(iam.Identity(service, api, allow).client.get(EXPORT).raw.decode())[0]
     for statements in ((allow, deny), (iam.statement(action="workmail:*", resource=iam.arn(org.id)),),
                        (iam.statement(action="workmail:ListAuditEvents"),), (iam.statement(action="workmail:List*"), deny)):

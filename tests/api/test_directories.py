@@ -1,6 +1,7 @@
 """Directories that outlast their organization, and organizations that take them again (standard setup)."""
 import pytest
 
+import iam
 from checks import check_consistency
 from client import bearer
 from organization import BORN, PASSWORD, STANDARD, Organization, create_organization, unique, wait_operation
@@ -359,3 +360,23 @@ def test_password_of_a_kept_user_stays_a_secret(service, api, org, leak_check):
     again = create_standard(api, keep(org))
     leak_check(PASSWORD)
     assert users_of(again)
+
+
+# Who may take one
+
+
+def test_directory_is_taken_by_who_may_use_it(service, api):
+    """For whom directories are none of his business it is not there."""
+    directory = keep(create_organization(api))
+    create = iam.statement(action=["workmail:*", "kms:*"])
+    stranger = iam.Identity(service, api, create).client
+    theirs = request_standard(stranger, directory, expect="validation_failed")
+    nothing = request_standard(stranger, "d-0123456789", expect="validation_failed")
+    assert theirs["errors"] == nothing["errors"] and theirs.faults == {"/directory_id invalid_value"}
+    reader = iam.Identity(service, api, create, iam.statement(action="ds:Describe*")).client
+    assert "ds:AuthorizeApplication" in request_standard(reader, directory, expect="access_denied")["detail"]
+    deny = iam.statement("Deny", "ds:AuthorizeApplication", Sid="NoTaking")
+    denied = iam.Identity(service, api, create, iam.statement(action=["ds:*", "iam:GetPolicy"]), deny).client
+    assert request_standard(denied, directory, expect="access_denied")["decision"]["sid"] == "NoTaking"
+    assert api.get(f"/v1/directories/{directory}")["status"] == "AVAILABLE"
+    request_standard(iam.Identity(service, api, create, iam.statement(action="ds:AuthorizeApplication")).client, directory)

@@ -369,6 +369,87 @@ def test_key_with_limits_makes_none_without(service, api):
     mine.put(identity.path("password"), expect="not_held", json={"password": PASSWORD})
 
 
+def test_key_with_limits_gives_nothing_to_who_has_a_key_without(service, api):
+    """Else it would be used from elsewhere and later, by the other's key: whatever way it is given."""
+    limits = {"expires_at": in_seconds(3600), "allowed_networks": ["127.0.0.0/8"]}
+    limited = Identity(service, api, statement(), **limits).client
+    policy, deny = new_policy(api, statement(action="ses:X")), new_policy(api, statement("Deny", "ses:X"))
+    group, full_group, denied_group = new_group(api), new_group(api), new_group(api)
+    attach(api, full_group, policy)
+    attach(api, denied_group, deny)
+
+    def ways(user):
+        attach(api, user, deny)
+        for to in (group, denied_group):
+            api.put(iam.membership(to, user), expect=204)
+        own = new_policy(api, statement(action="ses:Y"))
+        attach(api, user, own)
+        return [("PUT", iam.attachment(user, policy), None), ("PUT", iam.attachment(group, policy), None),
+                ("PUT", iam.membership(full_group, user), None), ("DELETE", iam.attachment(user, deny), None),
+                ("DELETE", iam.membership(denied_group, user), None),
+                ("PATCH", f"{iam.POLICIES}/{own['policy_id']}", {"document": iam.document(statement(action="ses:Z"))})]
+
+    def outcomes(user):
+        answers = [limited.request(method, path, *([body] if body else [])) for method, path, body in ways(user)]
+        api.delete(iam.attachment(group, policy))
+        api.delete(f"{iam.USERS}/{user['iam_user_id']}")
+        return [answer.body["code"] if answer.status >= 400 else "ok" for answer in answers]
+
+    def with_key(**members):
+        user = new_user(api)
+        new_key(api, user, **members)
+        return user
+
+    def with_password():
+        user = new_user(api)
+        api.put(f"{iam.USERS}/{user['iam_user_id']}/password", expect=204, json={"password": PASSWORD})
+        return user
+    for wider in (with_key(), with_key(expires_at=limits["expires_at"]), with_key(allowed_networks=["127.0.0.1"]),
+                  with_key(expires_at=in_seconds(7200), allowed_networks=["127.0.0.1"]), with_password()):
+        assert outcomes(wider) == 6 * ["not_held"]
+    for narrower in (new_user(api), with_key(**limits), with_key(status="DISABLED"), with_key(expires_at=in_seconds(-5))):
+        assert outcomes(narrower) == 6 * ["ok"]
+
+
+def test_key_with_limits_takes_from_everybody(service, api):
+    limited, free = Identity(service, api, statement(), allowed_networks=["127.0.0.0/8"]).client, Identity(service, api)
+    attach(limited, free.user, new_policy(api, statement("Deny", "ses:*")))  # a Deny gives nothing
+    allow = new_policy(api, statement(action="workmail:List*"))
+    attach(api, free.user, allow)
+    detach(limited, free.user, allow)
+    limited.patch(free.path("access-keys", free.key["access_key_id"]), json={"status": "DISABLED"})
+
+
+def test_refused_grant_names_a_policy_to_who_may_read_it(service, api):
+    strong = Identity(service, api, statement(action="kms:*", Sid="Strong"))
+    for more, told in (((), False), (("iam:GetPolicy",), True)):
+        caller = Identity(service, api, statement(action=["iam:CreateAccessKey", "iam:DescribeIamUser", *more])).client
+        refused = new_key(caller, strong.user, expect="not_held")
+        assert (strong.policy["name"] in refused["detail"]) == told
+        assert ("Statement" in refused["detail"]) == told
+    writer = Identity(service, api, statement(action="iam:CreatePolicy")).client
+    writer.post(iam.POLICIES, expect="not_held", json={"name": "x", "document": iam.document(
+        statement("Deny", "*"), statement(action="kms:*"))}).raw.index(b"Statement 1")
+
+
+def test_attachment_by_the_operator_changes_the_policys_version(service, api, account):
+    policy = new_policy(api, statement())
+    path = f"{iam.POLICIES}/{policy['policy_id']}"
+    before = api.get(path)
+    service.admin("create-iam-user", "--account", account, "--name", unique("iam"), "--policy", policy["name"])
+    after = api.get(path, headers={"If-None-Match": before.headers["ETag"]})
+    assert (after.status, after["attachment_count"]) == (200, 1)
+
+
+def test_action_of_a_service_that_is_not_here_is_given_by_who_holds_it_alone(service, api):
+    """It never matches; but a later release of the service may know it."""
+    helper = Identity(service, api, statement(action=["iam:*", "workmail:*"])).client
+    future = Identity(service, api, statement(action=["iam:*", "calendar:*"])).client
+    for caller, code in ((helper, "not_held"), (future, None), (api, None)):
+        new_policy(caller, statement(action=["calendar:List*", "iam:Get*"]), expect=code)
+    new_policy(helper, statement(action=["no colon", "iam:Get*"]))
+
+
 def test_key_prolongs_itself_by_no_part_of_a_second(service, api):
     ends = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(hours=1)
 

@@ -58,6 +58,10 @@ GIVEN = """SELECT (SELECT json_agg(p ORDER BY p.policy_id)::text FROM policy p W
     WHERE k.access_key_id <> %s), (SELECT json_agg(u.password_hash ORDER BY u.iam_user_id)::text FROM iam_user u)"""
 
 
+EXPIRE = """SELECT pg_sleep(extract(epoch FROM expires_at - clock_timestamp()) + 0.05) FROM access_key
+            WHERE access_key_id = %(key)s"""
+
+
 def send_while(service, account, client, request, change, ids):
     """Sends the request while somebody else has the account's identities, changes what is theirs, and lets go."""
     with psycopg.connect(f"{service.database_uri} dbname=postreeve") as holder, concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -83,6 +87,17 @@ def test_revocation_while_a_grant_waits_is_seen_by_it(service, granter, grants, 
 def test_grant_that_waited_and_is_still_held_is_made(service, granter, grants, grant):
     answer = send_while(service, service.root["account_id"], granter.client, grants[grant], "SELECT 1", {})
     assert answer.status in (200, 201, 204), answer
+
+
+@pytest.mark.parametrize("grant", GRANTS)
+def test_key_that_expires_while_its_grant_waits_gives_nothing(service, granter, grants, grant):
+    """Nobody revokes it: its time is over when it is let through, as it was not when it came."""
+    key = granter.key["access_key_id"]
+    service.sql("UPDATE access_key SET expires_at = date_trunc('second', now() + interval '1.7 s') WHERE access_key_id = %s", key)
+    service.sql("SELECT pg_notify('postreeve_identity', '')")
+    before = service.sql(GIVEN, granter.policy["policy_id"], granter.id, key)
+    send_while(service, service.root["account_id"], granter.client, grants[grant], EXPIRE, {"key": key}).check_problem("unauthenticated")
+    assert service.sql(GIVEN, granter.policy["policy_id"], granter.id, key) == before
 
 
 def test_session_that_ended_while_its_grant_waited_gives_nothing(service, granter, grants):

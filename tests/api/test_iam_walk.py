@@ -218,6 +218,7 @@ class Walk:
 def walk(service, steps):
     seed = int(os.environ.get("POSTREEVE_SEED", random.randrange(10**9)))
     print(f"POSTREEVE_SEED={seed}")
+    service.allow_identities(1000000)
     one = Walk(service, service.client(), seed)
     one.run(steps)
     return one.done

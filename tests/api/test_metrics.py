@@ -63,6 +63,30 @@ def test_on_the_main_address_a_credential_is_needed(service, api):
     service.client(nobody).get("/metrics", expect="access_denied")
 
 
+def test_only_the_installations_own_account_reads_them_on_the_main_address(make_service):
+    """They tell of all accounts: how many organizations, how much work, who is refused."""
+    service = make_service(fresh=True)
+    tenant = service.admin("create-account", "--name", "Tenant", "--trial", "false")
+    full = service.admin("create-iam-user", "--name", "full", "--policy", "AmazonWorkMailFullAccess", "--account", tenant["account_id"])
+    for credential in (tenant, full):
+        refused = service.client(credential).get("/metrics", expect="access_denied")
+        assert "postreeve_" not in refused.raw.decode() and "own account" in refused["detail"]
+    assert scrape(service.client()).families
+    assert {event["action"] for event in service.client(tenant).items("/v1/audit-events", outcome="DENIED")} <= {"workmail:GetMetrics"}
+
+
+def test_account_that_the_operator_made_before_the_first_start_is_no_operator(make_service):
+    """Its root key is somebody's: without an account of its own the installation shows them at their own address alone."""
+    host = make_service()
+    host.sql("CREATE DATABASE outside")
+    database = f"{host.database_uri} dbname=outside"
+    arguments = ("--database", database, "--root-key-file", host.state / "root-key")
+    service = make_service(*arguments, fresh=True, start=False)
+    tenant = service.admin("create-account", "--name", "Tenant")
+    service.start()
+    service.client(tenant).get("/metrics", expect="access_denied")
+
+
 def test_each_request_is_counted_by_operation_and_status(watched, scraper):
     api = watched.client()
     org = create_organization(api)

@@ -19,7 +19,7 @@ USAGE = 2
 SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
-            "drain-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
+            "drain-timeout", "upload-limit", "upload-connections", "transfer-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
             "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention", "audit-retention",
             "tls-cert", "tls-key", "trusted-proxies", "cors-origins", "ews-networks", "ews-ca-file", "ews-timeout"]
 
@@ -274,6 +274,16 @@ def test_migrate_brings_a_database_up_to_date_and_may_be_repeated(make_service, 
         assert result.returncode == 0, result
     service = make_service(*external, fresh=True)
     assert create_organization(service.client()).describe()["state"] == "ACTIVE"
+
+
+def test_migrate_does_not_wait_for_ever_for_another_that_migrates(make_service, external):
+    state = make_service(start=False, fresh=True).state
+    external[1] += " options='-c lock_timeout=300ms'"
+    with psycopg.connect(external[1]) as other:
+        other.execute("SELECT pg_advisory_lock(8101839093432870262)")
+        result = run_binary("migrate", "--state-dir", state, *external)
+        assert result.returncode == 1 and "another process migrates the database" in result.stderr, result
+    assert run_binary("migrate", "--state-dir", state, *external).returncode == 0
 
 
 def test_describe_api_needs_no_database_and_is_json():

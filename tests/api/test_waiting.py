@@ -12,6 +12,7 @@ import time
 import psycopg
 import pytest
 
+import iam
 from changes import begin_setup
 from organization import Organization, create_organization, unique
 from raw_http import Connection
@@ -181,6 +182,50 @@ def test_preference_may_stand_in_one_of_several_headers(service, api, org):
         connection.request("GET", path_of(operation), lines=['Prefer: return="a, wait=9"', "prefer: respond-async, WAIT = 1"])
         answer = connection.answer()
     assert applied(answer) == "wait=1" and 0.9 < time.monotonic() - begun < 1 + SOON
+
+
+REVOCATIONS = {
+    "key disabled": ("UPDATE access_key SET status = 'DISABLED' WHERE access_key_id = %(key)s", "unauthenticated"),
+    "key expired": ("UPDATE access_key SET expires_at = now() WHERE access_key_id = %(key)s", "unauthenticated"),
+    "key limited": ("UPDATE access_key SET allowed_networks = '{192.0.2.0/24}' WHERE access_key_id = %(key)s", "unauthenticated"),
+    "policy detached": ("DELETE FROM iam_user_policy WHERE iam_user_id = %(user)s", "access_denied"),
+    "other organization": ("""UPDATE policy SET document_version = document_version + 1, document = '{"Statement": {"Effect":
+        "Allow", "Action": "workmail:*", "Resource": "arn:aws:workmail:*:organization/m-1"}}' WHERE policy_id = %(policy)s""",
+        "operation_not_found"),
+}
+
+
+def revoke(service, identity, revocation):
+    ids = {"key": identity.key["access_key_id"], "user": identity.id, "policy": identity.policy["policy_id"]}
+    with psycopg.connect(f"{service.database_uri} dbname=postreeve") as connection:
+        connection.execute(REVOCATIONS[revocation][0], ids)
+
+
+@pytest.mark.parametrize("revocation", REVOCATIONS)
+def test_question_of_who_may_not_any_more_is_not_answered_when_the_operation_ends(service, api, org, revocation):
+    operation, identity = begin(service, org), iam.Identity(service, api, iam.statement(action="workmail:*"))
+    with Held(identity.client, "GET", path_of(operation), headers=wait(30)) as held:
+        assert held.is_held()
+        revoke(service, identity, revocation)
+        end(service, operation)
+        answer, _ = held.answer(LOST_HINT)
+    assert "SUCCEEDED" not in answer.check_problem(REVOCATIONS[revocation][1]).raw.decode()
+
+
+def test_change_of_who_may_not_any_more_is_answered_as_it_was_when_it_was_made(service, api):
+    """It is done, and saying otherwise would be wrong; what came of it later is not told."""
+    identity, key = iam.Identity(service, api, iam.statement()), {"Idempotency-Key": unique("key")}
+    request = {"json_body": {"alias": unique(), "setup": "QUICK"}}
+    first = identity.client.request("POST", "/v1/organizations", headers=key, **request)
+    operation = first["operation_id"]
+    wait_until(lambda: api.get(path_of(operation))["status"] == "SUCCEEDED", 20)
+    service.sql("UPDATE operation SET status = 'RUNNING', finished_at = NULL WHERE operation_id = %s", operation)
+    with Held(identity.client, "POST", "/v1/organizations", headers={**key, **wait(30)}, **request) as held:
+        assert held.is_held()
+        revoke(service, identity, "key disabled")
+        end(service, operation)
+        answer, _ = held.answer(LOST_HINT)
+    assert (answer.status, answer["status"], applied(answer)) == (202, "RUNNING", "wait=30")
 
 
 def test_condition_is_looked_at_when_the_answer_is_due(service, api, org):

@@ -38,7 +38,11 @@ ANSWERS = {
     "availability_test": "AvailabilityTest",
     "found_entity": "FoundEntity",
     "address_book_entry": "AddressBookEntry",
+    "import_result": "ImportResult",
 }
+
+# The field table of each line of an upload.
+LINES = {"import_entry": "ImportEntry"}
 
 # What every change takes beside the parameters of its own table: a dry run. It answers 200, as CreateAlias also does for an
 # address that is there already.
@@ -87,7 +91,12 @@ def differences(description, document):
         else:
             rows = [row for row in description["tables"][table] if not row.get("write_only")]
             found += [f"{where}: {text}" for text in _fields(table, rows, {"$ref": f"#/components/schemas/{schema}"}, "answer", document)]
-    for table in sorted(description["tables"].keys() - used - ANSWERS.keys()):
+    for table, schema in LINES.items():
+        if not any(route.get("uploads") for route in description["routes"]):
+            break
+        rows = description["tables"].get(table, [])
+        found += [f"line {schema}: {text}" for text in _fields(table, rows, {"$ref": f"#/components/schemas/{schema}"}, "create", document)]
+    for table in sorted(description["tables"].keys() - used - ANSWERS.keys() - LINES.keys()):
         found.append(f"field table {table}: nothing uses it")
     return found
 
@@ -121,6 +130,9 @@ def is_change(route):
 def _body(route, operation, tables, document, used):
     if route.get("raw_body"):
         yield from [] if "requestBody" in operation else ["a body in one, none in the other"]
+    elif route.get("uploads"):
+        if sorted(route["uploads"]) != sorted(operation.get("requestBody", {"content": {}})["content"]):
+            yield "uploads of other types"
     elif (route["body"] is None) != ("requestBody" not in operation):
         yield "a body in one, none in the other"
     elif route["body"] is not None:

@@ -298,7 +298,7 @@ class Contract:
         _require(media_type in content, f"Content-Type is {answered.get('content-type')!r}; described: {', '.join(content)}")
         if head:
             return None
-        _require(body, "there is no body")
+        _require(body or media_type == "application/x-ndjson", "there is no body")  # no line at all is a file too
         schema = content[media_type]["schema"]
         if media_type == "application/x-ndjson":
             value = [_json(line, "a line of the answer") for line in body.splitlines()]
@@ -366,7 +366,8 @@ class Contract:
         media_type = _media_type(asked)
         _require(media_type in operation.body["content"], f"a body of type {asked.get('content-type')!r} was accepted")
         schema = operation.body["content"][media_type]["schema"]
-        value = _json(body, "the request body") if media_type.endswith("json") else body.decode("latin-1")
+        is_json = media_type.endswith("json") and media_type != "application/x-ndjson"  # lines of a file are judged one by one
+        value = _json(body, "the request body") if is_json else body.decode(errors="replace")
         if operation.method in ("POST", "PUT") and isinstance(value, dict):
             # As the description says, null in a body that creates (or puts in place) is a member left out; required ones are missed then.
             value = {name: member for name, member in value.items() if member is not None}

@@ -25,7 +25,7 @@ CODES_OUTSIDE_OPERATIONS = {"route_not_found", "method_not_allowed"}
 CLOSED_OUTSIDE_V1 = {"/metrics"}
 
 # They make something new, end what is never changed, or change several at once.
-CHANGES_WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation", "CreateIamUser", "CreateIamGroup", "CreatePolicy",
+CHANGES_WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation", "ImportUsers", "CreateIamUser", "CreateIamGroup", "CreatePolicy",
                            "CreateAccessKey", "CreateKey", "SyncMobileDevice", "SignOut", "DeleteSession", "RegisterToWorkMailForUsers",
                            "DeregisterFromWorkMailForUsers", "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 

@@ -233,3 +233,29 @@ def test_connections_that_ended_while_idle_are_replaced_unnoticed(fresh_service)
         terminate_backends(fresh_service)
         wait_until(lambda: not set(ended) & set(backends(fresh_service)))
         assert [api.request("GET", organization.user(user)).status for _ in range(20)] == [200] * 20
+
+
+@pytest.fixture
+def slow_postgresql(folder):
+    """A folder of PostgreSQL's programs; once it holds the file `slow`, the server takes for ever to start."""
+    programs = pathlib.Path("/usr/lib/postgresql/15/bin")
+    for program in programs.iterdir():
+        (folder / program.name).symlink_to(program)
+    (folder / "postgres").unlink()
+    (folder / "postgres").write_text(f"#!/bin/sh\n[ ! -e {folder}/slow ] || {{ echo $$ >{folder}/slow; exec sleep 600; }}\n"
+                                     f'exec {programs}/postgres "$@"\n')
+    (folder / "postgres").chmod(0o755)
+    folder.chmod(0o755)
+    return folder
+
+
+def test_stop_does_not_wait_for_a_database_that_takes_long_to_start_again(make_service, slow_postgresql):
+    service = make_service("--postgresql-bin-dir", slow_postgresql)
+    slow = slow_postgresql / "slow"
+    slow.touch()
+    slow.chmod(0o666)
+    kill_postmaster(service)
+    wait_until(slow.read_text, 10, what="the start of another server")
+    service.stop()
+    assert service.stop_seconds < 5
+    assert not is_running(int(slow.read_text()))

@@ -13,6 +13,7 @@ static void test_defaults_and_words_are_the_guides(void **state)
     assert_int_equal(limit_rows[LIMIT_ALIASES_PER_USER].value, 100);
     assert_int_equal(limit_rows[LIMIT_TRIAL_USERS].value, 25);
     assert_int_equal(limit_rows[LIMIT_TRIAL_DAYS].value, 30);
+    assert_int_equal(limit_rows[LIMIT_ACCESS_KEYS_PER_USER].value, 2);
 }
 
 static void test_each_limit_is_complete_and_found_by_its_code(void **state)

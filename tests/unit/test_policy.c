@@ -407,7 +407,17 @@ static void test_what_is_held(void **state)
         {WORK, "{'Effect':'Allow','Action':['workmail:List*','ses:*'],'Resource':'*'}", false},
         {WORK, "{'Effect':'Allow','Action':'WorkMail:ListUsers','Resource':'*'}", true},
         {WORK, "{'Effect':'Allow','Action':'*:ListUsers','Resource':'*'}", false},
-        {WORK, "{'Effect':'Allow','Action':'ec2:*','Resource':'*'}", true}, /* never matches */
+        /* Of a service that is not here: it never matches, until a later release has it. */
+        {WORK, "{'Effect':'Allow','Action':'ec2:*','Resource':'*'}", false},
+        {WORK, "{'Effect':'Allow','Action':['ec2:A','workmail:A'],'Resource':'*'}", false},
+        {ALL, "{'Effect':'Allow','Action':['ec2:A','workmail:A'],'Resource':'*'}", true},
+        {"{'Effect':'Allow','Action':['ec2:*','workmail:*'],'Resource':'*'}",
+         "{'Effect':'Allow','Action':['workmail:A','ec2:A'],'Resource':'*'}", true},
+        {ALL ",{'Effect':'Deny','Action':'ec2:*','Resource':'*'}",
+         "{'Effect':'Allow','Action':'ec2:A','Resource':'*'}", false},
+        {"{'Effect':'Allow','NotAction':'ec2:*','Resource':'*'}",
+         "{'Effect':'Allow','Action':'ec2:A','Resource':'*'}", false},
+        {WORK, "{'Effect':'Allow','Action':'ec2','Resource':'*'}", true}, /* no action anywhere */
         {WORK, "{'Effect':'Deny','Action':'*','Resource':'*'}", true},
         {WORK, ONLY_HERE, false},
         {WORK,
