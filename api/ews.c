@@ -103,9 +103,10 @@ static struct ews_result judge_connection(CURL *curl, const struct attempt *atte
 
 static struct ews_result judge_certificate(CURL *curl, struct arena *arena)
 {
+    /* libcurl compares names itself once OpenSSL trusts the chain, and leaves what it began with: unspecified. */
     long error = X509_V_OK;
     curl_easy_getinfo(curl, CURLINFO_SSL_VERIFYRESULT, &error);
-    if (error == X509_V_OK || error == X509_V_ERR_HOSTNAME_MISMATCH ||
+    if (error == X509_V_OK || error == X509_V_ERR_UNSPECIFIED || error == X509_V_ERR_HOSTNAME_MISMATCH ||
         error == X509_V_ERR_IP_ADDRESS_MISMATCH)
         return result(EWS_TLS_NAME_MISMATCH, "The certificate is trusted, but it does not name this host.");
     return result(EWS_TLS_NOT_TRUSTED, arena_printf(arena, "The certificate is not trusted: %s.",

@@ -297,7 +297,8 @@ def test_dry_run_asks_nobody(near_org, exchange):
     *(("ews_url", url, "invalid_url") for url in (
         "http://mail.example.com/EWS/Exchange.asmx", "mail.example.com", "https://", "https:///EWS", "https://user:pw@mail.example.com/", "https://mail.example.com/#x",
         "https://mail.example.com:0/", "https://mail.example.com:65536/", "https://mail.example.com:x/", "https://mail.example.com /", "https://müller.example/",
-        "https://[::1/", "https://[::1]x/", "https://a\\b/", "ftp://x/", "file:///etc/passwd", "https://x/\r\nHost: y", "https://.x/")),
+        "https://[::1/", "https://[::1]x/", "https://a\\b/", "ftp://x/", "file:///etc/passwd", "https://.x/")),
+    ("ews_url", "https://x/\r\nHost: y", "invalid_format"),
     ("username", "reader", "invalid_format"), ("username", "a:b@c", "invalid_format"), ("username", "a@b\r\n", "invalid_format"),
     ("password", "a\nb", "invalid_format"), ("password", "", "too_short"), ("domain", "?", "invalid_format"), ("domain", "localhost", "invalid_format")])
 def test_bad_input_is_refused_untested(org, member, value, expected):
