@@ -12,6 +12,7 @@
 #include "db/identity.h"
 
 struct executor;
+struct flow_cache;
 struct hash_gate;
 struct metrics_view;
 
@@ -22,6 +23,7 @@ struct app {
     struct db_environment environment;
     struct router *router;
     struct auth_cache *auth_cache;
+    struct flow_cache *flow_cache;
     struct refusals *refusals;
     struct rate_limiter *request_limiter; /* by access key */
     struct rate_limiter *failure_limiter; /* failed authentications, by address */

@@ -8,8 +8,10 @@
 #include "api/cors.h"
 #include "api/proxy.h"
 #include "model/buffer.h"
+#include "model/dns_resolvers.h"
 #include "model/email.h"
 #include "model/log.h"
+#include "model/mail_domain.h"
 #include "model/network.h"
 #include "model/text.h"
 
@@ -56,6 +58,18 @@ static const struct setting settings[] = {
                  " (else STATE/root-key, made at first)"),
     TEXT_SETTING(user, "user", "postreeve", "whom to become when started as root"),
     TEXT_SETTING(service_domain, "service-domain", "postreeve.test", "parent of all test mail domains"),
+    TEXT_SETTING(ownership_label, "ownership-label", "_amazonses",
+                 "label below a mail domain at which the proof of its ownership is published"),
+    TEXT_SETTING(
+        dns_resolvers, "dns-resolvers", NULL,
+        "DNS resolvers, IP or IP:PORT (an IPv6 one in brackets), by comma; without it those of /etc/resolv.conf"),
+    NUMBER_SETTING(dns_port, "dns-port", "53", 1, 65535,
+                   "port at which the name servers of mail domains are asked"),
+    NUMBER_SETTING(domain_verification_timeout, "domain-verification-timeout", "259200", 1, 315360000,
+                   "seconds that a mail domain waits for the proof of its ownership"),
+    NUMBER_SETTING(
+        domain_proof_grace, "domain-proof-grace", "604800", 1, 315360000,
+        "seconds that a verified mail domain may lack its proof before its organization is IMPAIRED"),
     TEXT_SETTING(region, "region", "us-east-1", "region of organizations whose creator names none"),
     TEXT_SETTING(regions, "regions", "us-east-1,us-west-2,eu-west-1", "all regions, by comma"),
     NUMBER_SETTING(mailbox_retention, "mailbox-retention", "2592000", 1, 315360000,
@@ -72,6 +86,14 @@ static const struct setting settings[] = {
                    "seconds that a finished operation can be looked at"),
     NUMBER_SETTING(audit_retention, "audit-retention", "0", 0, 3153600000,
                    "seconds that an event of the audit log is kept (0: for ever)"),
+    NUMBER_SETTING(dkim_rotation_interval, "dkim-rotation-interval", "15552000", 1, 315360000,
+                   "seconds that a DKIM key signs before the next one takes its place"),
+    NUMBER_SETTING(
+        dkim_publication_time, "dkim-publication-time", "10800", 1, 31536000,
+        "seconds that a DKIM key is in the zone before it signs: its TTL of an hour, and what your zone"
+        " transfers take"),
+    NUMBER_SETTING(dkim_retirement_time, "dkim-retirement-time", "604800", 1, 31536000,
+                   "seconds that a DKIM key stays in the zone after it signed"),
     NUMBER_SETTING(http_threads, "http-threads", "0", 0, 256,
                    "threads for common requests (0: 2 for each core)"),
     NUMBER_SETTING(job_threads, "job-threads", "2", 1, 64, "threads for background work"),
@@ -367,6 +389,18 @@ static bool make_settings(struct reader *reader)
         at += length;
     }
     made->region = config->region;
+    if (config->dns_resolvers != NULL && !dns_resolvers_are_valid(reader->arena, config->dns_resolvers))
+        return reject(reader, "dns-resolvers", "takes IP or IP:PORT, by comma, not \"%s\"",
+                      config->dns_resolvers);
+    made->dns_resolvers = config->dns_resolvers;
+    made->dns_port = config->dns_port;
+    made->domain_verification_timeout_s = config->domain_verification_timeout;
+    made->domain_proof_grace_s = config->domain_proof_grace;
+    made->ownership_label = text_lower(reader->arena, config->ownership_label);
+    if (!mail_domain_is_label(made->ownership_label))
+        return reject(reader, "ownership-label",
+                      "is a DNS label of letters, digits, hyphens and underscores, not \"%s\"",
+                      config->ownership_label);
     made->mailbox_retention_s = config->mailbox_retention;
     made->health_check_interval_s = config->health_check_interval;
     made->cleaning_interval_s = config->cleaning_interval;
@@ -374,6 +408,9 @@ static bool make_settings(struct reader *reader)
     made->job_retention_s = config->job_retention;
     made->operation_retention_s = config->operation_retention;
     made->audit_retention_s = config->audit_retention;
+    made->dkim_rotation_interval_s = config->dkim_rotation_interval;
+    made->dkim_publication_s = config->dkim_publication_time;
+    made->dkim_retirement_s = config->dkim_retirement_time;
     if (!settings_has_region(made, config->region))
         return reject(reader, "region", "\"%s\" is not one of --regions", config->region);
     return true;

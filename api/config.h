@@ -28,6 +28,11 @@ struct config {
     const char *log_format;
     const char *regions;
     const char *service_domain;
+    const char *ownership_label;
+    const char *dns_resolvers; /* NULL: the system's */
+    int64_t dns_port;
+    int64_t domain_verification_timeout;
+    int64_t domain_proof_grace;
     const char *region;
     int64_t http_threads;
     int64_t job_threads;
@@ -51,6 +56,9 @@ struct config {
     int64_t job_retention;
     int64_t operation_retention;
     int64_t audit_retention;
+    int64_t dkim_rotation_interval;
+    int64_t dkim_publication_time;
+    int64_t dkim_retirement_time;
 
     /* Made from the above. */
     struct settings settings;

@@ -5,17 +5,22 @@
 
 #include "api/route.h"
 #include "model/account.h"
+#include "model/attachment.h"
 #include "model/audit.h"
 #include "model/availability.h"
 #include "model/directory.h"
+#include "model/dkim.h"
 #include "model/entity.h"
+#include "model/flow_rule.h"
 #include "model/group.h"
 #include "model/health.h"
 #include "model/iam.h"
+#include "model/identity_policy.h"
 #include "model/import.h"
 #include "model/json_out.h"
 #include "model/key.h"
 #include "model/limit.h"
+#include "model/mail_domain.h"
 #include "model/mobile_device.h"
 #include "model/mobile_policy.h"
 #include "model/operation.h"
@@ -58,13 +63,23 @@ static const struct field_table *const answers[] = {
     &booking_options_table,
     &delegate_table,
     &booking_decision_table,
+    &mail_domain_table,
+    &identity_policy_table,
+    &default_domain_table,
     &mobile_policy_table,
     &mobile_device_table,
     &availability_configuration_table,
     &availability_test_table,
     &mobile_device_sync_table,
+    &flow_rule_table,
+    &flow_test_result_table,
+    &attachment_type_table,
+    &attachment_result_table,
     &found_entity_table,
     &address_book_entry_table,
+    &dkim_key_table,
+    &dkim_signing_key_table,
+    &dkim_record_table,
     &import_entry_table,
     &import_result_table,
 };

@@ -18,6 +18,7 @@
 #include "api/app.h"
 #include "api/database.h"
 #include "api/ews.h"
+#include "api/flow_cache.h"
 #include "api/hash_gate.h"
 #include "api/metrics.h"
 #include "api/metrics_server.h"
@@ -32,6 +33,7 @@
 #include "model/secret.h"
 #include "model/xml.h"
 #include "workers/audit_sealer.h"
+#include "workers/domain_verification.h"
 #include "workers/loop.h"
 
 /* Over so long failed authentications are counted. */
@@ -51,6 +53,7 @@ struct service {
     struct database database;
     struct app app;
     struct worker_pool *workers;
+    struct domain_verification *verification;
     struct audit_sealer *sealer;
     struct server *server;
     struct metrics_server *metrics_server;
@@ -219,6 +222,7 @@ static bool start(struct service *service)
     app->router = router_new();
     app->environment.notifier = notifier_new(service->database.conninfo);
     app->auth_cache = auth_cache_new(app->environment.notifier);
+    app->flow_cache = flow_cache_new(app->environment.notifier);
     app->request_limiter = rate_limiter_new(service->config.rate_limit, service->config.rate_limit_burst);
     app->failure_limiter = rate_limiter_new(service->config.failed_auth_limit,
                                             service->config.failed_auth_limit * FAILED_AUTH_WINDOW_S);
@@ -229,9 +233,11 @@ static bool start(struct service *service)
         return false;
     }
     service->workers = worker_pool_start(&app->environment, (unsigned)service->config.job_threads);
+    service->verification = domain_verification_start(&app->environment);
     service->sealer = audit_sealer_start(&app->environment, app->audit_key->bytes);
     app->refusals = refusals_start(&app->environment);
-    if (service->workers == NULL || service->sealer == NULL || app->refusals == NULL) {
+    if (service->workers == NULL || service->verification == NULL || service->sealer == NULL ||
+        app->refusals == NULL) {
         snprintf(error, size, "cannot start a thread: %m");
         return false;
     }
@@ -309,9 +315,11 @@ static void stop(struct service *service)
     server_stop(service->server);
     refusals_stop(app->refusals);
     worker_pool_stop(service->workers);
+    domain_verification_stop(service->verification);
     audit_sealer_stop(service->sealer);
     metrics_view_free(app->metrics_view);
     auth_cache_free(app->auth_cache);
+    flow_cache_free(app->flow_cache);
     rate_limiter_free(app->request_limiter);
     rate_limiter_free(app->failure_limiter);
     hash_gate_free(app->hash_gate);

@@ -1,15 +1,46 @@
 #include "api/organization.h"
 
+#include <string.h>
+
 #include "api/app.h"
 #include "api/authorize.h"
 #include "db/organization.h"
 #include "db/organization_health.h"
 #include "model/directory.h"
 #include "model/key.h"
+#include "model/mail_domain.h"
+
+/* The names of the domains that are to be registered: all faults at once. */
+static enum code read_domains(struct request *request, const char *const *texts,
+                              const struct mail_domain_name *const **ret_names)
+{
+    size_t count = 0;
+    const char *detail = NULL;
+    while (texts != NULL && texts[count] != NULL)
+        count++;
+    const struct mail_domain_name **names = arena_alloc(request->arena, (count + 1) * sizeof(const void *));
+    for (size_t i = 0; i < count; i++) {
+        struct mail_domain_name *name = arena_alloc(request->arena, sizeof(*name));
+        bool good =
+            mail_domain_parse(request->arena, request->app->environment.settings, texts[i], name, &detail);
+        for (size_t j = 0; good && j < i; j++)
+            if (names[j]->domain != NULL && strcmp(names[j]->domain, name->domain) == 0) {
+                detail = "This domain is in the list twice.";
+                good = false;
+            }
+        names[i] = name;
+        if (!good)
+            problem_add_at(&request->problem, arena_printf(request->arena, "/domains/%zu", i),
+                           "invalid_format", "%s", detail);
+    }
+    *ret_names = names;
+    return request->problem.first_fault == NULL ? CODE_OK : CODE_VALIDATION_FAILED;
+}
 
 enum code create_organization(struct request *request)
 {
     struct organization organization = {0};
+    const struct mail_domain_name *const *domains = NULL;
     struct change change = request_change(request);
     uint64_t set;
 
@@ -26,13 +57,15 @@ enum code create_organization(struct request *request)
     /* Who may not see a key may not use it. */
     if (organization.key_id != NULL && !authorize_sees(request, RESOURCE_KEY, organization.key_id))
         code = key_is_unknown(&request->problem);
+    if (read_domains(request, organization.domains, &domains) != CODE_OK)
+        code = CODE_VALIDATION_FAILED;
     if (organization.directory_id != NULL && code == CODE_OK)
         code = authorize_besides(request, "ds:AuthorizeApplication", "ds:DescribeDirectory",
                                  CODE_DIRECTORY_NOT_FOUND);
     if (code == CODE_DIRECTORY_NOT_FOUND)
         code = directory_is_unknown(&request->problem);
     if (code == CODE_OK)
-        code = organization_create(request->db, &change, &organization);
+        code = organization_create(request->db, &change, &organization, domains);
     return response_change(request, &change, code);
 }
 

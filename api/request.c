@@ -8,6 +8,7 @@
 #include "api/app.h"
 #include "api/authorize.h"
 #include "api/compress.h"
+#include "api/flow_cache.h"
 #include "api/hash_gate.h"
 #include "api/problem.h"
 #include "api/waiting.h"
@@ -136,6 +137,7 @@ void request_leave_hash_gate(struct request *request)
 void request_end(struct request *request)
 {
     request_leave_hash_gate(request);
+    flow_set_release(request->flow_rules);
     authority_release(request->principal.authority);
 }
 
@@ -191,6 +193,7 @@ static enum code check_arguments(struct request *request)
         {"resource_id", id_is_resource, CODE_RESOURCE_NOT_FOUND},
         {"member_id", id_is_uuid, CODE_ENTITY_NOT_FOUND},
         {"entity_id", id_is_uuid, CODE_ENTITY_NOT_FOUND},
+        {"flow_rule_id", id_is_uuid, CODE_FLOW_RULE_NOT_FOUND},
         {"operation_id", id_is_uuid, CODE_OPERATION_NOT_FOUND},
         {"key_id", id_is_uuid, CODE_KEY_NOT_FOUND},
         {"iam_user_id", id_is_uuid, CODE_IAM_USER_NOT_FOUND},

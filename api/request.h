@@ -13,6 +13,7 @@
 #include "model/field.h"
 
 struct app;
+struct flow_set;
 struct wait;
 
 #define REQUEST_MAX_BATCH 8
@@ -62,7 +63,9 @@ struct request {
     struct idempotency idempotency; /* key is NULL without one */
     bool in_hash_gate;              /* it has this place there: */
     unsigned hash_place;
-    struct list_pending list; /* of a list whose statements are queued */
+    struct list_pending list;    /* of a list whose statements are queued */
+    struct flow_set *flow_rules; /* that it holds (api/flow_cache.h); NULL: none, then they are read: */
+    uint64_t flow_generation;    /* what they are as of */
 
     struct response response;
     const char *operation_id; /* that the answer shows; NULL: none */

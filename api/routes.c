@@ -1,15 +1,19 @@
 /* THE table of operations: what is not here does not exist. */
 #include "api/account.h"
+#include "api/attachment.h"
 #include "api/audit.h"
 #include "api/autodiscover.h"
 #include "api/availability.h"
 #include "api/directory.h"
+#include "api/dkim.h"
 #include "api/docs.h"
 #include "api/entity.h"
+#include "api/flow_rule.h"
 #include "api/group.h"
 #include "api/iam.h"
 #include "api/import.h"
 #include "api/key.h"
+#include "api/mail_domain.h"
 #include "api/metrics.h"
 #include "api/mobile_device.h"
 #include "api/mobile_policy.h"
@@ -25,10 +29,13 @@
 #include "db/audit.h"
 #include "db/availability.h"
 #include "db/directory.h"
+#include "db/dkim.h"
+#include "db/flow_rule.h"
 #include "db/group.h"
 #include "db/iam.h"
 #include "db/iam_session.h"
 #include "db/import.h"
+#include "db/mail_domain.h"
 #include "db/master_key.h"
 #include "db/mobile_device.h"
 #include "db/mobile_policy.h"
@@ -38,7 +45,9 @@
 #include "db/search.h"
 #include "db/usage.h"
 #include "db/user.h"
+#include "model/attachment.h"
 #include "model/autodiscover.h"
+#include "model/identity_policy.h"
 
 /* A route cannot be written without an action; what is open says so. */
 #define ROUTE(route_method, route_path, prefix, name, route_lane, success, function, ...) \
@@ -75,8 +84,10 @@
 #define ACCESS_KEYS  IAM_USER "/access-keys"
 #define GROUP        ORGANIZATION "/groups/{group_id}"
 #define DEVICE       USER "/devices/{device_id}"
+#define FLOW_RULE    ORGANIZATION "/flow-rules/{flow_rule_id}"
 #define RESOURCE     ORGANIZATION "/resources/{resource_id}"
 #define AVAILABILITY ORGANIZATION "/availability-configurations"
+#define MAIL_DOMAIN  ORGANIZATION "/domains/{domain}"
 
 /* What users, groups and resources have alike; users under the plain names. */
 #define ENTITY_ROUTES(path, suffix, kind)                                                                  \
@@ -251,6 +262,40 @@ const struct route routes[] = {
           LANE_FAST, 204, disassociate_delegate_from_resource, OF(resource_kind)),
     ENTITY_ROUTES(RESOURCE, "ForResource", resource_kind),
 
+    ROUTE(POST, ORGANIZATION "/domains", "workmail", "RegisterMailDomain", LANE_FAST, 201,
+          register_mail_domain, BODY(mail_domain_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/domains", "workmail", "ListMailDomains", LANE_FAST, 200, list_mail_domains,
+          QUERY(mail_domain_query_table)),
+    ROUTE(GET, MAIL_DOMAIN, "workmail", "GetMailDomain", LANE_FAST, 200, get_mail_domain, PLAIN),
+    ROUTE(PATCH, MAIL_DOMAIN, "workmail", "UpdateMailDomain", LANE_FAST, 200, update_mail_domain,
+          BODY(mail_domain_table, FIELD_UPDATE)),
+    ROUTE(DELETE, MAIL_DOMAIN, "workmail", "DeregisterMailDomain", LANE_FAST, 204, deregister_mail_domain,
+          QUERY(mail_domain_removal_query)),
+    ROUTE(POST, MAIL_DOMAIN "/verify", "workmail", "VerifyMailDomain", LANE_FAST, 202, verify_mail_domain,
+          PLAIN),
+    ROUTE(GET, MAIL_DOMAIN "/zone-file", "workmail", "GetMailDomainZoneFile", LANE_FAST, 200,
+          get_mail_domain_zone_file, PLAIN),
+    ROUTE(GET, MAIL_DOMAIN "/identity-policy", "ses", "GetIdentityPolicy", LANE_FAST, 200,
+          get_identity_policy, PLAIN),
+    ROUTE(PUT, MAIL_DOMAIN "/identity-policy", "ses", "PutIdentityPolicy", LANE_FAST, 200,
+          put_identity_policy, BODY(identity_policy_table, FIELD_CREATE)),
+    ROUTE(GET, MAIL_DOMAIN "/dkim", "workmail", "GetMailDomainDkim", LANE_FAST, 200, get_mail_domain_dkim,
+          PLAIN),
+    ROUTE(POST, MAIL_DOMAIN "/dkim/rotate", "workmail", "RotateMailDomainDkim", LANE_FAST, 200,
+          rotate_mail_domain_dkim, BODY(dkim_rotation_table, FIELD_CREATE), .body_optional = true),
+    /* Private keys: not by the name of a read, which policies allow all at once. */
+    ROUTE(GET, MAIL_DOMAIN "/dkim/signing-keys", "workmail", "ExportDkimSigningKeys", LANE_FAST, 200,
+          export_dkim_signing_keys, PLAIN),
+    /* The operator's side. */
+    ROUTE(GET, "/v1/dkim-zone", "workmail", "GetDkimZone", LANE_FAST, 200, get_dkim_zone,
+          QUERY(dkim_zone_query_table), .for_operator = true),
+    SHARED_ROUTE(GET, "/v1/dkim-zone/zone-file", "workmail:GetDkimZone", "GetDkimZoneFile", LANE_SLOW, 200,
+                 get_dkim_zone_file, QUERY(dkim_zone_part_table), .for_operator = true),
+    ROUTE(GET, ORGANIZATION "/default-domain", "workmail", "GetDefaultMailDomain", LANE_FAST, 200,
+          get_default_mail_domain, PLAIN),
+    ROUTE(PUT, ORGANIZATION "/default-domain", "workmail", "UpdateDefaultMailDomain", LANE_FAST, 200,
+          update_default_mail_domain, BODY(default_domain_table, FIELD_CREATE)),
+
     ROUTE(GET, ORGANIZATION "/mobile-policy", "workmail", "GetMobilePolicy", LANE_FAST, 200,
           get_mobile_policy, QUEUE(queue_mobile_policy)),
     ROUTE(PUT, ORGANIZATION "/mobile-policy", "workmail", "PutMobilePolicy", LANE_FAST, 200,
@@ -294,6 +339,20 @@ const struct route routes[] = {
           delete_availability_configuration, PLAIN),
     ROUTE(POST, AVAILABILITY "/{domain}/test", "workmail", "TestAvailabilityConfiguration", LANE_SLOW, 200,
           test_availability_configuration, ONLY_READS),
+    ROUTE(POST, ORGANIZATION "/flow-rules", "workmail", "CreateFlowRule", LANE_FAST, 201, create_flow_rule,
+          BODY(flow_rule_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/flow-rules", "workmail", "ListFlowRules", LANE_FAST, 200, list_flow_rules,
+          QUERY(flow_rule_query_table)),
+    ROUTE(POST, ORGANIZATION "/flow-rules/test", "workmail", "TestFlowRules", LANE_FAST, 200, test_flow_rules,
+          QUEUE(queue_flow_rules), BODY(flow_test_table, FIELD_CREATE), ONLY_READS),
+    ROUTE(GET, FLOW_RULE, "workmail", "GetFlowRule", LANE_FAST, 200, get_flow_rule, QUEUE(queue_flow_rule)),
+    ROUTE(PATCH, FLOW_RULE, "workmail", "UpdateFlowRule", LANE_FAST, 200, update_flow_rule,
+          BODY(flow_rule_table, FIELD_UPDATE)),
+    ROUTE(DELETE, FLOW_RULE, "workmail", "DeleteFlowRule", LANE_FAST, 204, delete_flow_rule, PLAIN),
+    ROUTE(GET, "/v1/attachment-types", "workmail", "ListUnsupportedAttachmentTypes", LANE_FAST, 200,
+          list_unsupported_attachment_types, PLAIN),
+    ROUTE(POST, "/v1/attachment-types/test", "workmail", "TestAttachments", LANE_FAST, 200, test_attachments,
+          BODY(attachment_test_table, FIELD_CREATE), ONLY_READS),
 
     ROUTE(GET, "/v1/audit-events", "workmail", "ListAuditEvents", LANE_FAST, 200, list_audit_events,
           QUERY(audit_query_table), LISTS(ORGANIZATION)),

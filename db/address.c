@@ -44,7 +44,7 @@ enum code address_resolve(struct db *db, struct change *change, const struct org
     if (code != CODE_OK)
         return code;
     if (PQntuples(result) == 0)
-        return problem_set(change->problem, CODE_MAIL_DOMAIN_NOT_FOUND,
+        return problem_set(change->problem, CODE_MAIL_DOMAIN_NOT_REGISTERED,
                            "%s is not a domain of this organization; register and verify it first.",
                            email.domain);
     if (strcmp(PQgetvalue(result, 0, 0), "VERIFIED") != 0)

@@ -217,6 +217,11 @@ void db_note_identities(struct db *db)
     db->notes.identities = true;
 }
 
+void db_note_flow_rules(struct db *db, const char *organization_id)
+{
+    snprintf(db->notes.flow_rules, sizeof(db->notes.flow_rules), "%s", organization_id);
+}
+
 /* --- receiving --- */
 
 static void fail(struct db *db, enum code code, const char *text)

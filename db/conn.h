@@ -89,12 +89,14 @@ struct notifier *db_notifier(const struct db *db);
 /* What is to be told once the present transaction is committed. */
 struct db_notes {
     bool identities;       /* they changed */
+    char flow_rules[35];   /* the organization whose email flow rules changed; empty: none */
     bool job;              /* one was enqueued */
     bool operation;        /* one ended … */
     char operation_id[37]; /* … this one; empty: it may be any */
 };
 void db_note_job(struct db *db);
 void db_note_identities(struct db *db);
+void db_note_flow_rules(struct db *db, const char *organization_id);
 /* NULL: any. */
 void db_note_operation(struct db *db, const char *operation_id);
 /* Gives them out and forgets them. */

@@ -9,6 +9,8 @@ static const struct {
 } rows[] = {
     {"entity_name_key", CODE_NAME_TAKEN,
      "Another user, group or resource of this organization has this name; choose another."},
+    {"flow_rule_name_key", CODE_NAME_TAKEN,
+     "Another email flow rule of this organization has this name; choose another."},
     {"organization_alias_pkey", CODE_ALIAS_TAKEN,
      "This alias was given to an organization, maybe one that is deleted; choose another."},
     {"address_registry_pkey", CODE_EMAIL_ADDRESS_IN_USE,
@@ -26,6 +28,7 @@ static const struct {
      "The policy is attached to groups; detach it first."},
     {"iam_user_policy_policy_id_fkey", CODE_IAM_IN_USE,
      "The policy is attached to IAM users; detach it first."},
+    {"mail_domain_pkey", CODE_MAIL_DOMAIN_IN_USE, "The organization has this domain already."},
     {"iam_user_name_key", CODE_NAME_TAKEN, "Another identity of this account has this name; choose another."},
 };
 

@@ -46,14 +46,14 @@ static bool unwrap(struct db *db, struct arena *arena, const PGresult *result, i
     return good;
 }
 
-/* NULL when it does not open. */
-static const char *open_in_row(struct db *db, struct arena *arena, const PGresult *result, int row,
-                               const char *bound_to, const char *column)
+/* A value that is sealed under the data key of a row. NULL when one of them does not open. */
+static const char *open_with(struct db *db, struct arena *arena, const PGresult *result, int row,
+                             const char *bound_to, const char *column)
 {
     struct secret_key key;
     size_t size = 0;
     const char *plain = NULL;
-    if (unwrap(db, arena, result, row, &key))
+    if (!PQgetisnull(result, row, PQfnumber(result, "wrapped_key")) && unwrap(db, arena, result, row, &key))
         plain = sealed_open(arena, &key, secret_row(arena, value(result, row, "organization_id"), bound_to),
                             value(result, row, column), &size);
     secret_wipe(&key, sizeof(key));
@@ -62,13 +62,13 @@ static const char *open_in_row(struct db *db, struct arena *arena, const PGresul
 
 bool data_key_opens(struct db *db, struct arena *arena, const PGresult *result, int row)
 {
-    const char *probe = open_in_row(db, arena, result, row, "data_key", "sealed_probe");
+    const char *probe = open_with(db, arena, result, row, "data_key", "sealed_probe");
     return probe != NULL && strcmp(probe, PROBE) == 0;
 }
 
 bool data_key_opens_secret(struct db *db, struct arena *arena, const PGresult *result, int row)
 {
-    return open_in_row(db, arena, result, row, value(result, row, "bound_to"), "sealed") != NULL;
+    return open_with(db, arena, result, row, value(result, row, "bound_to"), "sealed") != NULL;
 }
 
 static enum code find(struct db *db, const char *organization_id, struct problem *problem,

@@ -30,6 +30,9 @@ bool data_key_opens(struct db *db, struct arena *arena, const PGresult *result, 
 /* Whether a row's data key opens the secret in its column `sealed`, which belongs to what its column `bound_to` names. */
 bool data_key_opens_secret(struct db *db, struct arena *arena, const PGresult *result, int row);
 
+/* Whether the secret of a row opens that has these columns and besides `sealed` and `bound_to`. */
+bool data_key_opens_secret(struct db *db, struct arena *arena, const PGresult *result, int row);
+
 /* --- parts of other transactions, in which the organization is locked --- */
 
 /* Makes the data key; CODE_KEY_STATE when the master key is disabled. Nothing when it is there. */

@@ -150,19 +150,19 @@ enum code edge_lock_with_owners(struct db *db, struct change *change, const stru
         "  WHERE d.organization_id = $1 AND d.member_id = $2))"
         " AND (e.entity_id <> $2 OR e.kind = $3)" OF_ACCOUNT " ORDER BY e.entity_id FOR NO KEY UPDATE OF e",
         4};
-    return entity_lock_by(db, change, key, &lock, key->kind->kind, ret_locked, target);
-}
-
-/* An array of those that can be ids. */
-static const char *id_array(struct arena *arena, const char *const *ids)
-{
-    struct buffer array = {.arena = arena};
-    buffer_byte(&array, '{');
-    for (; ids != NULL && *ids != NULL; ids++)
-        if (id_is_uuid(*ids))
-            buffer_printf(&array, "%s%s", array.length > 1 ? "," : "", *ids);
-    buffer_byte(&array, '}');
-    return buffer_string(&array);
+    /* It came into something while its lock was waited for. That is locked without waiting, which would be out of order;
+     * now that the entity is locked it comes into nothing else. */
+    static const struct statement find_missed = {
+        "SELECT FROM entity_edge d WHERE d.organization_id = $1 AND d.member_id = $2 AND d.owner_id <> ALL (ARRAY("
+        " SELECT e.entity_id FROM entity e WHERE e.organization_id = $1 AND e.entity_id = ANY (ARRAY("
+        "  SELECT o.owner_id FROM entity_edge o WHERE o.organization_id = $1 AND o.member_id = $2))"
+        " FOR NO KEY UPDATE SKIP LOCKED)) LIMIT 1",
+        2};
+    DB_RESULT missed = NULL;
+    enum code code = entity_lock_by(db, change, key, &lock, key->kind->kind, ret_locked, target);
+    if (code == CODE_OK)
+        code = DB_RUN(db, change->problem, &missed, &find_missed, key->organization_id, key->entity_id);
+    return code == CODE_OK && PQntuples(missed) > 0 ? CODE_RETRY : code;
 }
 
 enum code edge_lock_with_members(struct db *db, struct change *change, const struct entity_key *key,
@@ -172,7 +172,7 @@ enum code edge_lock_with_members(struct db *db, struct change *change, const str
         "SELECT FROM entity e WHERE e.organization_id = $1 AND e.entity_id = ANY ($2::uuid || $3::uuid[])" OF_ACCOUNT
         " ORDER BY e.entity_id FOR NO KEY UPDATE OF e",
         4};
-    return entity_lock_by(db, change, key, &lock, id_array(change->arena, ids), ret_locked, target);
+    return entity_lock_by(db, change, key, &lock, entity_id_array(change->arena, ids), ret_locked, target);
 }
 
 /* All that cannot be in anything are named at once. */
@@ -194,10 +194,6 @@ static enum code need_members(struct change *change, const char *name, const cha
 enum code edge_replace(struct db *db, struct change *change, const struct edge_kind *kind,
                        const struct entity_key *owner, const char *name, const char *const *ids)
 {
-    static const struct statement lock = {
-        "SELECT FROM entity WHERE organization_id = $1 AND entity_id = ANY ($2::uuid[])"
-        " ORDER BY entity_id FOR NO KEY UPDATE",
-        2};
     static const struct statement find_missing = {
         "SELECT w.id FROM unnest($2::uuid[]) AS w (id) LEFT JOIN entity e ON e.organization_id = $1"
         " AND e.entity_id = w.id AND e.kind <> 'RESOURCE' AND e.state <> 'DELETED' WHERE e.entity_id IS NULL",
@@ -212,9 +208,8 @@ enum code edge_replace(struct db *db, struct change *change, const struct edge_k
         " WHERE e.organization_id = $1 AND e.entity_id = ANY ($4::uuid[]) ON CONFLICT DO NOTHING",
         4};
     DB_RESULT missing = NULL;
-    const char *const wanted[] = {owner->organization_id, id_array(change->arena, ids)};
+    const char *const wanted[] = {owner->organization_id, entity_id_array(change->arena, ids)};
 
-    db_queue_silently(db, &lock, wanted, 2);
     db_queue_parameters(db, &find_missing, wanted, 2);
     enum code code = db_collect(db, change->problem, &missing);
     if (code == CODE_OK)

@@ -29,8 +29,8 @@ enum code edge_lock_with_owners(struct db *db, struct change *change, const stru
 /* The same with users and groups that are to be in it (ids as they came; NULL: none). */
 enum code edge_lock_with_members(struct db *db, struct change *change, const struct entity_key *key,
                                  const char *const *ids, struct entity_locked *ret_locked, void *target);
-/* Puts these in, and takes all others out; nothing to collect. Those that are not there are faults of the body's member
- * of that name. kind->check is left to the caller. */
+/* Puts these, which are locked, in, and takes all others out; nothing to collect. Those that are not there are faults of the
+ * body's member of that name. kind->check is left to the caller. */
 enum code edge_replace(struct db *db, struct change *change, const struct edge_kind *kind,
                        const struct entity_key *owner, const char *name, const char *const *ids);
 /* Queued; each gives one result to collect. */

@@ -155,6 +155,31 @@ enum code entity_lock(struct db *db, struct change *change, const struct entity_
     return entity_lock_by(db, change, key, &lock_one, key->kind->kind, ret_locked, target);
 }
 
+const char *entity_id_array(struct arena *arena, const char *const *ids)
+{
+    struct buffer array = {.arena = arena};
+    buffer_byte(&array, '{');
+    for (; ids != NULL && *ids != NULL; ids++)
+        if (id_is_uuid(*ids) || id_is_resource(*ids))
+            buffer_printf(&array, "%s%s", array.length > 1 ? "," : "",
+                          entity_key(NULL, NULL, *ids).entity_id);
+    buffer_byte(&array, '}');
+    return buffer_string(&array);
+}
+
+void entity_queue_lock_several(struct db *db, struct change *change, const char *organization_id,
+                               const char *const *ids)
+{
+    static const struct statement lock = {
+        "SELECT FROM entity e WHERE e.organization_id = $1 AND e.entity_id = ANY ($2::uuid[]) AND EXISTS"
+        " (SELECT FROM organization o WHERE o.organization_id = $1 AND o.account_id = $3)"
+        " ORDER BY e.entity_id FOR NO KEY UPDATE OF e",
+        3};
+    const char *const parameters[] = {organization_id, entity_id_array(change->arena, ids),
+                                      change->account_id};
+    db_queue_silently(db, &lock, parameters, 3);
+}
+
 enum code entity_see(struct db *db, struct change *change, const struct entity_key *key,
                      struct entity_locked *ret_locked)
 {

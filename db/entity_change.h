@@ -23,7 +23,13 @@ enum code entity_lock(struct db *db, struct change *change, const struct entity_
 enum code entity_lock_by(struct db *db, struct change *change, const struct entity_key *key,
                          const struct statement *lock, const char *third, struct entity_locked *ret_locked,
                          void *target);
-/* The same without a lock: as it is now. */
+/* Queues the locks of several, by id, with nothing to collect: before anything else of a transaction that changes them, for
+ * who holds what addresses wait for must not wait for an entity. */
+void entity_queue_lock_several(struct db *db, struct change *change, const char *organization_id,
+                               const char *const *ids);
+/* As an array literal: those of these texts that can be ids. */
+const char *entity_id_array(struct arena *arena, const char *const *ids);
+/* The same as entity_lock without a lock: as it is now. */
 enum code entity_see(struct db *db, struct change *change, const struct entity_key *key,
                      struct entity_locked *ret_locked);
 

@@ -1,6 +1,3 @@
-#include <stdlib.h>
-#include <string.h>
-
 #include "db/audit.h"
 #include "db/entity_change.h"
 #include "model/json_out.h"
@@ -24,8 +21,8 @@ struct several {
     const struct entity_kind *kind;
     const char *organization_id;
     enum entity_action action;
-    struct one *list;   /* as given */
-    struct one **by_id; /* the order in which they are locked */
+    const char *const *ids;
+    struct one *list; /* as given */
     size_t count;
 };
 
@@ -109,34 +106,25 @@ static enum code several_body(struct db *db, struct change *change, void *argume
         return problem_set(change->problem, CODE_PRECONDITION_FAILED,
                            "Several at once have no version in common; leave If-Match out.");
     enum code code = entity_enter(db, change, several->organization_id, &organization);
+    if (code == CODE_OK)
+        entity_queue_lock_several(db, change, several->organization_id, several->ids);
     for (size_t i = 0; i < several->count && code == CODE_OK; i++)
-        code = change_one(db, change, several, several->by_id[i]);
+        code = change_one(db, change, several, &several->list[i]);
     if (code == CODE_OK)
         write_results(several, &change->answer.body);
     change->audit.target = NULL; /* the audit log has each of them */
     return code;
 }
 
-static int compare(const void *one, const void *other)
-{
-    const struct one *const *a = one;
-    const struct one *const *b = other;
-    return strcmp((*a)->id, (*b)->id);
-}
-
 enum code entity_change_several(struct db *db, struct change *change, const struct entity_kind *kind,
                                 const char *organization_id, enum entity_action action,
                                 const char *const *ids)
 {
-    struct several several = {.kind = kind, .organization_id = organization_id, .action = action};
+    struct several several = {.kind = kind, .organization_id = organization_id, .action = action, .ids = ids};
     while (ids[several.count] != NULL)
         several.count++;
     several.list = arena_alloc(change->arena, several.count * sizeof(*several.list));
-    several.by_id = arena_alloc(change->arena, several.count * sizeof(struct one *));
-    for (size_t i = 0; i < several.count; i++) {
+    for (size_t i = 0; i < several.count; i++)
         several.list[i].id = ids[i];
-        several.by_id[i] = &several.list[i];
-    }
-    qsort(several.by_id, several.count, sizeof(struct one *), compare);
     return tx_run(db, change, several_body, &several);
 }

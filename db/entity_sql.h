@@ -33,13 +33,14 @@
 /* Whether a name or address contains a text, in any case and with or without accents. */
 #define ENTITY_CONTAINS " AND e.search_text LIKE '%' || search_pattern($?) || '%'"
 
-/* What entity_queue_list filters by, in its order. */
-#define ENTITY_FILTERS                                                                                   \
-    {                                                                                                    \
-        " AND e.state = $?", " AND d.type = $?", " AND e.name_folded = lower($? COLLATE \"und-x-icu\")", \
-            (" AND e.entity_id = (SELECT r.entity_id FROM address_registry r"                            \
-             " WHERE r.email = lower($? COLLATE \"C\") AND r.organization_id = $1)"),                    \
-            ENTITY_CONTAINS, " AND e.state <> 'DELETED'"                                                 \
+/* What entity_queue_list filters by, in its order. A name is compared by the collation of its index. */
+#define ENTITY_FILTERS                                                                \
+    {                                                                                 \
+        " AND e.state = $?", " AND d.type = $?",                                      \
+            " AND e.name_folded = lower($? COLLATE \"und-x-icu\") COLLATE \"C\"",     \
+            (" AND e.entity_id = (SELECT r.entity_id FROM address_registry r"         \
+             " WHERE r.email = lower($? COLLATE \"C\") AND r.organization_id = $1)"), \
+            ENTITY_CONTAINS, " AND e.state <> 'DELETED'"                              \
     }
 #define ENTITY_ORDER_NAME               \
     {                                   \

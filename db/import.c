@@ -213,7 +213,8 @@ static enum code finish_body(struct db *db, struct change *change, void *argumen
     if (strcmp(PQcmdTuples(result), "1") != 0)
         return problem_set(change->problem, CODE_IDEMPOTENCY_IN_PROGRESS,
                            "Another request goes on with this upload.");
-    operation_insert(db, change, upload->import_id, upload->organization_id, target, JOB_IMPORT);
+    operation_insert(db, change, upload->import_id, upload->organization_id, target,
+                     job_kind_find(JOB_IMPORT)->steps);
     job_enqueue(db, change->arena,
                 &(struct job_request){.kind = JOB_IMPORT,
                                       .organization_id = upload->organization_id,

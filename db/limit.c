@@ -66,6 +66,31 @@ void limit_queue_devices(struct db *db, const char *account_id, const char *orga
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_DEVICES_PER_USER].code, organization_id, entity_id);
 }
 
+/* One less than there are now: what was written is the one more that there has to be room for. */
+void limit_queue_sender_patterns(struct db *db, const char *account_id, const char *organization_id,
+                                 const char *flow_rule_id)
+{
+#define COUNT_PATTERNS                                                                       \
+    "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value," \
+    " coalesce(sum(cardinality(sender_patterns)), 0) - 1 AS used FROM flow_rule WHERE organization_id = $3"
+    static const struct statement count_rule = {COUNT_PATTERNS " AND flow_rule_id = $4", 4};
+    static const struct statement count_all = {COUNT_PATTERNS, 3};
+#undef COUNT_PATTERNS
+    DB_QUEUE(db, &count_rule, account_id, limit_rows[LIMIT_SENDER_PATTERNS_PER_RULE].code, organization_id,
+             flow_rule_id);
+    DB_QUEUE(db, &count_all, account_id, limit_rows[LIMIT_SENDER_PATTERNS_PER_ORGANIZATION].code,
+             organization_id);
+}
+
+void limit_queue_domains(struct db *db, const char *account_id, const char *organization_id)
+{
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM mail_domain WHERE organization_id = $3 AND NOT is_test_domain) AS used",
+        3};
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_DOMAINS_PER_ORGANIZATION].code, organization_id);
+}
+
 #define VALUE  "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value, "
 #define ACTIVE " AS used FROM account WHERE account_id = $1 AND status = 'ACTIVE'"
 

@@ -19,6 +19,11 @@ void limit_queue_aliases(struct db *db, const char *account_id, const char *orga
 /* The same for its mobile devices. */
 void limit_queue_devices(struct db *db, const char *account_id, const char *organization_id,
                          const char *entity_id);
+/* Within a transaction that has the organization's email flow rules to itself, and has written one: two counts. */
+void limit_queue_sender_patterns(struct db *db, const char *account_id, const char *organization_id,
+                                 const char *flow_rule_id);
+/* Within a transaction that has locked the organization for update: counts the domains that were added to it. */
+void limit_queue_domains(struct db *db, const char *account_id, const char *organization_id);
 /* Within a transaction that has the account's identities for itself: counts those of the account, besides the one that was just
  * made. */
 void limit_queue_identities(struct db *db, const char *account_id, enum limit limit);

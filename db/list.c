@@ -126,9 +126,11 @@ static const char *build(struct arena *arena, const struct list_spec *spec, cons
     struct buffer sql = {.arena = arena};
     int parameters = spec->fixed;
 
+    bool has_flag = spec->flag != NULL && !variant->count;
+
     if (spec->with != NULL)
         buffer_text(&sql, spec->with);
-    buffer_text(&sql, "SELECT ");
+    buffer_text(&sql, has_flag ? ", page AS MATERIALIZED (SELECT " : "SELECT ");
     if (variant->count) {
         buffer_text(&sql, "count(*)");
     } else {
@@ -150,6 +152,9 @@ static const char *build(struct arena *arena, const struct list_spec *spec, cons
                           variant->keys[i].descending ? " DESC" : "");
         buffer_printf(&sql, " LIMIT $%d::bigint", ++parameters);
     }
+    /* One row at least, which has the flag. */
+    if (has_flag)
+        buffer_printf(&sql, ") SELECT p.*, %s FROM (SELECT) one LEFT JOIN page p ON true", spec->flag);
     *ret_parameters = parameters;
     return buffer_string(&sql);
 }
@@ -351,6 +356,9 @@ enum code list_collect(struct db *db, const struct list_pending *pending, struct
         return code;
 
     int rows = PQntuples(result);
+    int first_key = row_columns(pending->spec->table);
+    if (rows == 1 && PQgetisnull(result, 0, first_key)) /* that of the flag alone */
+        rows = 0;
     bool more = rows > pending->page_size;
     if (more)
         rows = (int)pending->page_size;
@@ -362,6 +370,9 @@ enum code list_collect(struct db *db, const struct list_pending *pending, struct
     code = row_write_all(result, rows, pending->spec->table, out);
     out_end_array(out);
     out_member(out, "next_page_token", token);
+    if (pending->spec->flag != NULL)
+        out_member_boolean(out, pending->spec->flag_name,
+                           PQgetvalue(result, 0, first_key + pending->keys)[0] == 't');
     if (code == CODE_OK && pending->counts) {
         DB_RESULT total = NULL;
         code = db_collect(db, problem, &total);

@@ -28,6 +28,10 @@ struct list_spec {
     const char *default_order;
     const char *id; /* unique within the list: the last sort column */
     const char *id_type;
+    /* What each page says of the whole, also an empty one: a boolean member and its expression over what `with`, which then
+     * is not NULL, has. */
+    const char *flag_name;
+    const char *flag;
 };
 
 /* What a request asks of a list. */

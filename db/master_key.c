@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "db/job.h"
+#include "db/dkim.h"
 #include "db/limit.h"
 #include "db/organization_health.h"
 #include "db/row.h"
@@ -294,11 +294,13 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     /* What a rotation left undone, because the key was disabled meanwhile, is done once it is enabled. */
     if (is_enabled)
         queue_wrap(db, change->account_id, work->key_id);
-    if (is_other)
+    if (is_other) {
         organization_health_queue_under_key(db, change->account_id, work->key_id);
+        dkim_hurry_under_key(db, change->account_id, work->key_id);
+    }
     /* With no organization under it there is nothing to wait for. */
     master_key_queue_retire(db, change->account_id, work->key_id);
-    for (int pending = 2 + is_enabled + 2 * key.rotate + is_other; pending > 0; pending--) {
+    for (int pending = 2 + is_enabled + 2 * key.rotate + 2 * is_other; pending > 0; pending--) {
         code = db_collect(db, change->problem, NULL);
         if (code != CODE_OK)
             return code;

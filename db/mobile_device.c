@@ -192,14 +192,15 @@ static enum code lock_device(struct db *db, struct change *change, const struct 
                              struct seen *ret_seen)
 {
     static const struct statement lock = {
-        "SELECT FROM mobile_device WHERE organization_id = $1 AND entity_id = $2"
-        " AND device_id = $3 FOR NO KEY UPDATE",
-        3};
-    const char *const parameters[] = {key->user.organization_id, key->user.entity_id, key->device_id};
+        "SELECT FROM mobile_device d WHERE organization_id = $1 AND entity_id = $2 AND device_id = $3 AND EXISTS"
+        " (SELECT FROM organization o WHERE o.organization_id = $1 AND o.account_id = $4) FOR NO KEY UPDATE OF d",
+        4};
+    const char *const parameters[] = {key->user.organization_id, key->user.entity_id, key->device_id,
+                                      change->account_id};
     struct organization_row organization;
 
     organization_queue(db, change->account_id, key->user.organization_id, ORGANIZATION_SHARE);
-    db_queue_silently(db, &lock, parameters, 3);
+    db_queue_silently(db, &lock, parameters, 4);
     queue_see(db, key);
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
     if (code == CODE_OK)

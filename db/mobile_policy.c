@@ -107,14 +107,15 @@ static void queue_put(struct db *db, struct arena *arena, const struct work *wor
 static enum code put_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement lock = {
-        "SELECT " MOBILE_POLICY_COLUMNS " FROM mobile_policy p WHERE organization_id = $1 FOR NO KEY UPDATE",
-        1};
+        "SELECT " MOBILE_POLICY_COLUMNS " FROM mobile_policy p WHERE organization_id = $1 AND EXISTS"
+        " (SELECT FROM organization o WHERE o.organization_id = $1 AND o.account_id = $2) FOR NO KEY UPDATE OF p",
+        2};
     const struct work *work = argument;
     struct organization_row organization;
     DB_RESULT before = NULL;
 
     organization_queue(db, change->account_id, work->organization_id, ORGANIZATION_SHARE);
-    DB_QUEUE(db, &lock, work->organization_id);
+    DB_QUEUE(db, &lock, work->organization_id, change->account_id);
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
     if (code == CODE_OK)
         code = organization_need_serving(&organization, change->problem);

@@ -25,6 +25,9 @@
 #define MAX_ENDED     200
 #define JOB_CHANNEL   "postreeve_job"
 #define ENDED_CHANNEL "postreeve_operation"
+#define FLOW_CHANNEL  "postreeve_flow_rules" /* of the triggers in migrations */
+/* Organizations that share a slot count as changed together. */
+#define FLOW_SLOTS 4096
 
 struct notifier {
     const char *conninfo;
@@ -37,12 +40,16 @@ struct notifier {
     atomic_bool has_news;
     atomic_bool has_job;
     atomic_uint_fast64_t changes;
+    atomic_uint_fast64_t interruptions; /* of listening: anything may have changed */
+    atomic_uint_fast64_t flow_changes[FLOW_SLOTS];
     atomic_bool listening;
 
     pthread_mutex_t mutex;
     pthread_cond_t job_arrived;
     unsigned wake_ups;
     bool stopped;
+    notifier_arrived *arrived;
+    void *arrived_argument;
 
     pthread_mutex_t ended_mutex;
     notifier_ended *ended;
@@ -65,6 +72,7 @@ struct notifier *notifier_new(const char *conninfo)
         abort();
     notifier->conninfo = conninfo;
     notifier->changes = 1;
+    notifier->interruptions = 1;
     notifier->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -88,6 +96,16 @@ static void wake_workers(struct notifier *notifier, unsigned count)
         pthread_cond_signal(&notifier->job_arrived);
     else
         pthread_cond_broadcast(&notifier->job_arrived);
+    if (notifier->arrived != NULL)
+        notifier->arrived(notifier->arrived_argument);
+    pthread_mutex_unlock(&notifier->mutex);
+}
+
+void notifier_watch_jobs(struct notifier *notifier, notifier_arrived *arrived, void *argument)
+{
+    pthread_mutex_lock(&notifier->mutex);
+    notifier->arrived = arrived;
+    notifier->arrived_argument = argument;
     pthread_mutex_unlock(&notifier->mutex);
 }
 
@@ -179,12 +197,39 @@ void notifier_identities_changed(struct notifier *notifier)
     notifier->changes++;
 }
 
+static size_t flow_slot(const char *organization_id)
+{
+    size_t hash = 5381;
+    for (; *organization_id != '\0'; organization_id++)
+        hash = hash * 33 + (unsigned char)*organization_id;
+    return hash % FLOW_SLOTS;
+}
+
+/* Both only grow: their sum stays the same only as long as both do. */
+uint64_t notifier_flow_rules_generation(const struct notifier *notifier, const char *organization_id)
+{
+    return notifier->listening ? notifier->interruptions + notifier->flow_changes[flow_slot(organization_id)]
+                               : 0;
+}
+
+void notifier_flow_rules_changed(struct notifier *notifier, const char *organization_id)
+{
+    notifier->flow_changes[flow_slot(organization_id)]++;
+}
+
+/* What is changed while nobody listens is not heard. */
+static void forget_all(struct notifier *notifier)
+{
+    notifier->changes++;
+    notifier->interruptions++;
+}
+
 /* --- the thread --- */
 
 static void disconnect(struct notifier *notifier)
 {
     notifier->listening = false;
-    notifier->changes++;
+    forget_all(notifier);
     PQfinish(notifier->connection);
     notifier->connection = NULL;
 }
@@ -195,17 +240,17 @@ static void connect_and_listen(struct notifier *notifier)
                                            "tcp_user_timeout", "connect_timeout",  NULL};
     const char *const values[] = {notifier->conninfo, "postreeve notifier", "10", "10000", "3", NULL};
     notifier->connection = PQconnectdbParams(keywords, values, 1);
-    PGresult *result = wait_run(
-        notifier->connection,
-        "LISTEN " JOB_CHANNEL "; LISTEN " ENDED_CHANNEL "; LISTEN " NOTIFIER_IDENTITY_CHANNEL, ANSWER_MS);
+    PGresult *result = wait_run(notifier->connection,
+                                "LISTEN " JOB_CHANNEL "; LISTEN " ENDED_CHANNEL
+                                "; LISTEN " NOTIFIER_IDENTITY_CHANNEL "; LISTEN " FLOW_CHANNEL,
+                                ANSWER_MS);
     bool listening = PQresultStatus(result) == PGRES_COMMAND_OK;
     PQclear(result);
     if (!listening) {
         disconnect(notifier);
         return;
     }
-    /* What changed before was not heard. */
-    notifier->changes++;
+    forget_all(notifier);
     notifier->listening = true;
     wake_workers(notifier, REMOTE_WAKE_UPS);
     tell_ended(notifier, "");
@@ -233,6 +278,8 @@ static void hear(struct notifier *notifier)
         bool is_own = notification->be_pid == PQbackendPID(notifier->connection); /* who waits here knows */
         if (strcmp(notification->relname, NOTIFIER_IDENTITY_CHANNEL) == 0)
             notifier->changes++;
+        else if (strcmp(notification->relname, FLOW_CHANNEL) == 0)
+            notifier_flow_rules_changed(notifier, notification->extra);
         else if (!is_own && strcmp(notification->relname, ENDED_CHANNEL) == 0)
             hear_ended(notifier, notification->extra);
         else if (!is_own)

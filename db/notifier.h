@@ -1,6 +1,6 @@
-/* Hints between the threads and processes that share a database: jobs are waiting; operations ended; identities changed.
- * A hint may be lost or late: who waits for jobs or operations polls as well, and who caches identities stops while hints
- * cannot be heard. */
+/* Hints between the threads and processes that share a database: jobs are waiting; operations ended; identities or email
+ * flow rules changed. A hint may be lost or late: who waits for jobs or operations polls as well, and who caches identities
+ * or flow rules stops while hints cannot be heard. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,6 +23,11 @@ void notifier_free(struct notifier *notifier);
 /* A job was enqueued and committed here: wakes a local worker now and other processes soon. */
 void notifier_job_enqueued(struct notifier *notifier);
 
+/* Told, on any thread, that a job may be there, or a domain to be looked at. One in a process. With NULL nobody is, once
+ * this has returned. */
+typedef void notifier_arrived(void *argument);
+void notifier_watch_jobs(struct notifier *notifier, notifier_arrived *arrived, void *argument);
+
 /* Waits until a job may be there or the time is over. False once notifier_stop_waiting was called. */
 bool notifier_wait_for_job(struct notifier *notifier, int timeout_ms);
 
@@ -40,5 +45,9 @@ uint64_t notifier_identity_generation(const struct notifier *notifier);
 
 /* A change of identities was committed here: this process need not wait for the notice that others hear. */
 void notifier_identities_changed(struct notifier *notifier);
+
+/* The same for the email flow rules of an organization, and whether it is serving. */
+uint64_t notifier_flow_rules_generation(const struct notifier *notifier, const char *organization_id);
+void notifier_flow_rules_changed(struct notifier *notifier, const char *organization_id);
 
 #define NOTIFIER_IDENTITY_CHANNEL "postreeve_identity"

@@ -1,7 +1,6 @@
 #include "db/operation.h"
 
 #include "db/row.h"
-#include "model/job.h"
 #include "model/json_out.h"
 #include "model/operation.h"
 
@@ -9,11 +8,11 @@
     "o.operation_id, o.operation, o.target, o.organization_id, o.status, o.steps, o.error, o.created_at," \
     " o.finished_at"
 
-static const char *pending_steps(struct arena *arena, const char *job_kind)
+static const char *pending_steps(struct arena *arena, const char *const *step_names)
 {
     struct buffer steps = {.arena = arena};
     out_begin_array(&steps);
-    for (const char *const *step = job_kind_find(job_kind)->steps; *step != NULL; step++) {
+    for (const char *const *step = step_names; *step != NULL; step++) {
         out_begin_object(&steps);
         out_member(&steps, "name", *step);
         out_member(&steps, "status", "PENDING");
@@ -25,14 +24,14 @@ static const char *pending_steps(struct arena *arena, const char *job_kind)
 }
 
 void operation_insert(struct db *db, struct change *change, const char *operation_id,
-                      const char *organization_id, const char *target, const char *job_kind)
+                      const char *organization_id, const char *target, const char *const *step_names)
 {
     static const struct statement insert = {
         "INSERT INTO operation (operation_id, account_id, organization_id, operation, target, steps)"
         " VALUES ($1, $2, $3, $4, $5, $6)",
         6};
     DB_QUEUE(db, &insert, operation_id, change->account_id, organization_id, change->operation, target,
-             pending_steps(change->arena, job_kind));
+             pending_steps(change->arena, step_names));
 }
 
 void operation_update(struct db *db, struct arena *arena, const char *operation_id, int step,

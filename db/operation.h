@@ -4,9 +4,9 @@
 #include "db/list.h"
 #include "db/tx.h"
 
-/* Within a transaction: a PENDING operation with the steps of the job's kind. Queues; nothing to collect. */
+/* Within a transaction: a PENDING operation with these steps (NULL after the last). Queues; nothing to collect. */
 void operation_insert(struct db *db, struct change *change, const char *operation_id,
-                      const char *organization_id, const char *target, const char *job_kind);
+                      const char *organization_id, const char *target, const char *const *step_names);
 
 /* Within a transaction: an attempt at its step number `step` ended with this status (SUCCEEDED, or PENDING with an
  * error when it will be tried again, or FAILED), which makes the operation RUNNING, SUCCEEDED or FAILED. A NULL

@@ -6,6 +6,7 @@
 #include "db/directory.h"
 #include "db/job.h"
 #include "db/limit.h"
+#include "db/mail_domain.h"
 #include "db/master_key.h"
 #include "db/operation.h"
 #include "db/row.h"
@@ -234,6 +235,7 @@ enum code organization_transition(struct db *db, struct change *change, struct o
     note_transition(change, row, to, reason);
     DB_QUEUE(db, &update, row->organization_id, to, reason);
     DB_QUEUE(db, &insert, row->organization_id, row->state, to, change->actor, reason);
+    db_note_flow_rules(db, row->organization_id); /* whether they may be asked for */
     row->state = to;
     return CODE_OK;
 }
@@ -241,7 +243,8 @@ enum code organization_transition(struct db *db, struct change *change, struct o
 /* --- work that begins --- */
 
 struct making {
-    const struct organization *wanted;          /* organization_create */
+    const struct organization *wanted; /* organization_create, with … */
+    const struct mail_domain_name *const *domains;
     const struct organization_removal *removal; /* organization_remove */
     const char *organization_id;
     const char *operation_id;
@@ -274,8 +277,9 @@ static enum code begin_work(struct db *db, struct change *change, const struct m
                                         .document = document};
     DB_RESULT result = NULL;
 
-    operation_insert(db, change, making->operation_id, making->organization_id, target, kind);
-    if (job_kind_find(kind)->is_periodic)
+    const struct job_kind *about = job_kind_find(kind);
+    operation_insert(db, change, making->operation_id, making->organization_id, target, about->steps);
+    if (about->is_periodic)
         job_enqueue_periodic(db, change->arena, &request);
     else
         job_enqueue(db, change->arena, &request);
@@ -359,6 +363,14 @@ static enum code find_key(struct db *db, struct change *change, const char *key_
                            : code;
 }
 
+static enum code add_domains(struct db *db, struct change *change, const struct making *making)
+{
+    enum code code = making->domains[0] != NULL ? db_finish(db, change->problem) : CODE_OK;
+    for (size_t i = 0; code == CODE_OK && making->domains[i] != NULL; i++)
+        code = mail_domain_add(db, change, making->organization_id, making->domains[i], false);
+    return code;
+}
+
 static enum code create_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement insert = {
@@ -386,6 +398,9 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     account_queue_begin_trial(db, change->arena, change->account_id);
     DB_QUEUE(db, &insert_alias, wanted->alias, making->organization_id);
     DB_QUEUE(db, &insert_transition, making->organization_id, change->actor);
+    code = add_domains(db, change, making);
+    if (code != CODE_OK)
+        return code;
     struct buffer *after = &change->audit.after;
     after->arena = change->arena;
     out_begin_object(after);
@@ -400,12 +415,14 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     return begin_work(db, change, making, setup_job(wanted->setup), NULL);
 }
 
-enum code organization_create(struct db *db, struct change *change, const struct organization *organization)
+enum code organization_create(struct db *db, struct change *change, const struct organization *organization,
+                              const struct mail_domain_name *const *domains)
 {
     struct organization wanted = *organization;
     wanted.alias = text_lower(change->arena, organization->alias);
     struct making making = making_for(change, id_new_organization(change->arena));
     making.wanted = &wanted;
+    making.domains = domains;
     return tx_run(db, change, create_body, &making);
 }
 

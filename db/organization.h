@@ -3,12 +3,15 @@
 
 #include "db/list.h"
 #include "db/tx.h"
+#include "model/mail_domain.h"
 #include "model/organization.h"
 
 /* --- requests --- */
 
 /* Each of these answers the operation that was made. */
-enum code organization_create(struct db *db, struct change *change, const struct organization *organization);
+/* `domains` are registered with it: NULL after the last. */
+enum code organization_create(struct db *db, struct change *change, const struct organization *organization,
+                              const struct mail_domain_name *const *domains);
 enum code organization_retry(struct db *db, struct change *change, const char *organization_id);
 enum code organization_validate(struct db *db, struct change *change, const char *organization_id);
 enum code organization_activate(struct db *db, struct change *change, const char *organization_id);

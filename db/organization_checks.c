@@ -1,5 +1,6 @@
 /* THE table of health checks. A row finds what is wrong, says how bad it is, and what to do. */
 #include "db/data_key.h"
+#include "db/dkim.h"
 #include "db/limit.h"
 #include "db/organization_health.h"
 #include "db/row.h"
@@ -14,8 +15,9 @@ struct check {
     const char *help;
     /* $1 is the organization. Each row is an issue: `subject` and `detail`, a sentence. */
     struct statement find;
-    /* With a $2: the default of this limit. */
+    /* With a $2: the default of this limit, or how long a domain may lack its proof. */
     enum limit limit;
+    bool takes_grace;
     /* Where SQL cannot tell: whether the row is an issue indeed. */
     bool (*is_issue)(struct db *db, struct arena *arena, const PGresult *result, int row);
 };
@@ -27,6 +29,11 @@ static bool does_not_open(struct db *db, struct arena *arena, const PGresult *re
                        row_text(arena, result, row, "sealed"), &size) == NULL;
 }
 
+static bool dkim_key_is_lost(struct db *db, struct arena *arena, const PGresult *result, int row)
+{
+    return !data_key_opens_secret(db, arena, result, row);
+}
+
 static bool data_key_is_lost(struct db *db, struct arena *arena, const PGresult *result, int row)
 {
     return PQgetisnull(result, row, PQfnumber(result, "wrapped_key")) ||
@@ -36,6 +43,10 @@ static bool data_key_is_lost(struct db *db, struct arena *arena, const PGresult 
 #define RESTORE                                                                                                \
     "The service never leaves this behind: somebody changed the database by hand, or it was restored in part." \
     " Ask the operator to restore it from a backup."
+
+#define PROVE_AGAIN                                                                                      \
+    "Look at the records of the domain (GetMailDomain): they say what is wrong and how to mend it; then" \
+    " VerifyMailDomain. Or remove the domain."
 
 static const struct check checks[] = {
     {.code = "directory_missing",
@@ -150,6 +161,24 @@ static const struct check checks[] = {
           "   $2::bigint)) a ON a.entity_id = e.entity_id"
           " WHERE e.organization_id = $1" LIMIT,
           2}},
+    {.code = "domain_proof_missing",
+     .severity = HEALTH_WARNING,
+     .help = PROVE_AGAIN,
+     .takes_grace = true,
+     .find =
+         {"SELECT domain AS subject, 'The proof that ' || domain || ' is the organization''s is no longer published.'"
+          "  AS detail FROM mail_domain WHERE organization_id = $1"
+          "  AND proof_lost_at > now() - make_interval(secs => $2::bigint) ORDER BY domain" LIMIT,
+          2}},
+    {.code = "domain_proof_lost",
+     .severity = HEALTH_ERROR,
+     .help = PROVE_AGAIN,
+     .takes_grace = true,
+     .find =
+         {"SELECT domain AS subject, 'The proof that ' || domain || ' is the organization''s has not been published"
+          " for longer than is tolerated.' AS detail FROM mail_domain WHERE organization_id = $1"
+          "  AND proof_lost_at <= now() - make_interval(secs => $2::bigint) ORDER BY domain" LIMIT,
+          2}},
     {.code = "key_disabled",
      .severity = HEALTH_ERROR,
      .help = "Enable the key (UpdateKey); the organization is checked again at once.",
@@ -170,6 +199,29 @@ static const struct check checks[] = {
           " WHERE o.organization_id = $1 AND o.key_id IS NOT NULL",
           1},
      .is_issue = data_key_is_lost},
+    {.code = "dkim_key_unreadable",
+     .severity = HEALTH_ERROR,
+     .help =
+         "Rotate the keys of the domain with `compromised` (RotateMailDomainDkim): others take their place.",
+     .find =
+         {"SELECT k.domain AS subject, 'The private key of the DKIM selector ' || k.selector || ' of ' || k.domain ||"
+          " ' is lost, or was altered: it cannot sign.' AS detail, k.sealed_private_key AS sealed, " DKIM_KEY_BOUND_TO
+          ", " DATA_KEY_COLUMNS " FROM dkim_key k LEFT JOIN (data_key d JOIN " DATA_KEY_MATERIAL
+          ") ON d.organization_id = k.organization_id"
+          " WHERE k.organization_id = $1 AND k.state <> 'RETIRED' ORDER BY k.domain, k.slot",
+          1},
+     .is_issue = dkim_key_is_lost},
+    {.code = "dkim_keys_missing",
+     .severity = HEALTH_WARNING,
+     .help =
+         "Enable the master key of the organization if it is disabled; else ask the operator whether the job dkim_rotation was given up (admin retry-jobs).",
+     .find =
+         {"SELECT m.domain AS subject, 'The domain ' || m.domain || ' has no DKIM keys: its mail cannot be"
+          " signed.' AS detail FROM mail_domain m WHERE m.organization_id = $1 AND NOT m.is_test_domain"
+          " AND m.created_at < now() - interval '1 hour' AND (SELECT count(*) FROM dkim_key k"
+          "  WHERE k.organization_id = $1 AND k.domain = m.domain AND k.state = 'ACTIVE') < 2"
+          " ORDER BY m.domain" LIMIT,
+          1}},
     {.code = "access_key_unreadable",
      .severity = HEALTH_WARNING,
      .help = "Ask the operator to disable the access key and to make another.",
@@ -192,7 +244,9 @@ enum code organization_check(struct db *db, const char *organization_id, size_t 
 {
     const struct check *check = &checks[number];
     struct arena *arena = problem->arena;
-    const char *const parameters[] = {organization_id, row_integer(arena, limit_rows[check->limit].value)};
+    int64_t number_given =
+        check->takes_grace ? db_settings(db)->domain_proof_grace_s : limit_rows[check->limit].value;
+    const char *const parameters[] = {organization_id, row_integer(arena, number_given)};
     DB_RESULT result = NULL;
     int issues = 0;
 

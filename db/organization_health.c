@@ -61,16 +61,24 @@ void organization_health_schedule(struct db *db, struct arena *arena, const stru
                                                    db_settings(db)->health_check_interval_s, row->state)});
 }
 
+/* One that runs begins anew: it may have looked at what changed already. Whoever asked for it is answered by this one. */
+#define HURRY(condition)                                                                                       \
+    "INSERT INTO job (kind, organization_id, is_periodic) SELECT '" JOB_ORGANIZATION_HEALTH                    \
+    "', organization_id, true FROM organization WHERE " condition                                              \
+    " AND state IN ('ACTIVE', 'IMPAIRED', 'VALIDATING')"                                                       \
+    " ON CONFLICT (organization_id, kind) WHERE is_periodic AND state IN ('PENDING', 'RUNNING') DO UPDATE SET" \
+    " state = 'PENDING', step = 0, failures = 0, claims = job.claims + 1, run_at = now()"
+
+void organization_health_queue(struct db *db, const char *organization_id)
+{
+    static const struct statement hurry = {HURRY("organization_id = $1"), 1};
+    DB_QUEUE(db, &hurry, organization_id);
+    db_note_job(db);
+}
+
 void organization_health_queue_under_key(struct db *db, const char *account_id, const char *key_id)
 {
-    /* One that runs begins anew: it may have looked at the key already. Whoever asked for it is answered by this one. */
-    static const struct statement hurry = {
-        "INSERT INTO job (kind, organization_id, is_periodic) SELECT '" JOB_ORGANIZATION_HEALTH
-        "', organization_id, true FROM organization WHERE account_id = $1 AND key_id = $2"
-        " AND state IN ('ACTIVE', 'IMPAIRED', 'VALIDATING')"
-        " ON CONFLICT (organization_id, kind) WHERE is_periodic AND state IN ('PENDING', 'RUNNING') DO UPDATE SET"
-        " state = 'PENDING', step = 0, failures = 0, claims = job.claims + 1, run_at = now()",
-        2};
+    static const struct statement hurry = {HURRY("account_id = $1 AND key_id = $2"), 2};
     DB_QUEUE(db, &hurry, account_id, key_id);
     db_note_job(db);
 }

@@ -8,6 +8,8 @@
 enum code organization_health_get(struct db *db, const char *account_id, const char *organization_id,
                                   struct problem *problem, struct answer *answer);
 
+/* Within a transaction: its next check is due now, since something that it looks at has changed. */
+void organization_health_queue(struct db *db, const char *organization_id);
 /* Within a transaction that changes a master key: the organizations under it that can be checked are checked now. One result
  * to collect. */
 void organization_health_queue_under_key(struct db *db, const char *account_id, const char *key_id);

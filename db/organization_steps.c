@@ -164,6 +164,16 @@ void organization_remove_settings(struct db *db, const struct organization_row *
         {"DELETE FROM organization_health WHERE organization_id = $1", 1},
         {"DELETE FROM availability_configuration WHERE organization_id = $1", 1},
         {"DELETE FROM mobile_policy WHERE organization_id = $1", 1},
+        {"DELETE FROM flow_rule WHERE organization_id = $1", 1},
+        {"UPDATE operation o SET status = 'CANCELED', finished_at = clock_timestamp(),"
+         " error = 'The organization is being deleted.' FROM mail_domain m WHERE m.organization_id = $1"
+         " AND o.operation_id IN (m.wanted_operation_id, m.check_operation_id)",
+         1},
+        /* Others wait for these; a check that runs may have looked too early, and counts no more. */
+        {"UPDATE mail_domain m SET next_check_at = now(), check_claims = m.check_claims + 1, check_started_at = NULL"
+         " FROM verified_domain v WHERE v.organization_id = $1"
+         " AND m.domain = v.domain AND m.organization_id <> $1 AND m.ownership_status = 'PENDING'",
+         1},
         {"DELETE FROM mail_domain WHERE organization_id = $1", 1},
         {"DELETE FROM verified_domain WHERE organization_id = $1", 1},
     };

@@ -1,5 +1,6 @@
 #include "db/resource.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "db/address.h"
@@ -227,6 +228,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     if (code != CODE_OK)
         return code;
     change->answer.location = entity_path(change->arena, key);
+    entity_queue_lock_several(db, change, key->organization_id, resource->delegate_ids);
     entity_queue_insert(db, key, resource->name, resource->name, resource->hidden_from_address_list);
     DB_QUEUE(db, &insert_detail, key->organization_id, key->entity_id, resource->type, resource->description,
              row_boolean(options->auto_accept_requests),
@@ -306,13 +308,19 @@ static enum code check_may_delegate(struct db *db, struct change *change, const 
                                     const char *member_id, bool is_group)
 {
     static const struct statement read = {
-        "SELECT auto_accept_requests FROM resource_detail WHERE organization_id = $1 AND entity_id = $2", 2};
+        "SELECT auto_accept_requests, (SELECT count(*) FROM entity_edge WHERE organization_id = $1 AND owner_id = $2"
+        " AND relation = 'DELEGATE') FROM resource_detail WHERE organization_id = $1 AND entity_id = $2",
+        2};
     DB_RESULT result = NULL;
     (void)member_id;
     (void)is_group;
     enum code code = DB_RUN(db, change->problem, &result, &read, owner->organization_id, owner->entity_id);
     if (code == CODE_OK && PQgetvalue(result, 0, 0)[0] == 't')
         code = refuse_both(change->problem);
+    else if (code == CODE_OK && strtol(PQgetvalue(result, 0, 1), NULL, 10) >= RESOURCE_DELEGATES_MAX)
+        code = problem_set(change->problem, CODE_LIMIT_EXCEEDED,
+                           "A resource has at most %d delegates; a group of them is one.",
+                           RESOURCE_DELEGATES_MAX);
     return code;
 }
 

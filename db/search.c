@@ -34,8 +34,10 @@ const struct field_table address_book_query_table =
     " AND e.search_text LIKE (SELECT '%' || t.pattern || '%' FROM term t)" \
     " AND e.search_text NOT LIKE (SELECT E'%\\n' || t.pattern || '%' FROM term t) "
 
-#define TERM \
-    "WITH term AS MATERIALIZED (SELECT left(search_fold($2), 256) AS text, search_pattern($2) AS pattern),"
+/* Of nothing but accents there is no text to look for. */
+#define TERM                                                                                              \
+    "WITH term AS MATERIALIZED (SELECT left(search_fold($2), 256) AS text, search_pattern($2) AS pattern" \
+    "  WHERE search_fold($2) <> ''),"
 /* The exact matches first: a text comes before all that begin with it. */
 #define BEGINNING                                                                                     \
     " beginning AS MATERIALIZED (SELECT b.entity_id, b.term, b.term = t.text AS is_exact FROM term t" \
@@ -59,7 +61,13 @@ const struct field_table address_book_query_table =
     "   FROM beginning b GROUP BY b.entity_id"                                                           \
     "  UNION ALL SELECT s.entity_id, 2, s.name_folded FROM sample s WHERE NOT EXISTS (SELECT FROM rare)" \
     "  UNION ALL (SELECT e.entity_id, 2, e.name_folded FROM entity e WHERE e.organization_id = $1"       \
-    "   AND e.search_text LIKE (SELECT r.pattern FROM rare r) AND " IS_INSIDE " LIMIT " MOST ")) "
+    "   AND e.search_text LIKE (SELECT r.pattern FROM rare r) AND " IS_INSIDE " LIMIT " MOST "))"
+/* Whether there may be others that have the text: what was not looked at is not known. */
+#define IS_INCOMPLETE                                                                                      \
+    "CASE WHEN NOT EXISTS (SELECT FROM term) THEN false WHEN NOT " MORE_IS_WANTED " THEN true"             \
+    " WHEN EXISTS (SELECT FROM rare) THEN (SELECT count(*) FROM found f WHERE f.relevance = 2) >= " MOST   \
+    " ELSE EXISTS (SELECT FROM entity x WHERE x.organization_id = $1 ORDER BY x.entity_id OFFSET " SAMPLED \
+    ") END"
 /* In order before they are looked up, so that only what is on the page is. */
 #define EACH_FOUND                                                                                                     \
     "FROM (SELECT o.entity_id, o.relevance, o.place FROM found o"                                                      \
@@ -90,6 +98,8 @@ enum code search_queue_directory(struct db *db, const char *account_id, const ch
         .default_order = "relevance,place",
         .id = "f.entity_id",
         .id_type = "uuid",
+        .flag_name = "is_incomplete",
+        .flag = IS_INCOMPLETE,
     };
     const char *const fixed[] = {organization_id, query->q};
     organization_queue(db, account_id, organization_id, ORGANIZATION_READ);

@@ -1,6 +1,7 @@
 #include "db/secrets.h"
 
 #include "db/data_key.h"
+#include "db/dkim.h"
 #include "db/master_key.h"
 #include "db/row.h"
 #include "model/json_out.h"
@@ -69,6 +70,14 @@ static const struct {
       " JOIN data_key d ON d.organization_id = a.organization_id JOIN " DATA_KEY_MATERIAL
       " WHERE (a.organization_id, a.domain) > (split_part($1, E'\n', 1), split_part($1, E'\n', 2))"
       " ORDER BY a.organization_id, a.domain LIMIT 1000",
+      1},
+     data_key_opens_secret},
+    {"dkim_key",
+     {"SELECT k.selector AS row_name, " DKIM_KEY_BOUND_TO
+      ", k.sealed_private_key AS sealed, " DATA_KEY_COLUMNS
+      " FROM dkim_key k LEFT JOIN (data_key d JOIN " DATA_KEY_MATERIAL
+      ") ON d.organization_id = k.organization_id"
+      " WHERE k.selector > $1 ORDER BY k.selector LIMIT 1000",
       1},
      data_key_opens_secret},
 };

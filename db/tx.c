@@ -9,6 +9,7 @@
 #include "db/idempotency.h"
 #include "db/notifier.h"
 #include "db/row.h"
+#include "model/digest.h"
 
 #define MAX_ATTEMPTS 6
 
@@ -24,13 +25,24 @@ const char *tx_etag(struct arena *arena, const char *version)
     return arena_printf(arena, "\"v%s\"", version);
 }
 
-/* Whether it is the tag, or that of the same in gzip: `"v3"`, `"v3-gzip"`. */
+const char *tx_etag_observed(struct arena *arena, const char *version, const struct buffer *body)
+{
+    unsigned char digest[DIGEST_SIZE];
+    char hex[2 * 8 + 1];
+    digest_sha256(body->data, body->length, digest);
+    digest_to_hex(digest, 8, hex);
+    return arena_printf(arena, "\"v%s.%s\"", version, hex);
+}
+
+/* Whether it is the tag, or that of the same in gzip: `"v3"`, `"v3-gzip"`. What follows a dot (tx_etag_observed) is not
+ * what a change depends on. */
 static bool is_tag(const char *text, size_t length, const char *etag)
 {
     static const char gzip[] = "-gzip\"";
     size_t tag = strlen(etag) - 1; /* without the quote at its end */
     return strncmp(text, etag, tag) == 0 &&
            ((length == tag + 1 && text[tag] == '"') ||
+            (length > tag + 1 && text[tag] == '.' && text[length - 1] == '"') ||
             (length == tag + sizeof(gzip) - 1 && memcmp(text + tag, gzip, sizeof(gzip) - 1) == 0));
 }
 
@@ -148,6 +160,8 @@ static void tell_others(struct db *db)
     struct db_notes notes = db_take_notes(db);
     if (notes.identities)
         notifier_identities_changed(db_notifier(db));
+    if (notes.flow_rules[0] != '\0')
+        notifier_flow_rules_changed(db_notifier(db), notes.flow_rules);
     if (notes.job)
         notifier_job_enqueued(db_notifier(db));
     if (notes.operation)

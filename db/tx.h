@@ -50,6 +50,9 @@ struct change {
 
 /* The entity tag of a version. */
 const char *tx_etag(struct arena *arena, const char *version);
+/* The same of what also shows things that are not decided but observed: it changes with them, while If-Match asks for the
+ * version alone. */
+const char *tx_etag_observed(struct arena *arena, const char *version, const struct buffer *body);
 
 /* Whether an If-Match or If-None-Match names the tag, or that of the same in gzip: a list of tags, or `*`. Weak ones count
  * for the latter only (RFC 9110, 13.1). */

@@ -1,19 +1,10 @@
 #include "model/group.h"
 
-#include <string.h>
-
 #include "model/email.h"
 #include "model/entity.h"
+#include "model/text.h"
 
 #define TEXT_MAX 256
-
-bool group_check_name(const char *name, const char **ret_detail)
-{
-    if (name[0] != ' ' && name[strlen(name) - 1] != ' ')
-        return true;
-    *ret_detail = "A name neither begins nor ends with a space.";
-    return false;
-}
 
 const char *const group_types[] = {"GROUP", "SYSTEM_GROUP", NULL};
 const char *const member_kinds[] = {"USER", "GROUP", NULL};
@@ -21,7 +12,8 @@ const char *const member_kinds[] = {"USER", "GROUP", NULL};
 /* The columns of the view in db/group.c, in this order. */
 static const struct field group_fields[] = {
     FIELD_READ_ONLY_ROW("group_id", FIELD_STRING),
-    FIELD_STRING_ROW(struct mail_group, name, FIELD_REQUIRED, 1, GROUP_NAME_MAX, .check = group_check_name),
+    FIELD_STRING_ROW(struct mail_group, name, FIELD_REQUIRED, 1, GROUP_NAME_MAX,
+                     .check = text_has_no_outer_space),
     FIELD_ENUM_ROW(struct mail_group, type, FIELD_CREATE_ONLY, group_types),
     FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = entity_states),
     FIELD_STRING_ROW(struct mail_group, display_name, 0, 1, TEXT_MAX),

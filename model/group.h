@@ -15,9 +15,6 @@ struct mail_group {
 
 #define GROUP_NAME_MAX 256
 
-/* A field_check. */
-bool group_check_name(const char *name, const char **ret_detail);
-
 extern const char *const group_types[]; /* NULL after the last */
 extern const struct field_table group_table;
 

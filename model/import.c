@@ -79,7 +79,7 @@ static void check_entry(const struct import_entry *entry, bool is_group, uint64_
         problem_add_member(problem, "password", "invalid_value", "Give the password or its hash, not both.");
     if (entry->name == NULL)
         return;
-    if (is_group ? !group_check_name(entry->name, &detail) : !entity_check_name(entry->name, &detail))
+    if (is_group ? !text_has_no_outer_space(entry->name, &detail) : !entity_check_name(entry->name, &detail))
         problem_add_member(problem, "name", "invalid_format", "%s", detail);
     else if (!is_group && text_characters(entry->name) > USER_NAME_MAX)
         problem_add_member(problem, "name", "too_long", "At most %d characters.", USER_NAME_MAX);

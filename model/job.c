@@ -23,6 +23,7 @@ const struct job_kind job_kinds[] = {
     {.name = JOB_ENTITY_PURGE, .steps = (const char *const[]){"purge", NULL}},
     {.name = JOB_CLEANING,
      .steps = (const char *const[]){"idempotency_records", "jobs", "operations", "imports", NULL}},
+    {.name = JOB_DKIM_ROTATION, .steps = (const char *const[]){"rotate", NULL}, .is_periodic = true},
     {.name = JOB_AUDIT_RETENTION, .steps = (const char *const[]){"remove", NULL}},
     {.name = JOB_IMPORT,
      .steps = (const char *const[]){"apply", NULL},

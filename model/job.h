@@ -12,6 +12,7 @@
 #define JOB_ENTITY_PURGE                "entity_purge"
 #define JOB_CLEANING                    "cleaning"
 #define JOB_AUDIT_RETENTION             "audit_retention"
+#define JOB_DKIM_ROTATION               "dkim_rotation"
 #define JOB_IMPORT                      "import"
 
 struct job_kind {

@@ -16,6 +16,12 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
     [LIMIT_AVAILABILITY_CONFIGURATIONS] =
         {"availability_configurations", 100, "organization",
          "The organization has the maximum number of availability configurations"},
+    [LIMIT_SENDER_PATTERNS_PER_RULE] = {"sender_patterns_per_rule", 250, "email flow rule",
+                                        "You have reached the maximum number of sender patterns"},
+    [LIMIT_SENDER_PATTERNS_PER_ORGANIZATION] = {"sender_patterns_per_organization", 1000, "organization",
+                                                "You have reached the maximum number of sender patterns"},
+    [LIMIT_DOMAINS_PER_ORGANIZATION] = {"domains_per_organization", 100, "organization",
+                                        "You have reached the maximum number of domains"},
     [LIMIT_IAM_USERS] = {"iam_users", 5000, "account", "You have reached the maximum number of IAM users"},
     [LIMIT_IAM_GROUPS] = {"iam_groups", 300, "account", "You have reached the maximum number of IAM groups"},
     [LIMIT_POLICIES] = {"policies", 1500, "account", "You have reached the maximum number of policies"},

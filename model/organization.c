@@ -36,6 +36,7 @@ static const struct field organization_fields[] = {
     FIELD_STRING_ROW(struct organization, directory_id, FIELD_CREATE_ONLY, DIRECTORY_ID_LENGTH,
                      DIRECTORY_ID_LENGTH, .check = directory_check_id),
     FIELD_STRING_ROW(struct organization, key_id, FIELD_CREATE_ONLY, 36, 36, .check = key_check_id),
+    FIELD_STRINGS_ROW(struct organization, domains, FIELD_CREATE_ONLY | FIELD_WRITE_ONLY, 0, 100),
     FIELD_READ_ONLY_ROW("interoperability_enabled", FIELD_BOOLEAN),
     FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = organization_states),
     FIELD_READ_ONLY_ROW("state_reason", FIELD_STRING),

@@ -12,6 +12,7 @@ struct organization {
     const char *setup;
     const char *directory_id; /* of a STANDARD one */
     const char *key_id;
+    const char *const *domains; /* to be registered with it, as they came; NULL: none */
 };
 
 extern const char *const organization_states[]; /* NULL after the last */

@@ -36,6 +36,12 @@ struct policy;
 const struct policy *policy_compile(struct arena *arena, const char *document, size_t length,
                                     const char *pointer, struct problem *problem, struct buffer *warnings);
 
+/* The same for a document that stands at what it is about: each statement names its Principal (`*`, or {"Service": …, "AWS":
+ * …}), and only those for `principal` are kept. */
+const struct policy *policy_compile_for(struct arena *arena, const char *document, size_t length,
+                                        const char *pointer, const char *principal, struct problem *problem,
+                                        struct buffer *warnings);
+
 enum policy_effect { POLICY_NOT_ALLOWED, POLICY_ALLOWED, POLICY_DENIED };
 
 /* What was decided, and by which statement; of POLICY_NOT_ALLOWED by none. */

@@ -45,6 +45,7 @@ static const struct {
 
 struct compiler {
     struct arena *arena;
+    const char *principal; /* whose statements are kept; NULL: statements name none */
     struct problem *problem;
     struct buffer *warnings;
 };
@@ -357,16 +358,57 @@ static void check_members(const struct compiler *c, const json_t *object, const 
     }
 }
 
-static void compile_statement(const struct compiler *c, const json_t *value, const char *place,
+/* Whether one of these names is that of the compiler's principal. */
+static bool names_principal(const struct compiler *c, const json_t *value, const char *place)
+{
+    bool found = false;
+    for (size_t i = 0; i < list_size(value); i++) {
+        const char *name = json_string_value(list_item(value, i));
+        if (name == NULL || *name == '\0')
+            problem_add_at(c->problem, list_place(c, place, value, i), "wrong_type",
+                           "A text that is not empty, or a list of them.");
+        else
+            found |= strcmp(name, "*") == 0 || strcasecmp(name, c->principal) == 0;
+    }
+    return found;
+}
+
+/* Whether the statement is for the compiler's principal. */
+static bool compile_principal(const struct compiler *c, const json_t *value, const char *place)
+{
+    static const char *const kinds[] = {"AWS", "Service", NULL};
+    const char *kind;
+    const json_t *names;
+    bool found = false;
+    if (json_is_string(value) && strcmp(json_string_value(value), "*") == 0)
+        return true;
+    if (!json_is_object(value) || json_object_size(value) == 0) {
+        problem_add_at(c->problem, place, value == NULL ? "required" : "wrong_type",
+                       "`*`, or an object that says who: {\"Service\": \"%s\"}.", c->principal);
+        return false;
+    }
+    check_members(c, value, place, kinds, "A Principal");
+    json_object_foreach ((json_t *)(uintptr_t)value, kind, names) {
+        found |= names_principal(c, names, AT(c, "%s/%s", place, problem_escape(c->problem->arena, kind)));
+    }
+    return found;
+}
+
+/* Whether it is to be kept. */
+static bool compile_statement(const struct compiler *c, const json_t *value, const char *place,
                               struct policy_statement *statement)
 {
     static const char *const members[] = {"Sid",      "Effect",      "Action",    "NotAction",
                                           "Resource", "NotResource", "Condition", NULL};
+    static const char *const members_for[] = {
+        "Sid", "Effect", "Action", "NotAction", "Principal", "Resource", "NotResource", "Condition", NULL};
     if (!json_is_object(value)) {
         problem_add_at(c->problem, place, "wrong_type", "A statement is an object.");
-        return;
+        return false;
     }
-    check_members(c, value, place, members, "A statement of an identity's policy");
+    bool has_principal = c->principal != NULL;
+    check_members(c, value, place, has_principal ? members_for : members,
+                  has_principal ? "A statement here" : "A statement of an identity's policy");
     const json_t *sid = json_object_get(value, "Sid");
     const json_t *condition = json_object_get(value, "Condition");
     if (sid != NULL)
@@ -376,6 +418,8 @@ static void compile_statement(const struct compiler *c, const json_t *value, con
     compile_patterns(c, value, place, "Resource", "NotResource", compile_resource, &statement->resources);
     if (condition != NULL)
         compile_conditions(c, condition, AT(c, "%s/Condition", place), statement);
+    return !has_principal ||
+           compile_principal(c, json_object_get(value, "Principal"), AT(c, "%s/Principal", place));
 }
 
 static void check_sids(const struct compiler *c, const struct policy *policy, const char *place)
@@ -410,18 +454,32 @@ static const struct policy *compile_document(const struct compiler *c, const jso
     }
     struct policy *policy = arena_alloc(c->arena, sizeof(*policy));
     struct policy_statement *statements = arena_alloc(c->arena, list_size(value) * sizeof(*statements));
+    bool *kept = arena_alloc(c->arena, list_size(value) * sizeof(*kept));
     policy->count = list_size(value);
     policy->statements = statements;
     for (size_t i = 0; i < policy->count; i++)
-        compile_statement(c, list_item(value, i), list_place(c, place, value, i), &statements[i]);
+        kept[i] = compile_statement(c, list_item(value, i), list_place(c, place, value, i), &statements[i]);
     check_sids(c, policy, place);
+    size_t count = 0;
+    for (size_t i = 0; i < policy->count; i++)
+        if (kept[i])
+            statements[count++] = statements[i];
+    policy->count = count;
     return policy;
 }
 
 const struct policy *policy_compile(struct arena *arena, const char *document, size_t length,
                                     const char *pointer, struct problem *problem, struct buffer *warnings)
 {
-    const struct compiler c = {arena, problem, warnings};
+    return policy_compile_for(arena, document, length, pointer, NULL, problem, warnings);
+}
+
+const struct policy *policy_compile_for(struct arena *arena, const char *document, size_t length,
+                                        const char *pointer, const char *principal, struct problem *problem,
+                                        struct buffer *warnings)
+{
+    const struct compiler c = {
+        .arena = arena, .principal = principal, .problem = problem, .warnings = warnings};
     const struct policy *policy = NULL;
     unsigned faults = problem->fault_count;
     json_t *root = json_loadb(document, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);

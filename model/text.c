@@ -48,6 +48,14 @@ size_t text_characters(const char *text)
     return count;
 }
 
+bool text_has_no_outer_space(const char *text, const char **ret_detail)
+{
+    if (text[0] != ' ' && text[strlen(text) - 1] != ' ')
+        return true;
+    *ret_detail = "A name neither begins nor ends with a space.";
+    return false;
+}
+
 bool text_has_control(const char *text)
 {
     for (; *text != '\0'; text++)

@@ -16,6 +16,9 @@ size_t text_characters(const char *text);
 /* Has a C0 control character or DEL. */
 bool text_has_control(const char *text);
 
+/* For tables of fields: neither begins nor ends with a space; says so in ret_detail. Not for the empty text. */
+bool text_has_no_outer_space(const char *text, const char **ret_detail);
+
 /* A time that there is, as in RFC 3339: 2026-11-23T10:00:00Z, with up to six decimals of the second, or with an offset
  * such as +01:00 instead of Z. */
 bool text_is_time(const char *text);

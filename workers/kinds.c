@@ -3,15 +3,11 @@
 #include "workers/workflow.h"
 
 const struct workflow *const workflows[] = {
-    &organization_setup_workflow,
-    &organization_setup_standard_workflow,
-    &organization_health_workflow,
-    &organization_removal_workflow,
-    &entity_purge_workflow,
-    &data_key_workflow,
-    &cleaning_workflow,
-    &audit_retention_workflow,
-    &import_workflow,
+    &organization_setup_workflow,  &organization_setup_standard_workflow,
+    &organization_health_workflow, &organization_removal_workflow,
+    &entity_purge_workflow,        &data_key_workflow,
+    &dkim_rotation_workflow,       &cleaning_workflow,
+    &audit_retention_workflow,     &import_workflow,
 };
 const size_t workflow_count = sizeof(workflows) / sizeof(workflows[0]);
 

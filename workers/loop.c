@@ -37,6 +37,7 @@ struct attempt {
     int step;
     void *prepared;
     bool again;
+    int64_t next_s;           /* until it comes again; 0: as its workflow says */
     bool over;                /* nothing is left to do for this claim */
     bool given_up;            /* it is not to be tried again */
     enum code code;           /* why it failed */
@@ -63,7 +64,9 @@ static void finish(struct db *db, struct change *change, struct attempt *attempt
 
     attempt->outcome = outcome;
     if (workflow->every_s != NULL)
-        job_repeat(db, change->arena, attempt->job, workflow->every_s(db_settings(db), organization_state),
+        job_repeat(db, change->arena, attempt->job,
+                   attempt->next_s > 0 ? attempt->next_s
+                                       : workflow->every_s(db_settings(db), organization_state),
                    error);
     else
         job_finish(db, attempt->job, outcome == JOB_SUCCEEDED ? "SUCCEEDED" : "FAILED", error);
@@ -128,6 +131,7 @@ static enum code step_body(struct db *db, struct change *change, void *argument)
         return code;
 
     attempt->again = step.again;
+    attempt->next_s = step.next_s;
     bool last = !step.again && attempt->step_names[attempt->step + 1] == NULL;
     bool gives_way = step.again && (job->organization_id == NULL || attempt->workflow->gives_way);
     if (!step.again)

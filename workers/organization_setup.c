@@ -1,6 +1,7 @@
 /* From REQUESTED to ACTIVE (guide, "Add an Organization"): directory, test mail domain, default policies. The directory is
  * made (quick setup), or its entries become users (standard setup). */
 #include "db/data_key.h"
+#include "db/dkim.h"
 #include "db/organization_health.h"
 #include "db/organization_steps.h"
 #include "model/job.h"
@@ -34,6 +35,7 @@ static enum code activate(struct step *step)
     enum code code = organization_transition(step->db, step->change, step->organization, "ACTIVE", NULL);
     organization_mark_completed(step->db, step->organization);
     organization_health_schedule(step->db, step->change->arena, step->organization);
+    dkim_hurry_again(step->db, step->organization->organization_id);
     return code;
 }
 

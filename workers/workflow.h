@@ -14,7 +14,8 @@ struct step {
     struct organization_row *organization; /* NULL in its preparation */
     void *prepared;                        /* what the preparation left for the step */
     bool lost;                             /* a preparation sets it when another worker has the job */
-    bool again; /* a step sets it when there is more for it to do, in the next transaction */
+    bool again;     /* a step sets it when there is more for it to do, in the next transaction */
+    int64_t next_s; /* seconds until its next time, where a step knows better than every_s */
 };
 
 /* Writes the step's effects, each so that a step that failed half-way can run again. Any code but CODE_OK rolls back;
@@ -45,6 +46,7 @@ extern const struct workflow organization_health_workflow;
 extern const struct workflow organization_removal_workflow;
 extern const struct workflow entity_purge_workflow;
 extern const struct workflow data_key_workflow;
+extern const struct workflow dkim_rotation_workflow;
 extern const struct workflow cleaning_workflow;
 extern const struct workflow audit_retention_workflow;
 extern const struct workflow import_workflow;

@@ -1,12 +1,13 @@
 """For each route that the API has, a request that succeeds: for tests that hold for all of them."""
 import iam
 from devices import Device
-from organization import PASSWORD, create_organization, id_of, unique, wait_operation
+from dkim_keys import dkim_rests, dkim_settled
+from organization import PASSWORD, create_organization, id_of, unique, unique_domain, wait_operation
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
-WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "DeleteResources", "CancelOperation",
-                    "SyncMobileDevice", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
+WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "CreateFlowRule", "DeleteResources", "CancelOperation",
+                    "SyncMobileDevice", "RegisterMailDomain", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
                    "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
                    "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 NEED_ENABLED = ("DeregisterFromWorkMail", "CreateAlias", "DeleteAlias", "UpdatePrimaryEmailAddress")
@@ -45,7 +46,7 @@ class Request:
     def is_gone(self):
         """Whether what it changed is not there any more."""
         return self.route["operation"] in ("DeleteDirectory", "DeleteIamUser", "DeleteIamGroup", "DeletePolicy", "DeleteAccessKey",
-                                           "RemoveMobileDevice", "DeleteAvailabilityConfiguration")
+                                           "RemoveMobileDevice", "DeleteFlowRule", "DeregisterMailDomain", "DeleteAvailabilityConfiguration")
 
 
 # After these nobody can send anything any more; test_accounts.py has what holds for all changes.
@@ -213,11 +214,21 @@ def prepare(service, org, route):
     for name in ("member_id", "entity_id"):
         if "{%s}" % name in target:
             target = target.replace("{%s}" % name, make_member(org, entity, operation))
+    rule = org.create_flow_rule() if "{flow_rule_id}" in target else None
+    if rule:
+        target = target.replace("{flow_rule_id}", rule["flow_rule_id"])
     device = make_device(org, entity, route) if "{device_id}" in target else None
     if device:
         target = target.replace("{device_id}", device.id)
     if operation == "AcknowledgeMobileDevice":
         arguments["json"] = device.acknowledgement()
+    domain = availability = None
+    if "AvailabilityConfiguration" in operation:
+        target, arguments, availability = prepare_availability(org, route, target, arguments)
+    elif "{domain}" in target:
+        domain = dkim_settled(org, org.own_domain(service) if "/dkim" in target else org.register_domain())
+        dkim_rests(service, org)
+        target = target.replace("{domain}", domain)
     if "{key_id}" in target:
         target = target.replace("{key_id}", org.describe()["key_id"])
     if "{email}" in target:
@@ -229,7 +240,7 @@ def prepare(service, org, route):
     elif "{operation_id}" in target:
         target = target.replace("{operation_id}", operation_of(org))
     target = target.replace("{code}", "name_taken")
-    assert "{" not in target.replace("{domain}", ""), f"say in changes.py what to put into {target}"
+    assert "{" not in target, f"say in changes.py what to put into {target}"
     if operation == "CreateOrganization":
         arguments["json"]["alias"] = unique()
     elif operation == "UpdateKey":
@@ -238,6 +249,12 @@ def prepare(service, org, route):
         arguments["json"] = {"alias": unique("key")}
     elif operation == "UpdateAccount":
         arguments["json"] = {"name": unique("account")}
+    elif operation == "RegisterMailDomain":
+        arguments["json"] = {"domain": unique_domain()}
+    elif operation == "DeregisterMailDomain":
+        arguments["params"] = {"confirm": domain}
+    elif operation == "UpdateDefaultMailDomain":
+        arguments["json"] = {"domain": org.own_domain(service)}
     elif operation == "DeleteOrganization":
         arguments["params"] = {"confirm": org.alias}
     elif operation == "RetryOrganization":
@@ -248,9 +265,7 @@ def prepare(service, org, route):
         arguments["json"] = {"email": "boss"}
     elif "ids" in arguments.get("json", {}):
         arguments["json"] = {"ids": make_several(org, operation)}
-    if "AvailabilityConfiguration" in operation:
-        target, arguments, availability = prepare_availability(org, route, target, arguments)
-    else:
-        availability = None
-    resource = availability if availability else device.path if device else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
+    resource = availability if availability else device.path if device else target if rule else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
+    if domain:
+        resource = org.domain_path(domain, *(["dkim"] if "/dkim" in target else []))
     return Request(route, target, arguments, entity, resource=resource)

@@ -8,10 +8,10 @@ from devices import Device
 from service import ROOT, run_binary
 
 FILLINGS = {**{name: lambda: str(uuid.uuid4()) for name in ("operation_id", "user_id", "group_id", "member_id", "entity_id", "key_id",
-                                                             "iam_user_id", "iam_group_id", "policy_id", "session_id")},
+                                                             "iam_user_id", "iam_group_id", "policy_id", "session_id", "flow_rule_id")},
             "resource_id": lambda: "r-" + uuid.uuid4().hex, "directory_id": lambda: "d-" + uuid.uuid4().hex[:10],
-            "file": lambda: "page.css", "email": lambda: "nobody@nowhere.test", "code": lambda: "name_taken",
-            "access_key_id": lambda: "PRAK" + 16 * "A", "device_id": lambda: "phone", "domain": lambda: "nowhere.test"}
+            "file": lambda: "page.css", "email": lambda: "nobody@nowhere.test", "domain": lambda: "nowhere.test", "code": lambda: "name_taken",
+            "access_key_id": lambda: "PRAK" + 16 * "A", "device_id": lambda: "phone"}
 QUERY = {"confirm": "acme", "q": "ann"}
 NO_ORGANIZATION = "m-" + 32 * "0"
 NOT_THERE = {"{organization_id}": "organization_not_found", "{key_id}": "key_not_found", "{iam_user_id}": "iam_user_not_found",
@@ -48,7 +48,8 @@ def fill_known(route, org):
         device = Device(org, user)
         device.sync()
         path = path.replace("{user_id}", user["user_id"]).replace("{device_id}", device.id)
-    for name, make in (("user_id", org.create_user), ("group_id", org.create_group), ("resource_id", org.create_resource)):
+    for name, make in (("user_id", org.create_user), ("group_id", org.create_group), ("resource_id", org.create_resource),
+                       ("flow_rule_id", org.create_flow_rule)):
         if "{%s}" % name in path:
             path = path.replace("{%s}" % name, make()[name])
     return fill(path, org.id)

@@ -5,11 +5,13 @@ import json
 import re
 import threading
 
+import psycopg
 import pytest
 
 import iam
 from changes import begin_setup
 from checks import check_all_sealed, check_no_job_left
+from devices import Device
 from organization import PASSWORD, create_organization, unique
 from routes import FILLINGS, NO_ORGANIZATION, arguments_of, closed_routes, is_mutation, named
 from service import wait_until
@@ -166,9 +168,16 @@ class Victim:
         self.api = service.client(self.account)
         self.organization = create_organization(self.api)
         self.user = self.organization.create_enabled()
+        self.group = self.organization.create_group()
+        self.organization.add_member(self.group, self.user)
+        self.resource = self.organization.create_resource(booking_options={"auto_accept_requests": False}, delegate_ids=[self.user["user_id"]])
+        device = Device(self.organization, self.user)
+        device.sync()
         self.operation = self.api.get("/v1/operations")["items"][0]
         self.service = service
         self.ids = {"organization_id": self.organization.id, "user_id": self.user["user_id"],
+                    "group_id": self.group["group_id"], "resource_id": self.resource["resource_id"], "device_id": device.id,
+                    "member_id": self.user["user_id"], "entity_id": self.user["user_id"],
                     "operation_id": self.operation["operation_id"], "email": self.user["email"],
                     "key_id": self.organization.describe()["key_id"]}
 
@@ -216,6 +225,18 @@ def test_root_of_another_account_finds_nothing_under_ids_that_are_there(service,
         told.append(anonymous_body(answer))
     assert told[0] == told[1]
     assert victim.rows() == before
+
+
+def test_root_of_another_account_waits_for_nothing_that_is_locked(service, theirs, victim):
+    """Nor does it lock what is not its own, which would hold up who it belongs to."""
+    with psycopg.connect(f"{service.database_uri} dbname=postreeve") as holder:
+        for table in ("entity", "mobile_device", "mobile_policy", "email_address", "entity_edge"):
+            assert holder.execute(f"SELECT FROM {table} WHERE organization_id = %s FOR UPDATE", [victim.organization.id]).rowcount > 0
+        for route in closed_routes():
+            if "{organization_id}" in route["path"]:
+                answer = theirs.request(route["method"], victim.fill(route["path"], victim.ids), **{
+                    "json_body" if name == "json" else name: value for name, value in arguments_of(route).items()})
+                assert answer.status == 404, answer
 
 
 @pytest.mark.parametrize(**named(route for route in closed_routes()

@@ -49,7 +49,7 @@ def test_list_has_the_primary_address_too(api, org, user):
 
 
 @pytest.mark.parametrize("email,expect", [
-    ("bob", "email_address_in_use"), ("BOB", "email_address_in_use"), ("ann@example.com", "mail_domain_not_found"),
+    ("bob", "email_address_in_use"), ("BOB", "email_address_in_use"), ("ann@example.com", "mail_domain_not_registered"),
     ("amazonjournaling", "reserved_name"), ("a b", "validation_failed"), ("", "validation_failed"),
     (5, "validation_failed"), (None, "validation_failed"),
 ])
@@ -98,7 +98,7 @@ def test_new_address_may_become_the_primary_one_directly(api, org, user):
     assert after["email"] == f"boss@{org.domain}" and f"ann@{org.domain}" in after["aliases"]
 
 
-@pytest.mark.parametrize("email,expect", [("bob", "email_address_in_use"), ("x@example.com", "mail_domain_not_found"),
+@pytest.mark.parametrize("email,expect", [("bob", "email_address_in_use"), ("x@example.com", "mail_domain_not_registered"),
                                           ("a b", "validation_failed")])
 def test_unfit_primary_address_is_refused(api, org, user, email, expect):
     org.create_enabled("bob")

@@ -111,7 +111,8 @@ def test_new_key_works_at_once(service, account):
     service.client(new_identity(service, account, "AmazonWorkMailReadOnlyAccess")).get("/v1/regions")
 
 
-# An export of users is no Get and no List: test_access.py. The log of the account tells of identities too: test_audit.py and test_audit_export.py say who is shown what of it.
+# An export of users is no Get and no List: test_access.py. The log of the account tells of identities too: test_audit_list.py
+# and test_audit_export.py say who is shown what of it.
 @pytest.mark.parametrize(**named(route for route in workmail_routes() if route["method"] == "GET"
                                  and route["operation"] not in ("ListAuditEvents", "ExportAuditEvents", "ExportUsers")))
 def test_read_only_identity_reads_what_root_reads(service, api, read_only, org, route):

@@ -4,12 +4,13 @@ import concurrent.futures
 import random
 import threading
 import time
+import uuid
 
 import psycopg
 import pytest
 
 from checks import check_consistency
-from organization import create_organization, unique
+from organization import create_organization, id_of, unique
 from service import wait_until
 
 
@@ -224,3 +225,97 @@ def test_members_added_at_once_are_all_there(api, org):
     assert all_at_once(40, lambda number: api.request("PUT", org.of(group, "members", users[number]["user_id"]))) == {
         (200, None): 40}
     assert org.look(group)["member_count"] == 40 and len(org.members(group)) == 40
+
+
+# Locks are taken in one order: where two orders meet, PostgreSQL breaks one of the transactions off after a second.
+
+
+def waiting(service):
+    return service.sql("""SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'""")[0][0]
+
+
+class Meeting:
+    """Requests that wait, one behind the other, for an entity that is held; `answers` has what became of them."""
+
+    def __init__(self, service, held):
+        self.service, self.held, self.calls = service, held, []
+
+    def __enter__(self):
+        self.deadlocks = self.count_deadlocks()
+        self.holder = psycopg.connect(f"{self.service.database_uri} dbname=postreeve")
+        self.holder.execute("SELECT FROM entity WHERE entity_id = %s FOR NO KEY UPDATE", [self.held])
+        self.pool = concurrent.futures.ThreadPoolExecutor(4)
+        return self
+
+    def begin(self, call):
+        self.calls.append(self.pool.submit(call))
+        wait_until(lambda: waiting(self.service) == len(self.calls), 2)
+
+    def __exit__(self, *_):
+        self.holder.commit()
+        self.answers = [call.result() for call in self.calls]
+        self.holder.close()
+        self.pool.shutdown()
+        self.broken_off = self.count_deadlocks() - self.deadlocks
+
+    def count_deadlocks(self):
+        time.sleep(1.5)  # sessions tell what they did once they are idle for a second
+        return self.service.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][0]
+
+
+def pair_in_order(make_first, make_second):
+    """Two of which the first has the lower id, and so is locked first."""
+    while True:
+        first, second = make_first(), make_second()
+        if id_of(first) < id_of(second):
+            return first, second
+
+
+def put_in(meeting, relation, owner, member):
+    """As another request does that holds the member's lock."""
+    meeting.holder.execute("""INSERT INTO entity_edge (organization_id, relation, owner_id, member_id, member_kind)
+                              SELECT organization_id, %s, %s, entity_id, kind FROM entity WHERE entity_id = %s""",
+                           [relation, owner, id_of(member)])
+
+
+def test_deletion_of_who_came_into_a_group_meanwhile_locks_in_order(service, api, org):
+    group, user = pair_in_order(org.create_group, org.create_user)
+    with Meeting(service, id_of(user)) as meeting:
+        meeting.begin(lambda: api.request("DELETE", org.of(user)))
+        put_in(meeting, "MEMBER", id_of(group), user)
+        meeting.begin(lambda: api.request("PUT", org.of(group, "members", id_of(user))))
+    assert [answer.status for answer in meeting.answers] == [204, 200] and meeting.broken_off == 0
+    assert org.members(group) == set() and org.look(group)["member_count"] == 0
+
+
+def test_renaming_of_a_group_that_became_a_delegate_meanwhile_locks_in_order(service, api, org):
+    def make_room():
+        room = org.create_resource(booking_options={"auto_accept_requests": False})
+        return {"group_id": str(uuid.UUID(room["resource_id"][2:])), **room}
+    room, group = pair_in_order(make_room, org.create_group)
+    with Meeting(service, id_of(group)) as meeting:
+        meeting.begin(lambda: api.request("PATCH", org.of(group), {"name": "other"}))
+        put_in(meeting, "DELEGATE", room["group_id"], group)
+        meeting.begin(lambda: api.request("PUT", f"{org.resources}/{room['resource_id']}/delegates/{id_of(group)}"))
+    assert [answer.status for answer in meeting.answers] == [200, 200] and meeting.broken_off == 0
+    shown = api.get(f"{org.resources}/{room['resource_id']}")
+    assert [delegate["name"] for delegate in shown["delegates"]] == ["other"]
+
+
+def test_new_resource_waits_for_its_delegates_before_it_takes_an_address(service, api, org):
+    user = org.create_enabled()
+    with Meeting(service, id_of(user)) as meeting:
+        meeting.begin(lambda: api.request("POST", org.user(user, "aliases"), {"email": "oak"}))
+        meeting.begin(lambda: api.request("POST", org.resources, {
+            "name": "oak", "email": "oak", "type": "ROOM", "booking_options": {"auto_accept_requests": False}, "delegate_ids": [id_of(user)]}))
+    assert [answer.status for answer in meeting.answers] == [201, 409] and meeting.broken_off == 0
+
+
+def test_several_wait_for_each_other_before_one_takes_an_address(service, api, org):
+    first, second = pair_in_order(lambda: org.create_user(unique("a")), org.create_enabled)
+    with Meeting(service, id_of(second)) as meeting:
+        meeting.begin(lambda: api.request("POST", org.user(second, "aliases"), {"email": first["name"]}))
+        meeting.begin(lambda: api.request("POST", org.users + "/enable", {"ids": [id_of(second), id_of(first)]}))
+    added, enabled = meeting.answers
+    assert added.status == 201 and meeting.broken_off == 0
+    assert [item.get("code") for item in enabled["items"]] == [None, "email_address_in_use"]

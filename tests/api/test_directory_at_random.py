@@ -1,4 +1,4 @@
-"""Many callers that add, move and delete members, aliases and whole entities at random: afterwards every invariant holds."""
+"""Many callers that add, move and delete members, aliases, devices and whole entities at random: afterwards every invariant holds."""
 import collections
 import concurrent.futures
 import os
@@ -8,6 +8,7 @@ import time
 import pytest
 
 from checks import check_consistency
+from devices import POLICY
 from organization import create_organization, id_of, unique
 
 ALLOWED = {200, 201, 204, 400, 404, 409}  # 400: a delegate that was deleted meanwhile
@@ -46,12 +47,29 @@ class Crowd:
             lambda: self.api.request("PATCH", org.of(resource), {
                 "delegate_ids": [id_of(self.any("users", "groups")) for _ in range(2)],
                 "booking_options": {"auto_accept_requests": False}}),
+            *[lambda: self.act_on_device()] * 4,
+            lambda: self.api.request("PUT", org.path + "/mobile-policy", {**POLICY, "password_history": pick.randrange(50)}),
             lambda: self.move(group),
             lambda: self.several(kind),
             lambda: self.replace(kind),
             lambda: self.api.request("GET", org.of(group, "members"), params={"effective": "true"}),
             lambda: self.api.request("GET", org.of(entity, "groups"), params={"effective": "true"}),
         ])()
+
+    def act_on_device(self):
+        """What its gateway or an administrator asks of one of a few devices."""
+        path, pick = self.org.of(self.any("users"), "devices", f"device{self.choice.randrange(3)}"), self.choice
+        action = pick.choice(["sync", "sync", "provision", "wipe", "wiped", "cancel-wipe", "ask", "remove"])
+        if action == "remove":
+            return self.api.request("DELETE", path)
+        if action in ("sync", "provision"):
+            answer = self.api.request("PUT", path, {"os": f"os {pick.randrange(3)}"})
+            if action == "sync" or answer.status >= 400:
+                return answer
+            return self.api.request("POST", path + "/acknowledge", {"acknowledged": "PROVISION", "policy_key": answer["policy_key"]})
+        if action == "wiped":
+            return self.api.request("POST", path + "/acknowledge", {"acknowledged": "WIPE"})
+        return self.api.request("POST", f"{path}/{'provision' if action == 'ask' else action}")
 
     def move(self, group):
         """A member of one group into another."""
@@ -91,11 +109,14 @@ def run(service, callers, seconds):
     with concurrent.futures.ThreadPoolExecutor(callers) as pool:
         seen = sum(pool.map(call, range(callers)), collections.Counter())
     check_consistency(service)
+    time.sleep(1.5)  # sessions tell what they did once they are idle for a second
+    assert service.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [(0,)]
     return seen
 
 
-def test_short_crowd_keeps_every_invariant(make_service):
-    seen = run(make_service("--rate-limit", 0), 24, 4)
+@pytest.mark.parametrize("retention", ["2592000", "1"], ids=["", "purged at once"])
+def test_short_crowd_keeps_every_invariant(make_service, retention):
+    seen = run(make_service("--rate-limit", 0, "--mailbox-retention", retention), 24, 4)
     assert all(seen[what] for what in (("PUT", 200), ("PUT", 409), ("POST", 201), ("DELETE", 204))), seen
 
 

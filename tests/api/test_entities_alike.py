@@ -89,7 +89,7 @@ def test_restoring_gives_back_all_addresses(org, kind):
 
 
 @each_kind
-@pytest.mark.parametrize("email,expect", [("x@example.com", "mail_domain_not_found"), ("a b", "validation_failed"),
+@pytest.mark.parametrize("email,expect", [("x@example.com", "mail_domain_not_registered"), ("a b", "validation_failed"),
                                           ("amazonjournaling", "reserved_name"), ("taken", "email_address_in_use")])
 def test_unfit_address_is_refused_wherever_it_is_given(org, kind, email, expect):
     org.create_enabled("somebody", email="taken")

@@ -81,6 +81,8 @@ BREAK_ADDRESS = "DELETE FROM address_registry WHERE organization_id = %(id)s AND
 SET_DOMAIN = "UPDATE mail_domain SET ownership_status = '{}' WHERE organization_id = %(id)s"
 SPOIL_DATA_KEY = """UPDATE data_key SET sealed_probe = set_byte(sealed_probe, 9, 255 - get_byte(sealed_probe, 9))
                     WHERE organization_id = %(id)s"""
+MAKE_DKIM_KEY = """INSERT INTO dkim_key (organization_id, domain, slot, selector, algorithm, state, value, sealed_private_key)
+                   VALUES (%(id)s, %(domain)s, 1, md5(%(id)s), 'RSA_2048', 'PUBLISHED', 'v=DKIM1; k=rsa; p=', 'x')"""
 # code → (severity, what breaks it, what the issue is about, what mends it: SQL, or a function of the organization and user)
 FAULTS = {
     "directory_missing": (
@@ -122,11 +124,23 @@ FAULTS = {
     "too_many_aliases": (
         "WARNING", "INSERT INTO account_limit VALUES (%(account)s, 'aliases_per_user', 0)", "ann",
         "DELETE FROM account_limit WHERE code = 'aliases_per_user'"),
+    "domain_proof_missing": (
+        "WARNING", "UPDATE mail_domain SET proof_lost_at = now() - interval '6 days' WHERE organization_id = %(id)s", "{domain}",
+        "UPDATE mail_domain SET proof_lost_at = NULL WHERE organization_id = %(id)s"),
+    "domain_proof_lost": (
+        "ERROR", "UPDATE mail_domain SET proof_lost_at = now() - interval '8 days' WHERE organization_id = %(id)s", "{domain}",
+        "UPDATE mail_domain SET proof_lost_at = NULL WHERE organization_id = %(id)s"),
     "key_disabled": (
         "ERROR", "UPDATE master_key SET status = 'DISABLED' WHERE key_id = %(key)s", "{key}",
         "UPDATE master_key SET status = 'ENABLED' WHERE key_id = %(key)s"),
     "data_key_unreadable": (
         "ERROR", SPOIL_DATA_KEY, "{key}", SPOIL_DATA_KEY),
+    "dkim_key_unreadable": (
+        "ERROR", MAKE_DKIM_KEY, "{domain}", "DELETE FROM dkim_key WHERE organization_id = %(id)s"),
+    "dkim_keys_missing": (
+        "WARNING", """INSERT INTO mail_domain (organization_id, domain, created_at)
+                      VALUES (%(id)s, 'd.' || %(domain)s, now() - interval '2 hours')""", "d.{domain}",
+        "DELETE FROM mail_domain WHERE organization_id = %(id)s AND domain LIKE 'd.%%'"),
     "access_key_unreadable": (
         "WARNING", """INSERT INTO access_key (access_key_id, account_id, sealed_secret)
                       SELECT 'PRAKUNREADABLE', account_id, sealed_secret FROM access_key

@@ -1,8 +1,11 @@
 """Plans are made once a connection, perhaps while a table is still empty: they must be good when it is full."""
 import time
 
+import pytest
+
 from devices import STRICT, Device, put_policy
 from organization import create_organization
+from service import Service
 
 
 def scans(service):
@@ -64,3 +67,48 @@ def test_no_request_reads_a_whole_table_even_if_it_was_empty_when_planned(make_s
     scanned = {table: after[table] - before[table] for table in after if after[table] > before[table]}
     scanned.pop("audit_unsealed", None)  # what is in it, for a second, is all wanted
     assert scanned == {}
+
+
+MANY = 5000
+
+
+def rows_read(service):
+    """How many rows and entries of indexes were read so far."""
+    time.sleep(1.5)  # as above
+    return service.sql("""SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables) + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)""")[0][0]
+
+
+@pytest.fixture(scope="module")
+def large(template, check):
+    """An organization of many, which the planner knows nothing of."""
+    service = Service(template=template, check=check).start()
+    org = create_organization(service.client())
+    for kind in ("user", "group", "resource"):
+        columns = {"user": "type, quota_mb", "group": "type", "resource": "type, auto_accept_requests, auto_decline_recurring_requests, auto_decline_conflicting_requests"}[kind]
+        values = {"user": "'USER', 100", "group": "'GROUP'", "resource": "'ROOM', true, false, true"}[kind]
+        service.sql(f"""WITH made AS (INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state, search_text)
+                          SELECT %s, gen_random_uuid(), '{kind.upper()}', '{kind}' || n, 'X', 'DISABLED', search_text('{kind}' || n)
+                          FROM generate_series(1, {MANY}) n RETURNING organization_id, entity_id),
+                        addressed AS (INSERT INTO email_address (organization_id, entity_id, email, is_primary)
+                          SELECT organization_id, entity_id, entity_id || '@x.example', true FROM made)
+                        INSERT INTO {kind}_detail (organization_id, entity_id, {columns})
+                        SELECT organization_id, entity_id, {values} FROM made""", org.id)
+    service.sql("INSERT INTO address_registry SELECT email, organization_id, entity_id FROM email_address WHERE email LIKE '%%@x.example'")
+    for _ in range(2):
+        rows_read(service)  # a session tells what it read with a later statement
+    yield service, org
+    service.stop()
+    service.remove()
+
+
+@pytest.mark.parametrize("kind", ["user", "group", "resource"])
+def test_pages_of_a_large_list_read_little(large, kind):
+    service, org = large
+    email = org.api.items(f"{org.path}/{kind}s", name=f"{kind}77")[0]["email"]
+    read = []
+    for _ in range(3):  # meanwhile the organization's health may be checked, which does read all
+        before = rows_read(service)
+        for query in ("", f"name={kind}77", f"name={kind.upper()}77", f"email={email}", "order_by=-created_at"):
+            assert len(org.api.get(f"{org.path}/{kind}s?page_size=1&{query}")["items"]) == 1, query
+        read.append(rows_read(service) - before)
+    assert min(read) < MANY / 5

@@ -16,11 +16,14 @@ from raw_http import Connection
 from service import BINARY, environment, run_binary, wait_until
 
 USAGE = 2
-SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "region", "regions",
+SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "ownership-label", "dns-resolvers",
+            "dns-port", "domain-verification-timeout", "domain-proof-grace",
+            "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
             "drain-timeout", "upload-limit", "upload-connections", "transfer-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
             "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention", "audit-retention",
+                        "dkim-rotation-interval", "dkim-publication-time", "dkim-retirement-time",
             "tls-cert", "tls-key", "trusted-proxies", "cors-origins", "ews-networks", "ews-ca-file", "ews-timeout"]
 
 
@@ -54,6 +57,12 @@ def refused_start(service, *words):
     (["--log-format", "xml"], "log-format"),
     (["--region", "mars-1"], "region"),
     (["--service-domain", "not a domain"], "service-domain"),
+    (["--ownership-label", "not.one"], "ownership-label"),
+    (["--dns-resolvers", "dns.example.com"], "dns-resolvers"),
+    (["--dns-resolvers", "192.0.2.1,192.0.2.2:0"], "dns-resolvers"),
+    (["--dns-resolvers", "192.0.2.1,"], "dns-resolvers"),
+    (["--dns-resolvers", "[2001:db8::1]x"], "dns-resolvers"),
+    (["--dns-port", "65536"], "dns-port"),
     (["--postgresql-bin-dir", "/nonexistent"], "postgresql-bin-dir"),
     (["--root-key-file", "/nonexistent/key"], "root-key-file"),
     (["--config", "/nonexistent"], "/nonexistent"),

@@ -130,6 +130,18 @@ def test_delegate_needs_acceptance_off_first(org):
     put_options(org, resource)
 
 
+def test_delegates_added_one_by_one_are_as_many_as_those_put_at_once(service, api, org):
+    """A resource shows them all, so their number is bounded, whichever way they come."""
+    users = [id_of(org.create_user()) for _ in range(101)]
+    resource = create(org, booking_options=BY_DELEGATES, delegate_ids=users[:99]).body
+    api.put(org.of(resource, "delegates", users[99]), expect=200)
+    assert "100" in api.put(org.of(resource, "delegates", users[100]), expect="limit_exceeded")["detail"]
+    api.put(org.of(resource, "delegates", users[99]), expect=200)  # is one already
+    api.delete(org.of(resource, "delegates", users[0]))
+    api.put(org.of(resource, "delegates", users[100]), expect=200)
+    assert len(org.look(resource)["delegates"]) == 100
+
+
 def test_users_and_groups_are_delegates_and_nothing_else(api, org):
     resource, user, group = create(org, booking_options=BY_DELEGATES).body, org.create_enabled("ann"), org.create_group("team")
     for entity in (user, group, group):

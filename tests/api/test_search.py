@@ -62,6 +62,12 @@ def test_what_nobody_has_is_not_found(staff, q):
     assert found(staff, q) == (["hannah"] if q in "%_" else [])
 
 
+@pytest.mark.parametrize("q", ["\u0301", "\u0308\u0301"])
+def test_accents_without_a_letter_find_nobody(staff, crowd, q):
+    for org in (staff, crowd):
+        assert found(org, q) == [] and not says_incomplete(org, q)
+
+
 def test_exact_matches_come_first_then_beginnings_then_parts(staff):
     assert ranked(staff, "meier") == [("zoe", "EXACT"), ("Meier & Co", "BEGINNING"), ("anna.meier", "BEGINNING"), ("hannah", "PART"),
                                       ("sales", "PART")]
@@ -167,6 +173,38 @@ def crowd(service):
         org.create_user(name)
     org.create_group("rarecommons")
     return org
+
+
+def says_incomplete(org, q, **params):
+    said = {page["is_incomplete"] for page in org.api.pages(org.path + "/directory", q=q, **params)}
+    assert len(said) == 1
+    return said.pop()
+
+
+@pytest.mark.parametrize("q,incomplete", [
+    ("common", True), ("big", True), ("u", True), ("u1", True), ("qx", True),  # of two characters only a sample is looked at
+    ("recommon", False), ("big2100", False), ("rarecommons", False), ("nobody", False), ("u2099", False)])
+def test_pages_say_whether_there_may_be_others(crowd, q, incomplete):
+    assert says_incomplete(crowd, q, page_size=1000) == incomplete
+    assert says_incomplete(crowd, q, page_size=100, include_total="true") == incomplete
+
+
+@pytest.mark.parametrize("q", ["meier", "a", "an", "x", "qx", "nobody"])
+def test_search_among_few_is_complete(staff, q):
+    assert not says_incomplete(staff, q) and not says_incomplete(staff, q, page_size=1)
+
+
+def test_more_parts_than_are_answered_are_said_to_be_incomplete(service):
+    """What is rare in a large organization: the index finds them, and more than 500 are too many."""
+    org = create_organization(service.client())
+    service.sql("""INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state, search_text)
+                   SELECT %s, CASE WHEN n <= 1001 THEN ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid ELSE gen_random_uuid() END,
+                     'GROUP', 'n' || n, 'X', 'DISABLED', search_text('n' || n, CASE WHEN n > 1001 THEN 'thinly' || n END)
+                   FROM generate_series(1, 1601) n""", org.id)
+    service.sql("""INSERT INTO group_detail (organization_id, entity_id, type)
+                   SELECT organization_id, entity_id, 'GROUP' FROM entity WHERE organization_id = %s""", org.id)
+    for q, count, incomplete in (("hinly", 500, True), ("hinly11", 100, False), ("hinly1600", 1, False)):
+        assert (len(search(org, q, page_size=1000)), says_incomplete(org, q)) == (count, incomplete), q
 
 
 def test_common_text_is_capped_but_its_exact_matches_and_beginnings_are_complete(crowd):

@@ -99,7 +99,7 @@ def test_unfit_addresses(api, org, email):
 def test_address_must_be_of_a_domain_of_this_organization(api, org):
     other = create_organization(api)
     for domain in ("example.com", other.domain, "sub." + org.domain):
-        create(api, org, expect="mail_domain_not_found", email=f"ann@{domain}", password=PASSWORD)
+        create(api, org, expect="mail_domain_not_registered", email=f"ann@{domain}", password=PASSWORD)
 
 
 def test_name_is_taken_whatever_its_case(api, org):

@@ -93,7 +93,7 @@ def test_address_taken_by_another_stops_enabling(org):
 
 
 @pytest.mark.parametrize("email,expect", [
-    ("ann@example.com", "mail_domain_not_found"), ("a b", "validation_failed"), (5, "validation_failed"),
+    ("ann@example.com", "mail_domain_not_registered"), ("a b", "validation_failed"), (5, "validation_failed"),
     ("amazonjournaling", "reserved_name"),
 ])
 def test_unfit_address_stops_enabling(org, email, expect):

@@ -8,6 +8,7 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 # chapter and section → what is said there → the test
 GUIDE = {
     ("Working with users", "Working with users"): {
+        "their mobile devices are wiped": "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects",
         "users are created": "api/test_users_create.py::test_user_without_mailbox_is_a_disabled_directory_entry",
         "users are removed": "api/test_users_update.py::test_deleted_user_stays_describable_and_deleting_again_succeeds",
         "their passwords are reset": "api/test_passwords.py::test_fit_password_is_stored_as_a_slow_hash_that_verifies"},
@@ -80,6 +81,31 @@ GUIDE = {
     ("Working with groups", "Disable a group"): {
         "a group is disabled": "api/test_entities_alike.py::test_enabling_or_disabling_again_changes_nothing",
         "several groups are disabled at once": "api/test_several_at_once.py::test_several_are_enabled_and_disabled_in_one_request"},
+    ("Working with domains", "Working with domains"): {
+        "domains are added": "api/test_domains.py::test_new_domain_is_pending_and_lists_its_records",
+        "domains are removed": "api/test_domains.py::test_removed_domain_is_gone_with_its_records",
+        "one is made the default": "api/test_domains.py::test_new_addresses_are_in_the_default_domain_and_old_ones_stay"},
+    ("Working with domains", "Add a domain"): {
+        "there are at most 100": "api/test_domains.py::test_there_are_as_many_as_the_limit_says",
+        "a sending authorization policy comes with the domain": "api/test_domains.py::test_domain_is_made_with_a_policy_that_allows_everything",
+        "a final period keeps providers from doubling the name": "api/test_domains.py::test_zone_file_has_absolute_names",
+        "postmaster@ and abuse@ should be there": "api/test_domains.py::test_advice_goes_once_the_addresses_are_there",
+        "TXT, MX, autodiscover and DKIM records are listed, with a TTL of 3600":
+            "api/test_domains.py::test_new_domain_is_pending_and_lists_its_records"},
+    ("Working with domains", "Remove a domain"): {
+        "not while users or groups have addresses in it": "api/test_domains.py::test_domain_with_addresses_is_not_removed_and_says_whose",
+        "its name is repeated": "api/test_domains.py::test_removal_is_confirmed_by_the_name"},
+    ("Working with domains", "Choose the default domain"): {
+        "new addresses are in it, those that are there do not change":
+            "api/test_domains.py::test_new_addresses_are_in_the_default_domain_and_old_ones_stay"},
+    ("Working with domains", "Verifying domains"): {
+        "a TXT record proves the ownership": "api/test_domain_ownership.py::test_proof_makes_it_verified_and_writes_an_event",
+        "a domain whose record is not found has failed": "api/test_domain_ownership.py::test_domain_without_proof_is_pending_until_its_time_is_over",
+        "several may want to verify it (here one owns it)": "api/test_domain_ownership.py::test_the_first_of_two_owns_it_and_the_other_is_told"},
+    ("Working with domains", "Editing domain identity policies"): {
+        "the policy can be edited": "api/test_domains.py::test_policy_is_changed_and_its_own_document_is_accepted",
+        "redirection needs ses:*": "api/test_domains.py::test_what_the_mail_service_loses_is_a_warning",
+        "incorrect settings have an adverse effect, which is said": "api/test_domains.py::test_what_the_mail_service_loses_is_a_warning"},
     ("Working with resources", "Working with resources"): {
         "rooms and equipment are reserved by a request": "api/test_resources.py::test_decision_of_a_request_without_members_is_that_of_a_plain_one"},
     ("Working with resources", "Create a resource"): {
@@ -119,15 +145,93 @@ GUIDE = {
     ("Best practices", "AutoDiscover phase 2 troubleshooting"): {
         "a request without credential is answered 401, a mobile device's with its server":
             "api/test_autodiscover.py::test_guides_request_works_by_curl_as_it_is_printed"},
+    ("Working with organizations", "Edit your organization's mobile device policy"): {
+        "an organization has a default policy": "api/test_mobile_policy.py::test_new_organization_has_the_default_policy",
+        "it changes what devices must do": "api/test_mobile_devices.py::test_new_policy_moves_devices_that_are_not_to_be_wiped",
+        "any of its members can be updated": "api/test_mobile_policy.py::test_each_member_can_be_set",
+        "a password is required":
+            "api/test_mobile_policy.py::test_lock_that_is_off_and_passwords_that_are_not_required_are_left_out",
+        "a PIN may be the password": "api/test_mobile_policy.py::test_each_member_of_the_policy_has_its_element",
+        "a password has a least length": "api/test_mobile_policy.py::test_bounds",
+        "a password is made of letters and digits": "api/test_mobile_policy.py::test_contradictions_are_refused_all_at_once",
+        "so many sets of characters are in it": "api/test_mobile_policy.py::test_contradictions_are_refused_all_at_once",
+        "so many attempts may fail": "api/test_mobile_policy.py::test_each_member_of_the_policy_has_its_element",
+        "a password expires after days": "api/test_mobile_policy.py::test_each_member_of_the_policy_has_its_element",
+        "the screen locks after seconds without input":
+            "api/test_mobile_policy.py::test_lock_that_is_off_and_passwords_that_are_not_required_are_left_out",
+        "so many passwords come before one comes again": "api/test_mobile_policy.py::test_each_member_of_the_policy_has_its_element",
+        "mail on the device is encrypted": "api/test_mobile_policy.py::test_without_a_password_the_rest_may_be_asked_for",
+        "mail on removable storage is encrypted": "api/test_mobile_policy.py::test_each_member_of_the_policy_has_its_element"},
+    ("Working with mobile devices", "Remotely wipe mobile devices"): {
+        "a wipe is done when the device connects":
+            "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects",
+        "who asks is warned that most devices lose everything":
+            "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects",
+        "the status tells that the wipe is requested": "api/test_mobile_devices.py::test_each_way_from_each_status",
+        "a wiped device can be removed from the list":
+            "api/test_mobile_devices.py::test_removed_device_that_connects_again_is_new",
+        "one that is still in the list is wiped again":
+            "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects"},
+    ("Working with mobile devices", "Remove a user's mobile devices from the devices list"): {
+        "a device that is not used any more can be removed":
+            "api/test_mobile_devices.py::test_removed_device_that_connects_again_is_new",
+        "configured again it is in the list": "api/test_mobile_devices.py::test_removed_device_that_connects_again_is_new"},
+    ("Working with mobile devices", "View mobile device details"): {
+        "the details of a device are shown": "api/test_mobile_devices.py::test_device_that_connects_shows_up_in_the_list",
+        "what a device did not send is not": "api/test_mobile_devices.py::test_details_that_a_device_did_not_send_are_absent",
+        "an administrator or the user asks for provisioning": "api/test_mobile_devices.py::test_each_way_from_each_status",
+        "a changed policy must be applied": "api/test_mobile_devices.py::test_new_policy_moves_devices_that_are_not_to_be_wiped",
+        "a device that applied the policy is provisioned":
+            "api/test_mobile_devices.py::test_gateway_gets_the_policy_and_its_key",
+        "the wipe that an administrator asked for is shown": "api/test_mobile_devices.py::test_each_way_from_each_status",
+        "so is that it is done": "api/test_mobile_devices.py::test_wipe_warns_and_stays_until_the_device_connects"},
+    ("Managing Email Flows", "Managing Email Flows"): {
+        "rules apply to mail of a sender's address or domain": "api/test_flow_rules.py::test_rule_is_created_described_listed_changed_and_removed",
+        "to mail to anyone inside the organization": "api/test_flow_rules.py::test_rules_of_another_organization_do_not_apply"},
+    ("Managing Email Flows", "Rule Actions"): {
+        "five actions": "api/test_flow_rules.py::test_each_action_of_the_guide",
+        "normal delivery makes exceptions by a more specific pattern":
+            "api/test_flow_rules.py::test_overlap_with_a_rule_that_loses_mail_is_told_to_both",
+        "bypassing the spam check is dangerous": "api/test_flow_rules.py::test_bypassing_the_spam_check"},
+    ("Managing Email Flows", "Sender Patterns"): {
+        "addresses, domains, wildcards in front": "api/test_flow_rules.py::test_each_form_of_pattern",
+        "a rule has several patterns": "api/test_flow_rules.py::test_every_match_that_loses_says_why",
+        "Sender is matched before From": "api/test_flow_rules.py::test_sender_comes_before_from",
+        "the most specific rule applies, then the most restrictive action": "api/test_flow_rules.py::test_every_match_that_loses_says_why",
+        "care is to be taken with overlapping patterns of Drop and Bounce":
+            "api/test_flow_rules.py::test_overlap_with_a_rule_that_loses_mail_is_told_to_both"},
+    ("Managing Email Flows", "Creating an Email Flow Rule"): {
+        "name, action and patterns": "api/test_flow_rules.py::test_what_is_needed_is_named",
+        "it applies at once": "api/test_flow_rules.py::test_rules_apply_at_once"},
+    ("Managing Email Flows", "Testing an Email Flow Rule"): {
+        "the rules are tested with a sender": "api/test_flow_rules.py::test_every_match_that_loses_says_why"},
+    ("Managing Email Flows", "Modifying an Email Flow Rule"): {
+        "a rule is edited": "api/test_flow_rules.py::test_rule_is_created_described_listed_changed_and_removed",
+        "it applies at once": "api/test_flow_rules.py::test_rules_apply_at_once"},
+    ("Managing Email Flows", "Removing an Email Flow Rule"): {
+        "a rule is removed": "api/test_flow_rules.py::test_rule_is_created_described_listed_changed_and_removed",
+        "it applies no more at once": "api/test_flow_rules.py::test_rules_apply_at_once"},
+    ("Unsupported Attachment Types", "Unsupported Attachment Types"): {
+        "all types are accepted but those listed": "api/test_attachments.py::test_names_that_are_accepted",
+        "the list": "api/test_attachments.py::test_list_is_that_of_the_guide",
+        "files with these extensions are not": "api/test_attachments.py::test_each_extension_of_the_guide_is_refused_in_any_case"},
 }
 # What these chapters consist of: each section that states behaviour has its rows.
 CHAPTERS = {
     "Working with users": ["Working with users", "Create new users", "Edit user email addresses", "Enable existing users", "Edit user details",
                            "Reset user passwords", "Disable user mailboxes", "Restore disabled mailboxes"],
     "Working with groups": ["Working with groups", "Create a group", "Enable an existing group", "Disable a group"],
+    "Working with domains": ["Working with domains", "Add a domain", "Remove a domain", "Choose the default domain", "Verifying domains",
+                             "Editing domain identity policies"],
     "Working with resources": ["Working with resources", "Create a resource", "Edit a resource", "Remove a resource"],
     "Interoperability": ["Prerequisites", "Configure availability settings", "Troubleshooting"],
     "Best practices": ["Use AutoDiscover to configure endpoints", "AutoDiscover phase 2 troubleshooting"],
+    "Working with organizations": ["Edit your organization's mobile device policy"],
+    "Working with mobile devices": ["Remotely wipe mobile devices", "Remove a user's mobile devices from the devices list",
+                                    "View mobile device details"],
+    "Managing Email Flows": ["Managing Email Flows", "Rule Actions", "Sender Patterns", "Creating an Email Flow Rule", "Testing an Email Flow Rule",
+                             "Modifying an Email Flow Rule", "Removing an Email Flow Rule"],
+    "Unsupported Attachment Types": ["Unsupported Attachment Types"],
 }
 
 

@@ -52,6 +52,9 @@ static const char *decode(struct arena *arena, enum field_mode mode, const char 
     memcpy(copy + 1, body, length);
     *set = UNTOUCHED;
     enum code code = field_decode_body(&table, mode, copy + 1, length, thing, set, &problem);
+    /* Of faulty members too: who reads many bodies goes on with the rest. */
+    assert_row((*set == UNTOUCHED) == (code != CODE_OK && code != CODE_VALIDATION_FAILED), "%s: the set",
+               body);
     free(copy);
     return unit_outcome(code, &problem);
 }
@@ -69,7 +72,6 @@ static void check_bodies(struct arena *arena, const struct body_row *rows, size_
         uint64_t set;
         const char *outcome = decode(arena, rows[i].mode, rows[i].body, strlen(rows[i].body), &thing, &set);
         assert_row(strcmp(outcome, rows[i].outcome) == 0, "%s gave %s", rows[i].body, outcome);
-        assert_row((set == UNTOUCHED) == (strcmp(outcome, "ok") != 0), "%s: the set", rows[i].body);
     }
 }
 
