@@ -112,7 +112,7 @@ static enum code resolve(struct import_work *work, struct import_line *line, con
     while (code == CODE_OK && domain != NULL && strcmp(domain->name, email.domain) != 0)
         domain = domain->next;
     if (code == CODE_OK && (domain == NULL || !domain->is_verified)) {
-        code = domain == NULL ? CODE_MAIL_DOMAIN_NOT_FOUND : CODE_MAIL_DOMAIN_STATE;
+        code = domain == NULL ? CODE_MAIL_DOMAIN_NOT_REGISTERED : CODE_MAIL_DOMAIN_STATE;
         detail = arena_printf(problem->arena, "%s is no verified domain of this organization.", email.domain);
     }
     if (code != CODE_OK)

@@ -321,8 +321,7 @@ static enum code default_body(struct db *db, struct change *change, void *argume
         return code;
     write_default(&row, change->arena, &before);
     change->audit.before = before.body;
-    change->audit.target =
-        arena_printf(change->arena, "/v1/organizations/%s/default-domain", work->organization_id);
+    change->audit.target = arena_printf(change->arena, "/v1/organizations/%s", work->organization_id);
     if (strcmp(row.default_domain, work->domain) != 0) {
         DB_QUEUE(db, &update, work->organization_id, work->domain);
         DB_QUEUE(db, &touch, work->organization_id, row.default_domain, work->domain);

@@ -98,7 +98,6 @@ static enum code put_body(struct db *db, struct change *change, void *argument)
     write_policy(&facts, row_text(change->arena, stored, 0, "identity_policy"), row.version, change->problem,
                  &before);
     change->audit.before = before.body;
-    change->audit.target = arena_printf(change->arena, "%s/identity-policy", change->audit.target);
     return write_policy(&facts, work->document,
                         PQntuples(updated) == 1 ? row_text(change->arena, updated, 0, "version")
                                                 : row.version,

@@ -120,7 +120,7 @@ def test_all_faults_of_a_line_are_told_and_others_go_on(service, org):
     assert faults(by_line[2]) == faults(by_line[3]) == faults(by_line[5]) == {" malformed_json"}
     assert faults(by_line[6]) == {"/display_name required"}
     assert faults(by_line[7]) == {"/email email_address_in_use"}
-    assert faults(by_line[8]) == {"/email mail_domain_not_found"}
+    assert faults(by_line[8]) == {"/email mail_domain_not_registered"}
     assert faults(by_line[9]) == {"/city unknown_member"}
     assert faults(by_line[10]) == {"/members entity_not_found"}
     assert faults(by_line[11]) == {"/name name_taken"}
@@ -421,7 +421,7 @@ def test_who_may_import_into_one_organization_imports_into_no_other(service, api
     caller.get(org.users + "/export", expect="organization_not_found")
     load(other, [person(2)])
     taken = load(org, [person(3, email=f"user3@{other.domain}"), {"name": "off", "display_name": "O", "email": f"off@{other.domain}"}])
-    assert [faults(row) for row in taken] == 2 * [{"/email mail_domain_not_found"}]
+    assert [faults(row) for row in taken] == 2 * [{"/email mail_domain_not_registered"}]
     missing, = load(org, [{"kind": "GROUP", "name": "g", "members": ["user2"]}])
     assert faults(missing) == {"/members entity_not_found"}
 

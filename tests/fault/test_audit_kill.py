@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from audit_chain import FIRST_HASH, check_chain
-from checks import check_all_sealed, check_consistency
+from checks import check_all_sealed, check_consistency, check_no_job_left
 from client import LOST
 from organization import create_organization
 from service import wait_until
@@ -105,6 +105,7 @@ def test_killed_removal_leaves_the_log_whole(make_service, point, time):
     service.wait_killed()
     service.start()
     check_all_sealed(service, 30)
+    check_no_job_left(service, 40)
     removed = service.sql("SELECT sequence, hash FROM audit_checkpoint WHERE chain = 'installation'")
     check_chain(service, "installation", *removed or [(0, FIRST_HASH)])
     assert service.admin("verify-audit", "--account", "installation")["result"] == "WHOLE"

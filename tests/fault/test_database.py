@@ -242,7 +242,7 @@ def slow_postgresql(folder):
     for program in programs.iterdir():
         (folder / program.name).symlink_to(program)
     (folder / "postgres").unlink()
-    (folder / "postgres").write_text(f"#!/bin/sh\n[ ! -e {folder}/slow ] || {{ echo $$ >{folder}/slow; exec sleep 600; }}\n"
+    (folder / "postgres").write_text(f"#!/bin/sh\n[ ! -e {folder}/slow ] || {{ echo $$ >{folder}/slow; exec env --default-signal=INT sleep 600; }}\n"
                                      f'exec {programs}/postgres "$@"\n')
     (folder / "postgres").chmod(0o755)
     folder.chmod(0o755)
