@@ -27,8 +27,6 @@ enum code data_key_open(struct db *db, const char *organization_id, const char *
 
 /* Whether a row's data key and the probe sealed under it open. */
 bool data_key_opens(struct db *db, struct arena *arena, const PGresult *result, int row);
-/* Whether a row's data key opens the secret in its column `sealed`, which belongs to what its column `bound_to` names. */
-bool data_key_opens_secret(struct db *db, struct arena *arena, const PGresult *result, int row);
 
 /* Whether the secret of a row opens that has these columns and besides `sealed` and `bound_to`. */
 bool data_key_opens_secret(struct db *db, struct arena *arena, const PGresult *result, int row);
