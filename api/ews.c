@@ -157,6 +157,8 @@ static bool configure(CURL *curl, const struct config *config, struct attempt *a
     good = curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK && good;
     good = curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)config->ews_timeout) == CURLE_OK && good;
     good = curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)config->ews_timeout) == CURLE_OK && good;
+    /* Nor is a name server waited for any longer than that. */
+    good = curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && good;
     good = curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK && good;
     good = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK && good;
     good = curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK && good;

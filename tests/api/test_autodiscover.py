@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from organization import PASSWORD, create_organization, unique
+from organization import PASSWORD, create_organization, wait_operation
 from service import wait_until
 from tls_files import Authority
 
@@ -208,6 +208,18 @@ def test_password_in_latin_1_is_understood(service, org):
     user = org.create_user(password=password)
     for encoding in ("utf-8", "latin-1"):
         ask(service, None, request_for(user["email"]), authorization=basic(user["email"], password, encoding))
+
+
+@pytest.mark.parametrize("password_hash", [
+    "$2y$05$abcdefghijklmnopqrstuuFAKRAH04u6Xw79ex7hAKlkJe/GeWyTm", "$6$saltsalt$B.Jo0ry5vc9EqWhay6Slrl.e3IkeJEf5CtDxnKDqXf1CvnnxfpQFSeAGwNsSzFvaerLx9wibjNa1PM2Osekn81", "$argon2id$v=19$m=4096,t=3,p=2$MDEyMzQ1Njc4OWFiY2RlZg$hJ5+ENXYANi8nynX9zwiHTDGGLuxTYZGYG4OQV7gxKI"], ids=["bcrypt", "SHA512-CRYPT", "Argon2id"])
+def test_user_whose_hash_was_imported_is_let_in(org, service, password_hash):
+    line = {"name": "moved", "display_name": "Moved", "email": "moved", "password_hash": password_hash}
+    asked = org.api.post(org.users + "/import", expect=202, body=json.dumps(line).encode(), headers={"Content-Type": "application/x-ndjson"})
+    assert wait_operation(org.api, asked["operation_id"])["status"] == "SUCCEEDED"
+    email = f"moved@{org.domain}"
+    ask(service, email, request_for(email), "Passw0rd!")
+    for wrong in ("Passw0rd", "", "x" * 900, password_hash):
+        ask(service, email, request_for(email), wrong, expect="unauthenticated")
 
 
 def test_access_key_is_no_password(service, user):

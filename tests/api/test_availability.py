@@ -2,8 +2,10 @@
 import base64
 import contextlib
 import http.server
+import os
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -246,6 +248,49 @@ def test_operator_allows_networks(make_service, exchange):
     org = create_organization(make_service("--ews-networks", "10.0.0.0/8,127.0.0.2").client())
     assert outcome(org, exchange.url())["outcome"] == "ADDRESS_NOT_ALLOWED"
     assert outcome(org, exchange.url(host="127.0.0.2"))["outcome"] == "CONNECTION_REFUSED"
+
+
+NAMES = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What name servers of an attacker say: each time another address, or nothing for long. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **result)
+{
+    static int asked;
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (name != NULL && strcmp(name, "silent.test") == 0)
+        sleep(8);
+    if (name != NULL && strcmp(name, "rebound.test") == 0)
+        name = asked++ % 2 == 0 ? "127.0.0.2" : "127.0.0.1";
+    return real(name, service, hints, result);
+}
+"""
+
+
+@pytest.fixture
+def org_of_names(make_service, tmp_path):
+    (tmp_path / "names.c").write_text(NAMES)
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "names.so", tmp_path / "names.c"], check=True, timeout=60)
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    service = make_service("--ews-networks", "127.0.0.2", "--ews-timeout", "1", env={
+        "LD_PRELOAD": str(tmp_path / "names.so"), "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
+    return create_organization(service.client())
+
+
+def test_name_that_leads_elsewhere_the_next_time_is_checked_again(org_of_names, exchange):
+    found = [outcome(org_of_names, exchange.url(host="rebound.test"))["outcome"] for _ in range(4)]
+    assert found == 2 * ["CONNECTION_REFUSED", "ADDRESS_NOT_ALLOWED"] and exchange.seen == []
+
+
+def test_name_server_is_waited_for_no_longer_than_anything_else(org_of_names):
+    begun = time.monotonic()
+    assert outcome(org_of_names, "https://silent.test/")["outcome"] == "TIMED_OUT"
+    assert time.monotonic() - begun < 5
 
 
 # --- creating and changing ---
