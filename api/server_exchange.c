@@ -69,7 +69,10 @@ static enum MHD_Result on_header(void *argument, enum MHD_ValueKind kind, const 
 static enum code admit_body(const struct exchange *exchange)
 {
     const struct request *request = &exchange->request;
-    if (request->route->action != NULL && request->authorization == NULL && request->cookies == NULL)
+    const struct route *route = request->route;
+    if (route->for_mail_user && request->authorization == NULL)
+        return CODE_UNAUTHENTICATED;
+    if (route->action != NULL && request->authorization == NULL && request->cookies == NULL)
         return CODE_UNAUTHENTICATED;
     return exchange->server->buffered < BUFFERED_LIMIT ? CODE_OK : CODE_OVERLOADED;
 }
@@ -95,9 +98,9 @@ static bool find_source(struct exchange *exchange, const struct proxy_headers *h
 static size_t body_limit(const struct exchange *exchange)
 {
     const struct route *route = exchange->request.route;
-    return route != NULL && route->uploads != NULL
-               ? (size_t)exchange->server->app->config->upload_limit * 1024 * 1024
-               : BODY_LIMIT;
+    if (route != NULL && route->uploads != NULL)
+        return (size_t)exchange->server->app->config->upload_limit * 1024 * 1024;
+    return route != NULL && route->body_limit != 0 ? route->body_limit : BODY_LIMIT;
 }
 
 /* CODE_OK, or why the request is refused before its body is read. */
@@ -110,6 +113,7 @@ static enum code read_head(struct exchange *exchange, const char *method, const 
 
     MHD_get_connection_values(exchange->handle, MHD_HEADER_KIND, on_header, &head);
     request->method_name = arena_string(request->arena, method);
+    request->host = head.host;
     request->request_id = head.request_id != NULL && head_is_request_id(head.request_id)
                               ? arena_string(request->arena, head.request_id)
                               : id_new_uuid(request->arena);

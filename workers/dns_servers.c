@@ -211,7 +211,7 @@ static void replied(void *argument, const struct dns_reply *reply)
 static void ask_server(struct survey *survey, struct pending *pending, const char *name)
 {
     dns_net_ask(survey->dns->net, survey->servers[pending->index].address, name,
-                survey->questions[pending->question].type, survey->is_urgent, replied, pending);
+                (int)survey->questions[pending->question].type, survey->is_urgent, replied, pending);
 }
 
 static int compare_servers(const void *a, const void *b)
