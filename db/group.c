@@ -26,6 +26,12 @@ static const struct list_spec list = {
     .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
     ENTITY_LIST("GROUP", JOINS),
 };
+static const struct list_spec others = {
+    .table = &group_table,
+    .columns = COLUMNS,
+    .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
+    ENTITY_LIST_OTHERS("GROUP", "group_detail", JOINS),
+};
 static const struct statement describe = ENTITY_DESCRIBE("GROUP", COLUMNS, JOINS);
 static const struct statement see = ENTITY_SEE("GROUP", COLUMNS, JOINS);
 
@@ -38,6 +44,7 @@ const struct entity_kind group_kind = {
     .is_id = id_is_uuid,
     .table = &group_table,
     .list = &list,
+    .list_of_others = &others,
     .describe = &describe,
     .see = &see,
 };

@@ -30,6 +30,12 @@ static const struct list_spec list = {
     .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
     ENTITY_LIST("USER", JOINS),
 };
+static const struct list_spec others = {
+    .table = &user_table,
+    .columns = COLUMNS,
+    .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
+    ENTITY_LIST_OTHERS("USER", "user_detail", JOINS),
+};
 static const struct statement describe = ENTITY_DESCRIBE("USER", COLUMNS, JOINS);
 static const struct statement see = ENTITY_SEE("USER", COLUMNS, JOINS);
 static const struct statement forget_password = {
@@ -45,6 +51,7 @@ const struct entity_kind user_kind = {
     .is_id = id_is_uuid,
     .table = &user_table,
     .list = &list,
+    .list_of_others = &others,
     .describe = &describe,
     .see = &see,
     .forget = &forget_password,
