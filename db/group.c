@@ -13,7 +13,7 @@
     "e.entity_id AS group_id, e.name, d.type, e.state, e.display_name, d.description," ENTITY_EMAIL \
     "," ENTITY_ALIASES ", e.hidden_from_address_list,"                                              \
     " d.member_count, o.directory_id, e.enabled_at, e.disabled_at, e.purge_at, e.created_at, e.updated_at"
-#define JOINS ENTITY_JOIN("JOIN", "group_detail", "d")
+#define JOINS ENTITY_JOIN("LEFT JOIN", "group_detail", "d")
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(group_types, GROUP_NAME_MAX)};
 const struct field_table group_query_table = FIELD_TABLE("list_groups_query", query_fields);
