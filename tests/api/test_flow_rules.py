@@ -419,13 +419,17 @@ def test_change_is_seen_by_another_process_within_50_ms(pair):
         action = ["DROP", "BOUNCE"][number % 2]
         ask(org, api=two, sender="x@a.test")  # so that it keeps what was
         change(org, rule, action=action)
-        changed = time.monotonic()
-        while ask(org, api=two, sender="x@a.test")["action"] != action:
-            assert time.monotonic() - changed < 2
-        late.append(time.monotonic() - changed)
+        changed, stale = time.monotonic(), 0
+        while True:
+            asked = time.monotonic()
+            if ask(org, api=two, sender="x@a.test")["action"] == action:
+                break
+            stale = asked - changed
+            assert stale < 2
+        late.append(stale)
     late.sort()
-    # The machine may be busy with other tests for a moment.
-    assert statistics.median(late) <= 0.05, late
+    # When the last question was asked that was answered as before. The machine may be busy with other tests for a moment.
+    assert late[35] <= 0.05, late
     print(f"{1000 * statistics.median(late):.1f} ms, at most {1000 * late[-1]:.1f} ms")
 
 
