@@ -65,13 +65,15 @@ enum code entity_queue_list(struct db *db, const struct entity_kind *kind, const
                             const char *organization_id, struct entity_query *query, struct problem *problem,
                             struct list_pending *ret_pending)
 {
+    bool of_others =
+        query->type != NULL && kind->own_type != NULL && strcmp(query->type, kind->own_type) != 0;
     const char *const filters[LIST_MAX_FILTERS] = {
         query->state, query->type, query->name,
         query->email, query->q,    query->state == NULL ? "DELETED" : NULL,
     };
     memcpy(query->page.filters, filters, sizeof(filters));
-    return organization_queue_list(db, account_id, organization_id, kind->list, &query->page, problem,
-                                   ret_pending);
+    const struct list_spec *list = of_others ? kind->list_of_others : kind->list;
+    return organization_queue_list(db, account_id, organization_id, list, &query->page, problem, ret_pending);
 }
 
 enum code entity_list_parts(struct db *db, const char *account_id, const struct entity_key *key,
