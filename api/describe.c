@@ -95,7 +95,10 @@ static void member_or_null(struct buffer *out, const char *name, const char *tex
 
 static void describe_route(const struct route *route, struct buffer *out)
 {
-    static const char *const lanes[] = {"fast", "slow", "hash", "inline"};
+    static const char *const lanes[] = {
+        [LANE_FAST] = "fast",       [LANE_SLOW] = "slow",     [LANE_HASH] = "hash",
+        [LANE_OUTSIDE] = "outside", [LANE_INLINE] = "inline",
+    };
     static const char *const modes[] = {"create", "update"};
 
     out_begin_object(out);

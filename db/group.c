@@ -22,13 +22,17 @@ static const struct list_spec list = {
     .table = &group_table,
     .columns = COLUMNS,
     .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
-    ENTITY_LIST("GROUP", JOINS),
+    .from = ENTITY_FROM("GROUP", JOINS),
+    .filters = ENTITY_FILTERS(" AND d.type = $?"),
+    ENTITY_LIST,
 };
 static const struct list_spec others = {
     .table = &group_table,
     .columns = COLUMNS,
     .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
-    ENTITY_LIST_OTHERS("GROUP", "group_detail", JOINS),
+    .from = ENTITY_FROM_OTHERS("GROUP", "group_detail", JOINS),
+    .filters = ENTITY_FILTERS(" AND x.type = $?"),
+    ENTITY_LIST,
 };
 static const struct statement describe = ENTITY_DESCRIBE("GROUP", COLUMNS, JOINS);
 static const struct statement see = ENTITY_SEE("GROUP", COLUMNS, JOINS);

@@ -40,7 +40,9 @@ static const struct list_spec list = {
     .table = &resource_table,
     .columns = COLUMNS,
     .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_CREATED_AT},
-    ENTITY_LIST("RESOURCE", JOINS),
+    .from = ENTITY_FROM("RESOURCE", JOINS),
+    .filters = ENTITY_FILTERS(" AND d.type = $?"),
+    ENTITY_LIST,
 };
 static const struct statement describe = ENTITY_DESCRIBE("RESOURCE", COLUMNS, JOINS);
 static const struct statement see = ENTITY_SEE("RESOURCE", COLUMNS, JOINS);

@@ -29,13 +29,17 @@ static const struct list_spec list = {
     .table = &user_table,
     .columns = COLUMNS,
     .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
-    ENTITY_LIST("USER", JOINS),
+    .from = ENTITY_FROM("USER", JOINS),
+    .filters = ENTITY_FILTERS(" AND d.type = $?"),
+    ENTITY_LIST,
 };
 static const struct list_spec others = {
     .table = &user_table,
     .columns = COLUMNS,
     .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
-    ENTITY_LIST_OTHERS("USER", "user_detail", JOINS),
+    .from = ENTITY_FROM_OTHERS("USER", "user_detail", JOINS),
+    .filters = ENTITY_FILTERS(" AND x.type = $?"),
+    ENTITY_LIST,
 };
 static const struct statement describe = ENTITY_DESCRIBE("USER", COLUMNS, JOINS);
 static const struct statement see = ENTITY_SEE("USER", COLUMNS, JOINS);

@@ -50,10 +50,10 @@ class Together:
 
 
 class Refusal:
-    """A request that was not served, and when it was sent."""
+    """A request that was not served, when it was sent and when that was answered."""
 
-    def __init__(self, at, code):
-        self.at, self.code = at, code
+    def __init__(self, sent, answered, code):
+        self.sent, self.answered, self.code = sent, answered, code
 
 
 class Caller:
@@ -97,7 +97,7 @@ class Caller:
             if code in done:
                 return answer
             assert code in NOT_NOW, answer
-            self.refusals.append(Refusal(sent, code))
+            self.refusals.append(Refusal(sent, time.monotonic(), code))
             time.sleep(0.02)
 
 
