@@ -1,0 +1,1 @@
+#include "model/directory_entry.h"
