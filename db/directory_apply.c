@@ -1,5 +1,6 @@
 /* One batch of an external directory: its entries are looked at together, decided one by one, and written together, with the
  * cookie that says where to go on. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "db/audit.h"
@@ -18,9 +19,6 @@ struct applying {
     int64_t read_us;
     const char *cookie; /* of directory_end_full */
     bool more;
-    const char *error_code, *error;
-    int64_t delay_ms;
-    bool forget;
 };
 
 /* --- the fence --- */
@@ -109,9 +107,10 @@ static void queue_progress(struct directory_work *work, const struct applying *a
     static const struct statement progress = {
         "UPDATE directory SET sync_due_at = " LEASE ", sync_generation = $3, sync_users = sync_users + $4,"
         " sync_groups = sync_groups + $5, sync_changes = sync_changes + $6,"
-        " sync_cookie = CASE WHEN $7::text IS NOT NULL THEN $7 ELSE sync_cookie END,"
+        " sync_cookie = CASE WHEN $7::text IS NULL AND NOT $8::boolean THEN sync_cookie ELSE $7 END,"
         " sync_status = CASE WHEN $8::boolean THEN 'LOADING' ELSE sync_status END,"
-        " sync_full_wanted = sync_full_wanted AND NOT $8::boolean,"
+        " sync_full_wanted = sync_full_wanted AND (NOT $8::boolean"
+        "  OR (sync_operation_id IS NOT NULL AND wanted_operation_id IS NOT NULL)),"
         " sync_operation_id = CASE WHEN $8::boolean THEN coalesce(sync_operation_id, wanted_operation_id)"
         "  ELSE sync_operation_id END,"
         " wanted_operation_id = CASE WHEN $8::boolean AND sync_operation_id IS NULL THEN NULL"
@@ -178,7 +177,7 @@ static enum code finish_full(struct directory_work *work, const char *cookie)
         "  ON e.organization_id = $3 AND e.entity_id = x.entity_id AND e.state <> 'DELETED'"
         "  WHERE x.organization_id = $3)"
         " UPDATE directory d SET sync_due_at = " LEASE ", sync_cookie = coalesce($4, d.sync_cookie),"
-        "  sync_status = 'FOLLOWING', sync_users = c.users, sync_groups = c.groups, sync_operation_id = NULL,"
+        "  sync_status = 'FOLLOWING', compared_generation = d.sync_generation, sync_users = c.users, sync_groups = c.groups, sync_operation_id = NULL,"
         "  last_compared_at = clock_timestamp(), last_synced_at = clock_timestamp()"
         " FROM counted c, before b WHERE d.directory_id = $1 AND d.sync_claims = $2 RETURNING b.sync_operation_id",
         5};

@@ -1,11 +1,11 @@
 /* Who follows which external directory, and how it goes. */
 #include <stdlib.h>
 
+#include "db/directory.h"
 #include "db/directory_sync.h"
 #include "db/operation.h"
 #include "db/organization_health.h"
 #include "db/row.h"
-#include "db/sealed.h"
 
 #define LEASE "clock_timestamp() + interval '15 s'"
 
@@ -18,7 +18,8 @@ enum code directory_claim_due(struct db *db, struct arena *arena, struct problem
         " UPDATE directory d SET sync_due_at = " LEASE ", sync_claims = d.sync_claims + 1 FROM due"
         " WHERE d.directory_id = due.directory_id RETURNING d.directory_id, d.account_id, d.organization_id, d.type,"
         "  d.sync_claims, d.connection, d.connection_generation, d.sealed_bind_password, d.sync_cookie,"
-        "  d.sync_full_wanted, d.sync_failures",
+        "  d.sync_full_wanted, d.sync_failures,"
+        "  d.sync_generation > d.compared_generation AS is_comparing, d.connection ->> 'preset' = 'ACTIVE_DIRECTORY' AS is_active_directory",
         1};
     DB_RESULT result = NULL;
     enum code code = DB_RUN(db, problem, &result, &claim, row_integer(arena, limit));
@@ -39,6 +40,8 @@ enum code directory_claim_due(struct db *db, struct arena *arena, struct problem
             .generation = row_text(arena, result, row, "connection_generation"),
             .cookie = row_text(arena, result, row, "sync_cookie"),
             .full_wanted = row_flag(result, row, "sync_full_wanted"),
+            .is_comparing = row_flag(result, row, "is_comparing"),
+            .is_active_directory = row_flag(result, row, "is_active_directory"),
             .failures = strtoll(PQgetvalue(result, row, PQfnumber(result, "sync_failures")), NULL, 10),
         };
         if (sealed != NULL)
@@ -48,6 +51,26 @@ enum code directory_claim_due(struct db *db, struct arena *arena, struct problem
     *ret_claims = claims;
     *ret_count = count;
     return CODE_OK;
+}
+
+static const char *copy(struct arena *arena, const char *text)
+{
+    return text != NULL ? arena_string(arena, text) : NULL;
+}
+
+struct directory_claim directory_claim_copy(struct arena *arena, const struct directory_claim *claim)
+{
+    struct directory_claim made = *claim;
+    made.directory_id = copy(arena, claim->directory_id);
+    made.account_id = copy(arena, claim->account_id);
+    made.organization_id = copy(arena, claim->organization_id);
+    made.type = copy(arena, claim->type);
+    made.claims = copy(arena, claim->claims);
+    made.connection = copy(arena, claim->connection);
+    made.generation = copy(arena, claim->generation);
+    made.password = copy(arena, claim->password);
+    made.cookie = copy(arena, claim->cookie);
+    return made;
 }
 
 enum code directory_watch(struct db *db, struct arena *arena, struct problem *problem, const char *ids,
@@ -90,11 +113,13 @@ enum code directory_watch(struct db *db, struct arena *arena, struct problem *pr
 
 /* --- how it goes --- */
 
+/* So many failures in a row, over some seconds, are no restart of a server. db/organization_checks.c knows it, too. */
+#define IMPAIRING "3"
+
 struct outcome {
     const struct directory_claim *claim;
     const char *error_code, *error;
     int64_t delay_ms;
-    bool forget;
 };
 
 /* Of one row, under the fence; the statement answers what it was before, if the health of the organization changes by it. */
@@ -122,8 +147,8 @@ static enum code begin_body(struct db *db, struct change *change, void *argument
         "WITH b AS (SELECT sync_error_code IS NOT NULL AS is_other FROM directory WHERE directory_id = $1)"
         " UPDATE directory d SET sync_due_at = " LEASE ", sync_failures = 0, sync_error_code = NULL,"
         " sync_error = NULL, sync_error_since = NULL,"
-        " sync_status = CASE WHEN d.last_compared_at IS NULL OR d.sync_status = 'LOADING' THEN 'LOADING'"
-        "  ELSE 'FOLLOWING' END"
+        " sync_status = CASE WHEN d.sync_generation > 0 AND d.sync_generation = d.compared_generation"
+        "  THEN 'FOLLOWING' ELSE 'LOADING' END"
         " FROM b WHERE d.directory_id = $1 AND d.sync_claims = $2 AND d.sync_due_at IS NOT NULL"
         " RETURNING b.is_other, NULL AS operation_id",
         2};
@@ -159,30 +184,29 @@ enum code directory_rest(struct db *db, struct change *change, const struct dire
 static enum code fail_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement fail = {
-        "WITH b AS (SELECT sync_error_code IS DISTINCT FROM $3 AS is_other, coalesce(sync_operation_id,"
+        "WITH b AS (SELECT sync_failures + 1 = " IMPAIRING " AS is_other, coalesce(sync_operation_id,"
         "  wanted_operation_id) AS operation_id FROM directory WHERE directory_id = $1)"
         " UPDATE directory d SET sync_due_at = clock_timestamp() + make_interval(secs => $5::double precision / 1000),"
         " sync_claims = d.sync_claims + 1, sync_failures = d.sync_failures + 1, sync_error_code = $3, sync_error = $4,"
         " sync_error_since = coalesce(d.sync_error_since, now()), sync_status = 'FAILING',"
-        " sync_cookie = CASE WHEN NOT $6::boolean THEN d.sync_cookie END, sync_operation_id = NULL,"
+        " sync_operation_id = NULL,"
         " wanted_operation_id = CASE WHEN d.sync_operation_id IS NOT NULL THEN d.wanted_operation_id END"
         " FROM b WHERE d.directory_id = $1 AND d.sync_claims = $2 AND d.sync_due_at IS NOT NULL"
         " RETURNING b.is_other, b.operation_id",
-        6};
+        5};
     const struct outcome *outcome = argument;
     const char *const parameters[] = {outcome->claim->directory_id,
                                       outcome->claim->claims,
                                       outcome->error_code,
                                       outcome->error,
-                                      row_integer(change->arena, outcome->delay_ms),
-                                      row_boolean(outcome->forget)};
+                                      row_integer(change->arena, outcome->delay_ms)};
     return conclude(db, change, outcome, &fail, parameters);
 }
 
 enum code directory_fail(struct db *db, struct change *change, const struct directory_claim *claim,
-                         const char *error_code, const char *error, int64_t delay_ms, bool forget)
+                         const char *error_code, const char *error, int64_t delay_ms)
 {
-    struct outcome outcome = {claim, error_code, error, delay_ms, forget};
+    struct outcome outcome = {claim, error_code, error, delay_ms};
     return tx_run(db, change, fail_body, &outcome);
 }
 

@@ -69,6 +69,7 @@ static const char *json_of(struct arena *arena, const struct directory_line *lin
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         out_member(&out, texts[i].name, texts[i].value);
     out_member_boolean(&out, "is_disabled", entry->is_disabled);
+    out_member_boolean(&out, "is_hidden", user->hidden_from_address_list);
     if (entry->is_group)
         write_members(&out, entry);
     out_end_object(&out);

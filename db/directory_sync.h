@@ -16,6 +16,8 @@ struct directory_claim {
     const char *password;    /* without this: opened; NULL: there is none */
     const char *cookie;      /* NULL: with a full comparison */
     bool full_wanted;        /* the same, whatever the cookie says */
+    bool is_comparing; /* the cookie goes on with a full comparison */
+    bool is_active_directory; /* its groups follow members that are moved, without telling of it */
     bool is_unreadable;      /* the password does not open */
     int64_t failures;        /* in a row */
 };
@@ -23,6 +25,9 @@ struct directory_claim {
 /* Claims directories that are due, up to `limit`. One statement, in no transaction. */
 enum code directory_claim_due(struct db *db, struct arena *arena, struct problem *problem, int64_t limit,
                               struct directory_claim **ret_claims, size_t *ret_count);
+
+/* In another arena. */
+struct directory_claim directory_claim_copy(struct arena *arena, const struct directory_claim *claim);
 
 /* What became of those that are followed here: `ids` is an array literal. Leases that end soon begin anew. */
 struct directory_watch {
@@ -47,8 +52,8 @@ enum code directory_end_full(struct db *db, struct change *change, const struct 
                              const char *cookie, bool *ret_more);
 /* Nothing came for a while: what is here is as it is there. */
 enum code directory_rest(struct db *db, struct change *change, const struct directory_claim *claim);
-/* It could not be followed, and is tried again after a while. `forget`: the cookie is worth nothing. */
+/* It could not be followed, and is tried again after a while. */
 enum code directory_fail(struct db *db, struct change *change, const struct directory_claim *claim,
-                         const char *error_code, const char *error, int64_t delay_ms, bool forget);
+                         const char *error_code, const char *error, int64_t delay_ms);
 /* Others may follow it now. */
 enum code directory_release(struct db *db, struct change *change, const struct directory_claim *claim);

@@ -18,7 +18,7 @@
     "  jsonb_to_record(r.entry) AS x (external_id text, dn text, kind text, type text, name text,"              \
     "   display_name text, first_name text, last_name text, initials text, street text, city text,"             \
     "   zip_code text, country text, telephone text, job_title text, department text, company text,"            \
-    "   office text, description text, proposed_email text, is_disabled boolean))"
+    "   office text, description text, proposed_email text, is_disabled boolean, is_hidden boolean))"
 
 static bool is_written(const struct directory_line *line)
 {
@@ -74,8 +74,9 @@ static void queue_insert(struct directory_work *work, const char *input)
     static const struct statement insert = {
         INPUT
         ", n AS MATERIALIZED (SELECT * FROM w WHERE w.is_new),"
-        " entities AS (INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state, search_text)"
-        "  SELECT $1, n.entity_id, n.kind, n.name, n.display_name, 'DISABLED',"
+        " entities AS (INSERT INTO entity (organization_id, entity_id, kind, name, display_name, state,"
+        "   hidden_from_address_list, search_text)"
+        "  SELECT $1, n.entity_id, n.kind, n.name, n.display_name, 'DISABLED', n.is_hidden,"
         "   search_text(n.name, n.display_name, n.first_name, n.last_name) FROM n),"
         " users AS (INSERT INTO user_detail (organization_id, entity_id, type, first_name, last_name, initials, street,"
         "   city, zip_code, country, telephone, job_title, department, company, office, quota_mb)"
@@ -91,6 +92,22 @@ static void queue_insert(struct directory_work *work, const char *input)
         5};
     DB_QUEUE(work->db, &insert, work->claim->organization_id, input, row_boolean(work->is_read_only),
              row_integer(work->change->arena, work->generation), DIGITS_OF(USER_QUOTA_DEFAULT_MB));
+}
+
+/* Active Directory tells of a member that is moved, not of its groups, which go on naming it. */
+static void queue_moves(struct directory_work *work, const char *input)
+{
+    static const struct statement move = {
+        INPUT
+        ", moved AS MATERIALIZED (SELECT x.dn_folded AS old_dn, lower(w.dn COLLATE \"und-x-icu\") COLLATE \"C\" AS new_dn"
+        "  FROM w JOIN external_entry x ON x.organization_id = $1 AND x.external_id = w.external_id WHERE NOT w.is_new),"
+        " gone AS (DELETE FROM external_member m USING moved v WHERE m.organization_id = $1"
+        "  AND m.member_dn = v.old_dn AND v.old_dn <> v.new_dn RETURNING m.group_id, v.new_dn)"
+        " INSERT INTO external_member (organization_id, group_id, member_dn)"
+        " SELECT $1, g.group_id, g.new_dn FROM gone g ON CONFLICT DO NOTHING",
+        2};
+    const char *const parameters[] = {work->claim->organization_id, input};
+    db_queue_silently(work->db, &move, parameters, 2);
 }
 
 /* One that was deleted, and is there again before it was purged, is what it was. */
@@ -280,6 +297,8 @@ enum code directory_write(struct directory_work *work)
     }
     const char *input = any_new || any_old ? input_of(work) : NULL;
     queue_give_up_names(work);
+    if (any_old && work->claim->is_active_directory)
+        queue_moves(work, input);
     if (any_old)
         queue_update(work, input);
     if (any_new)
