@@ -13,6 +13,7 @@
     X(LDAP_FAULT_TLS_NOT_TRUSTED, "tls_not_trusted")       \
     X(LDAP_FAULT_TLS_NAME_MISMATCH, "tls_name_mismatch")   \
     X(LDAP_FAULT_TLS_FAILED, "tls_failed")                 \
+    X(LDAP_FAULT_TLS_REQUIRED, "tls_required")             \
     X(LDAP_FAULT_BAD_CREDENTIALS, "bad_credentials")       \
     X(LDAP_FAULT_BASE_DN_NOT_FOUND, "base_dn_not_found")   \
     X(LDAP_FAULT_NO_PERMISSION, "no_permission")           \
