@@ -18,8 +18,8 @@
     " CASE WHEN m.mailbox_id IS NOT NULL THEN d.quota_mb END AS \"mailbox.quota_mb\","                                     \
     " m.provisioned_at AS \"mailbox.provisioned_at\","                                                                     \
     " CASE WHEN m.mailbox_id IS NOT NULL THEN e.purge_at END AS \"mailbox.purge_at\","                                     \
-    " e.enabled_at, e.disabled_at, o.directory_id, e.created_at, e.updated_at"
-#define JOINS ENTITY_JOIN("JOIN", "user_detail", "d") ENTITY_JOIN("LEFT JOIN", "mailbox", "m")
+    " e.enabled_at, e.disabled_at, o.directory_id," ENTITY_EXTERNAL ", e.created_at, e.updated_at"
+#define JOINS ENTITY_JOIN("JOIN", "user_detail", "d") ENTITY_JOIN("LEFT JOIN", "mailbox", "m") ENTITY_JOIN_EXTERNAL
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(user_types, 64)};
 const struct field_table user_query_table = FIELD_TABLE("list_users_query", query_fields);
@@ -95,6 +95,8 @@ static enum code create_entry(struct db *db, struct change *change, struct work 
     if (code == CODE_OK)
         code = organization_need_serving(&organization, change->problem);
     if (code == CODE_OK)
+        code = organization_need_built_in(&organization, "user", change->problem);
+    if (code == CODE_OK)
         code = db_collect(db, change->problem, NULL);
     if (code != CODE_OK)
         return code;
@@ -106,6 +108,8 @@ static enum code create_with_mailbox(struct db *db, struct change *change, struc
     struct organization_row organization;
     struct email email;
     enum code code = entity_enter(db, change, work->key.organization_id, &organization);
+    if (code == CODE_OK)
+        code = organization_need_built_in(&organization, "user", change->problem);
     if (code == CODE_OK)
         code = address_resolve(db, change, &organization, work->user->email, work->user->name, &email);
     if (code == CODE_OK && organization.is_on_trial)
@@ -143,7 +147,9 @@ enum code user_check_create(struct db *db, struct change *change, const char *or
     struct organization_row organization;
     organization_queue(db, change->account_id, organization_id, ORGANIZATION_READ);
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
-    return code == CODE_OK ? organization_need_serving(&organization, change->problem) : code;
+    if (code == CODE_OK)
+        code = organization_need_serving(&organization, change->problem);
+    return code == CODE_OK ? organization_need_built_in(&organization, "user", change->problem) : code;
 }
 
 /* --- changing --- */
@@ -155,6 +161,7 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
         " country = $9, telephone = $10, job_title = $11, department = $12, company = $13, office = $14,"
         " quota_mb = $15 WHERE organization_id = $1 AND entity_id = $2",
         15};
+    static const char *const own[] = {"hidden_from_address_list", "quota_mb", NULL};
     const struct work *work = argument;
     const struct entity_key *key = &work->key;
     struct entity_locked locked = {0};
@@ -163,6 +170,8 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     enum code code = entity_lock(db, change, key, &locked, &user);
     if (code == CODE_OK)
         code = entity_need_changeable(change, key, &locked);
+    if (code == CODE_OK)
+        code = entity_need_own_members(change, key, &locked, work->set, own);
     if (code != CODE_OK)
         return code;
     field_merge(&user_table, work->set, work->user, &user);
@@ -191,6 +200,8 @@ static enum code password_body(struct db *db, struct change *change, void *argum
     enum code code = entity_lock(db, change, &work->key, &locked, NULL);
     if (code == CODE_OK)
         code = entity_need_changeable(change, &work->key, &locked);
+    if (code == CODE_OK)
+        code = entity_need_built_in(change, &work->key, &locked);
     if (code != CODE_OK)
         return code;
     DB_QUEUE(db, &update, work->key.organization_id, work->key.entity_id, work->password_hash);
@@ -209,5 +220,7 @@ enum code user_check_password_change(struct db *db, struct change *change, const
 {
     struct entity_locked seen = {0};
     enum code code = entity_see(db, change, key, &seen);
-    return code == CODE_OK ? entity_need_changeable(change, key, &seen) : code;
+    if (code == CODE_OK)
+        code = entity_need_changeable(change, key, &seen);
+    return code == CODE_OK ? entity_need_built_in(change, key, &seen) : code;
 }

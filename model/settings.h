@@ -9,6 +9,7 @@
 struct settings {
     const char *service_domain;  /* parent of all test mail domains and service hosts */
     const char *dns_resolvers;   /* addresses by comma, each perhaps with :port; NULL: the system's */
+    bool directory_plain_allowed; /* directories may be asked without TLS also on other hosts */
     int64_t dns_port;            /* at which authoritative servers are asked */
     const char *ownership_label; /* what proves a mail domain is published below it */
     const char *region;          /* of an organization whose creator names none */
