@@ -452,6 +452,7 @@ enum code ldap_session_fault(const struct ldap_session *session, int result, con
                              const char *words, struct problem *problem)
 {
     const char *uri = session->uri;
+    words = words_of(problem->arena, words);
     switch (result) {
     case LDAP_TIMEOUT:
     case LDAP_TIMELIMIT_EXCEEDED:

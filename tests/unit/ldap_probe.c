@@ -89,6 +89,20 @@ static void write_entries(struct buffer *out, const char *name, const struct dir
     out_end_array(out);
 }
 
+/* The most memory that was resident, of this program alone: what getrusage says counts its parent's, too. */
+static int64_t peak_kib(void)
+{
+    char line[128];
+    long long kib = -1;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status != NULL && fgets(line, sizeof(line), status) != NULL)
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtoll(line + 6, NULL, 10);
+    if (status != NULL)
+        fclose(status);
+    return kib;
+}
+
 static int run_test(struct arena *arena, const struct directory_connection *connection)
 {
     struct buffer out = {.arena = arena};
@@ -99,6 +113,7 @@ static int run_test(struct arena *arena, const struct directory_connection *conn
     out_member(&out, "help", test.help);
     out_member(&out, "uri", test.uri);
     out_member(&out, "method", test.method);
+    out_member_integer(&out, "peak_kib", peak_kib());
     out_member_integer(&out, "user_count", test.user_count);
     out_member_integer(&out, "group_count", test.group_count);
     write_entries(&out, "users", test.users, test.user_sample_count);
