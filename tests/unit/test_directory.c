@@ -113,14 +113,14 @@ static void test_connections_are_written_as_they_are_read(void **state)
     struct directory_connection first, second;
     const char *json = MINIMAL
         ",\"preset\":\"FREEIPA\",\"group_base_dn\":\"cn=g,dc=acme\",\"mapping\":{\"office\":\"room\"},"
-        "\"bind_dn\":\"cn=x\",\"bind_password\":\"hidden\",\"ca_certificate\":"
+        "\"bind_dn\":\"cn=x\",\"bind_password\":\"unseen-secret\",\"ca_certificate\":"
         "\"-----BEGIN CERTIFICATE-----\\nxx\\n-----END CERTIFICATE-----\\n\"}";
     assert_string_equal(read_connection(*state, "LDAP", json, &first), "ok");
     const char *text = directory_connection_write(*state, &first);
     assert_string_equal(read_connection(*state, "LDAP", text, &second), "ok");
     assert_string_equal(directory_connection_write(*state, &second), text);
-    assert_null(strstr(text, "hidden"));
-    assert_string_equal(first.bind_password, "hidden");
+    assert_null(strstr(text, "unseen-secret"));
+    assert_string_equal(first.bind_password, "unseen-secret");
     assert_null(second.bind_password);
     assert_string_equal(second.mapping.office, "room");
     assert_string_equal(second.mapping.external_id, "ipaUniqueID");
@@ -149,7 +149,7 @@ static struct directory_mapping mapping_of(struct arena *arena, const char *type
 static void test_users_of_active_directory(void **state)
 {
     struct directory_mapping mapping = mapping_of(*state, "AD_CONNECTOR");
-    static const struct directory_attribute attributes[] = {
+    const struct directory_attribute attributes[] = {
         {"objectguid", VALUES(TEXT("\x3d\x2c\x1b\x0a\x01\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa"))},
         {"sAMAccountName", VALUES(TEXT("ann"))},
         {"displayName", VALUES(TEXT(" \t"))},
@@ -203,7 +203,7 @@ static void test_values_that_are_no_use(void **state)
 static void test_groups(void **state)
 {
     struct directory_mapping mapping = mapping_of(*state, "LDAP");
-    static const struct directory_attribute attributes[] = {
+    const struct directory_attribute attributes[] = {
         {"entryUUID", VALUES(TEXT(ID))},
         {"cn", VALUES(TEXT("Staff"))},
         {"uniqueMember", VALUES(TEXT("uid=a,dc=b"), TEXT("\xff"), TEXT("uid=c,dc=d"))},
