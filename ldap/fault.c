@@ -15,3 +15,10 @@ enum code ldap_fault_add(struct problem *problem, enum ldap_fault fault, const c
     problem_add_member(problem, "connection", codes[fault], "%s", detail);
     return CODE_VALIDATION_FAILED;
 }
+
+enum code ldap_fault_unreachable(struct problem *problem)
+{
+    const char *detail = problem->first_fault->detail;
+    problem_clear(problem);
+    return problem_set(problem, CODE_DIRECTORY_UNREACHABLE, "%s", detail);
+}

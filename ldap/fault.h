@@ -31,3 +31,6 @@ enum ldap_fault {
 /* Adds it; is CODE_VALIDATION_FAILED. */
 enum code ldap_fault_add(struct problem *problem, enum ldap_fault fault, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Makes CODE_DIRECTORY_UNREACHABLE of the fault that was added, and is it. */
+enum code ldap_fault_unreachable(struct problem *problem);

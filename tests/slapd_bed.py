@@ -37,7 +37,7 @@ dbnosync
 index objectClass,entryUUID,entryCSN,uid,cn,member eq
 limits dn.exact="{sync}" size=unlimited time=unlimited
 access to attrs=userPassword by self write by anonymous auth by * none
-access to dn.subtree="ou=Hidden,{base}" by * none
+access to dn.subtree="ou=Hidden,{base}" by * disclose
 access to * by dn.exact="{sync}" read by self read by * {others}
 overlay ppolicy
 {syncprov}
