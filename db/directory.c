@@ -364,8 +364,8 @@ static void queue_connection(struct db *db, struct change *change, const struct 
 {
     /* With another connection the cookie may be of another server, or of other entries. */
     static const struct statement update = {
-        "UPDATE directory SET connection = $2, sealed_bind_password = $3, connection_generation ="
-        " connection_generation + 1, sync_cookie = CASE WHEN connection::jsonb = $2::jsonb THEN sync_cookie END,"
+        "UPDATE directory SET connection = $2::json, sealed_bind_password = $3, connection_generation ="
+        " connection_generation + 1, sync_cookie = CASE WHEN connection::jsonb = $2::json::jsonb THEN sync_cookie END,"
         " sync_failures = 0, sync_due_at = CASE WHEN sync_due_at IS NOT NULL AND sync_status = 'FAILING'"
         "  THEN now() ELSE sync_due_at END WHERE directory_id = $1",
         3};
