@@ -72,6 +72,8 @@ def warm_up(service):
             list(pool.map(lambda _: api.get(organization.users, params={"q": "no"}), range(64)))
         list(pool.map(lambda _: api.post(organization.user(user, "reset-password"), expect=204,
                                          json={"password": PASSWORD}), range(16)))
+        list(pool.map(lambda _: api.post(f"{organization.path}/availability-configurations/none.test/test",
+                                         expect="availability_configuration_not_found"), range(64)))
     api.get("/metrics")
     api.close()
     check_no_open_transaction(service)
