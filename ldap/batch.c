@@ -19,8 +19,7 @@ static size_t hash(const char *text)
 static unsigned *slot_of(const struct ldap_batch *batch, const char *external_id)
 {
     size_t at = hash(external_id) & (batch->slot_count - 1);
-    while (batch->slots[at] != 0 &&
-           strcmp(batch->items[batch->slots[at] - 1].external_id, external_id) != 0)
+    while (batch->slots[at] != 0 && strcmp(batch->items[batch->slots[at] - 1].external_id, external_id) != 0)
         at = (at + 1) & (batch->slot_count - 1);
     return &batch->slots[at];
 }

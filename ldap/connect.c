@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "ldap/resolve.h"
+#include "ldap/tls_reason.h"
 #include "model/text.h"
 
 #define CONNECT_US        5000000 /* to one address, and for the TLS handshake */
 #define SYSTEM_CA         "/etc/ssl/certs/ca-certificates.crt"
 #define WORDS_MAX         500
+#define PATH_SIZE         64
 #define KEEPALIVE_IDLE_S  10
 #define KEEPALIVE_EVERY_S 5
 #define KEEPALIVE_COUNT   3
@@ -128,20 +130,25 @@ static int certificate_file(const char *text)
     return -1;
 }
 
+/* A path from which libraries read what is trusted; ret_descriptor, when it is not -1, is to be closed then. */
+static bool trusted_path(const char *ca_certificate, char *path, size_t size, int *ret_descriptor)
+{
+    *ret_descriptor = -1;
+    if (ca_certificate == NULL)
+        return snprintf(path, size, "%s", SYSTEM_CA) > 0;
+    *ret_descriptor = certificate_file(ca_certificate);
+    return *ret_descriptor >= 0 && snprintf(path, size, "/proc/self/fd/%d", *ret_descriptor) > 0;
+}
+
 static bool trust(LDAP *handle, const char *ca_certificate)
 {
     const int is_required = LDAP_OPT_X_TLS_HARD;
     const int least = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2;
     const int is_client = 0;
-    char path[64] = SYSTEM_CA;
-    int descriptor = -1;
-    if (ca_certificate != NULL) {
-        descriptor = certificate_file(ca_certificate);
-        if (descriptor < 0)
-            return false;
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
-    }
-    bool worked = ldap_set_option(handle, LDAP_OPT_X_TLS_REQUIRE_CERT, &is_required) == LDAP_OPT_SUCCESS &&
+    char path[PATH_SIZE];
+    int descriptor;
+    bool worked = trusted_path(ca_certificate, path, sizeof(path), &descriptor) &&
+                  ldap_set_option(handle, LDAP_OPT_X_TLS_REQUIRE_CERT, &is_required) == LDAP_OPT_SUCCESS &&
                   ldap_set_option(handle, LDAP_OPT_X_TLS_PROTOCOL_MIN, &least) == LDAP_OPT_SUCCESS &&
                   ldap_set_option(handle, LDAP_OPT_X_TLS_CACERTFILE, path) == LDAP_OPT_SUCCESS &&
                   ldap_set_option(handle, LDAP_OPT_X_TLS_NEWCTX, &is_client) == LDAP_OPT_SUCCESS;
@@ -163,35 +170,6 @@ static const char *words_of(struct arena *arena, const char *text)
         if ((unsigned char)*at < ' ' || *at == 0x7f)
             *at = ' ';
     return words;
-}
-
-static enum code tls_fault(LDAP *handle, const struct directory_uri *uri, int result, int64_t began_us,
-                           struct problem *problem)
-{
-    char *text = NULL;
-    ldap_get_option(handle, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
-    const char *words = words_of(problem->arena, text);
-    ldap_memfree(text);
-    if (strstr(words, "does not match") != NULL)
-        return ldap_fault_add(
-            problem, LDAP_FAULT_TLS_NAME_MISMATCH,
-            "The certificate of %s is for another name: write the URI with a name that is in the "
-            "certificate, or give the server one for this name.",
-            uri->host);
-    if (strstr(words, "certificate") != NULL || strstr(words, "issuer") != NULL)
-        return ldap_fault_add(
-            problem, LDAP_FAULT_TLS_NOT_TRUSTED,
-            "The certificate of %s is not trusted (%s): give the certificate of its authority as "
-            "ca_certificate.",
-            uri->host, words);
-    if (result == LDAP_TIMEOUT || ldap_now_us() - began_us >= CONNECT_US)
-        return ldap_fault_add(problem, LDAP_FAULT_TIMED_OUT,
-                              "%s, port %s, took the connection and then did not go on with TLS.", uri->host,
-                              uri->port);
-    return ldap_fault_add(
-        problem, LDAP_FAULT_TLS_FAILED,
-        "TLS does not come about with %s, port %s (%s): tls_mode may not be that of this port.", uri->host,
-        uri->port, words);
 }
 
 static enum code start_tls(struct ldap_session *session, const struct directory_uri *uri,
@@ -238,7 +216,6 @@ static enum code secure(struct ldap_session *session, const struct directory_con
                         const struct directory_uri *uri, struct problem *problem)
 {
     bool is_start_tls = strcmp(connection->tls_mode, "STARTTLS") == 0;
-    int64_t began_us = ldap_now_us();
     if (!uri->is_ldaps && !is_start_tls)
         return CODE_OK;
     if (!trust(session->handle, connection->ca_certificate))
@@ -249,16 +226,13 @@ static enum code secure(struct ldap_session *session, const struct directory_con
     enum code code = is_start_tls ? start_tls(session, uri, problem) : CODE_OK;
     if (code != CODE_OK)
         return code;
-    int result = ldap_install_tls(session->handle);
-    if (result != LDAP_SUCCESS)
-        return tls_fault(session->handle, uri, result, began_us, problem);
-    session->is_tls = true;
+    session->is_tls = ldap_install_tls(session->handle) == LDAP_SUCCESS;
+    session->has_tls_failed = !session->is_tls;
     return CODE_OK;
 }
 
 /* The descriptor belongs to the session from here on, whatever comes. */
-static enum code talk(struct ldap_session *session, const struct directory_connection *connection,
-                      const struct directory_uri *uri, int descriptor, struct problem *problem)
+static enum code attach(struct ldap_session *session, int descriptor, struct problem *problem)
 {
     if (ldap_init_fd(descriptor, LDAP_PROTO_TCP, session->uri, &session->handle) != LDAP_SUCCESS) {
         close(descriptor);
@@ -266,10 +240,83 @@ static enum code talk(struct ldap_session *session, const struct directory_conne
     }
     if (!set_options(session->handle, session->deadline_us))
         return ldap_fault_add(problem, LDAP_FAULT_SERVER_FAILED, "libldap lacks an option.");
-    enum code code = secure(session, connection, uri, problem);
+    return CODE_OK;
+}
+
+static enum code talk(struct ldap_session *session, const struct directory_connection *connection,
+                      const struct directory_uri *uri, int descriptor, struct problem *problem)
+{
+    enum code code = attach(session, descriptor, problem);
+    if (code == CODE_OK)
+        code = secure(session, connection, uri, problem);
     /* libldap made it wait again: who sends half an answer must not hold anybody up. */
     if (code == CODE_OK)
         fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+    return code;
+}
+
+/* A connection up to where TLS begins. */
+static enum code connect_for_tls(const struct directory_uri *uri, struct problem *problem,
+                                 struct ldap_session *session, int *ret_descriptor)
+{
+    enum code code = connect_host(uri, session->deadline_us, problem, ret_descriptor);
+    if (code != CODE_OK || uri->is_ldaps)
+        return code;
+    code = attach(session, *ret_descriptor, problem);
+    return code == CODE_OK ? start_tls(session, uri, problem) : code;
+}
+
+static enum code add_tls_fault(enum ldap_tls_reason reason, const struct directory_uri *uri,
+                               const char *words, struct problem *problem)
+{
+    switch (reason) {
+    case LDAP_TLS_NAME_MISMATCH:
+        return ldap_fault_add(
+            problem, LDAP_FAULT_TLS_NAME_MISMATCH,
+            "The certificate of %s is for another name: write the URI with a name that is in the "
+            "certificate, or give the server one for this name.",
+            uri->host);
+    case LDAP_TLS_NOT_TRUSTED:
+        return ldap_fault_add(
+            problem, LDAP_FAULT_TLS_NOT_TRUSTED,
+            "The certificate of %s is not trusted: give the certificate of its authority as "
+            "ca_certificate. %s",
+            uri->host, words);
+    case LDAP_TLS_TIMED_OUT:
+        return ldap_fault_add(problem, LDAP_FAULT_TIMED_OUT,
+                              "%s, port %s, took the connection and then did not go on with TLS.", uri->host,
+                              uri->port);
+    case LDAP_TLS_OTHER:
+    default:
+        return ldap_fault_add(
+            problem, LDAP_FAULT_TLS_FAILED,
+            "TLS does not come about with %s, port %s: tls_mode may not be that of this port. %s", uri->host,
+            uri->port, words);
+    }
+}
+
+/* On a connection of its own, over which no password goes. */
+static enum code tls_fault(const struct directory_connection *connection, const struct directory_uri *uri,
+                           const char *text, int64_t deadline_us, struct problem *problem)
+{
+    struct ldap_session session = {.deadline_us = deadline_us, .uri = text};
+    char path[PATH_SIZE];
+    const char *words = "";
+    int descriptor, ca_descriptor = -1;
+    enum code code = connect_for_tls(uri, problem, &session, &descriptor);
+    if (code == CODE_OK) {
+        int64_t left_ms = sooner(CONNECT_US, deadline_us - ldap_now_us()) / 1000;
+        enum ldap_tls_reason reason = LDAP_TLS_OTHER;
+        if (trusted_path(connection->ca_certificate, path, sizeof(path), &ca_descriptor))
+            reason = ldap_tls_find_reason(descriptor, uri->host, path, left_ms > 0 ? (unsigned)left_ms : 1,
+                                          problem->arena, &words);
+        if (ca_descriptor >= 0)
+            close(ca_descriptor);
+        code = add_tls_fault(reason, uri, words, problem);
+        if (session.handle == NULL)
+            close(descriptor);
+    }
+    ldap_session_close(&session);
     return code;
 }
 
@@ -290,9 +337,9 @@ static enum code connect_uri(const struct directory_connection *connection, cons
         return code;
     session->uri = text;
     code = talk(session, connection, &uri, descriptor, problem);
-    if (code != CODE_OK)
+    if (code != CODE_OK || session->has_tls_failed)
         ldap_session_close(session);
-    return code;
+    return session->has_tls_failed ? tls_fault(connection, &uri, text, session->deadline_us, problem) : code;
 }
 
 static enum code bind_as_said(struct ldap_session *session, const struct directory_connection *connection,

@@ -15,6 +15,7 @@ struct ldap_session {
     LDAP *handle;    /* NULL: there is none */
     const char *uri; /* of the server that it is to */
     bool is_tls;
+    bool has_tls_failed;
     int64_t deadline_us; /* of what is asked next; who goes on asking moves it */
 };
 

@@ -9,7 +9,7 @@
 #define OBJECTS          "(|(objectClass=person)(objectClass=group))"
 #define BESIDES          "isDeleted,name"
 #define PAGE_BYTES       (1 << 20)
-#define ASKED_AT_ONCE    50 /* objects in one filter */
+#define ASKED_AT_ONCE    50       /* objects in one filter */
 #define ASK_AGAIN_US     10000000 /* also when nothing was notified */
 #define ASK_OFTEN_US     1000000  /* without notification */
 #define COOKIE_MAX       65536
@@ -60,7 +60,8 @@ static enum code ask(struct ldap_follow *follow, struct problem *problem)
     struct dirsync_state *state = follow->state;
     struct berval *value = control_value(state);
     if (value == NULL)
-        return ldap_session_fault(&follow->session, LDAP_ENCODING_ERROR, "its changes (DirSync)", "", problem);
+        return ldap_session_fault(&follow->session, LDAP_ENCODING_ERROR, "its changes (DirSync)", "",
+                                  problem);
     LDAPControl control = {
         .ldctl_oid = (char *)LDAP_CONTROL_X_DIRSYNC, .ldctl_value = *value, .ldctl_iscritical = 1};
     LDAPControl *controls[] = {&control, NULL};
@@ -228,7 +229,8 @@ static const char *filter_of(struct ldap_follow *follow, struct arena *arena, co
 }
 
 /* Those that neither search finds are not ours, or not any more. */
-static enum code tell_ids(struct ldap_follow *follow, struct follow_turn *turn, const char **ids, size_t count)
+static enum code tell_ids(struct ldap_follow *follow, struct follow_turn *turn, const char **ids,
+                          size_t count)
 {
     const struct directory_connection *connection = follow->connection;
     struct arena *arena = turn->batch.arena;
@@ -237,7 +239,8 @@ static enum code tell_ids(struct ldap_follow *follow, struct follow_turn *turn, 
     enum code code =
         ldap_load_few(follow, turn, false, filter_of(follow, arena, connection->user_filter, ids, count));
     if (code == CODE_OK)
-        code = ldap_load_few(follow, turn, true, filter_of(follow, arena, connection->group_filter, ids, count));
+        code =
+            ldap_load_few(follow, turn, true, filter_of(follow, arena, connection->group_filter, ids, count));
     return code;
 }
 

@@ -26,7 +26,7 @@ struct ldap_follow {
     struct ldap_session session;
     struct ldap_root_dse root;
     struct ldap_load load;
-    void *state; /* the method's */
+    void *state;        /* the method's */
     const char *cookie; /* that it was opened with */
     int64_t heard_us;
     int ping_id;

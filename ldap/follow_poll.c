@@ -14,9 +14,9 @@
 
 struct poll_state {
     bool has_numbers;
-    long long number; /* of the last change that was seen */
+    long long number;      /* of the last change that was seen */
     long long next_number; /* what that will be once this poll is over */
-    char time[32];    /* of the last change that was seen; "": none was */
+    char time[32];         /* of the last change that was seen; "": none was */
     bool is_settled;
     int64_t time_seen_us;
     int64_t polled_us, loaded_us;
@@ -141,8 +141,9 @@ static enum code wait_turn(struct ldap_follow *follow, struct follow_turn *turn)
     int type = ldap_session_next(&follow->session, LDAP_RES_ANY,
                                  due_us < turn->until_us ? due_us : turn->until_us, &message);
     ldap_msgfree(message);
-    return type >= 0 ? CODE_OK
-                     : ldap_session_fault(&follow->session, LDAP_SERVER_DOWN, "its changes", "", turn->problem);
+    return type >= 0
+               ? CODE_OK
+               : ldap_session_fault(&follow->session, LDAP_SERVER_DOWN, "its changes", "", turn->problem);
 }
 
 static enum code next(struct ldap_follow *follow, struct follow_turn *turn)

@@ -13,7 +13,7 @@
 struct sync_search {
     int message_id;
     bool is_group;
-    bool is_refreshed;   /* what happened while nobody listened is known */
+    bool is_refreshed;    /* what happened while nobody listened is known */
     struct berval cookie; /* in the handle's arena */
 };
 
@@ -48,7 +48,8 @@ static enum code ask(struct ldap_follow *follow, struct sync_search *search, boo
     struct berval *value = control_value(search, is_new);
     if (value == NULL)
         return ldap_session_fault(&follow->session, LDAP_ENCODING_ERROR, "its changes", "", problem);
-    LDAPControl control = {.ldctl_oid = (char *)LDAP_CONTROL_SYNC, .ldctl_value = *value, .ldctl_iscritical = 1};
+    LDAPControl control = {
+        .ldctl_oid = (char *)LDAP_CONTROL_SYNC, .ldctl_value = *value, .ldctl_iscritical = 1};
     LDAPControl *controls[] = {&control, NULL};
     int result = ldap_search_ext(
         follow->session.handle, search->is_group ? connection->group_base_dn : connection->user_base_dn,
@@ -82,11 +83,10 @@ static enum code begin(struct ldap_follow *follow, const char *cookie, struct pr
     follow->state = state;
     state->searches[1].is_group = true;
     const char *middle = cookie == NULL ? NULL : strchr(cookie, '.');
-    bool is_new = middle == NULL ||
-                  !ldap_cookie_bytes(follow->arena, cookie, (size_t)(middle - cookie),
-                                     &state->searches[0].cookie) ||
-                  !ldap_cookie_bytes(follow->arena, middle + 1, strlen(middle + 1),
-                                     &state->searches[1].cookie);
+    bool is_new =
+        middle == NULL ||
+        !ldap_cookie_bytes(follow->arena, cookie, (size_t)(middle - cookie), &state->searches[0].cookie) ||
+        !ldap_cookie_bytes(follow->arena, middle + 1, strlen(middle + 1), &state->searches[1].cookie);
     return ask_both(follow, is_new, problem);
 }
 
@@ -194,8 +194,8 @@ static bool take_ids(struct ldap_follow *follow, struct follow_turn *turn, BerEl
     return true;
 }
 
-static bool end_phase(struct sync_state *state, struct sync_search *search, BerElement *ber,
-                      ber_tag_t phase, struct berval *ret_cookie)
+static bool end_phase(struct sync_state *state, struct sync_search *search, BerElement *ber, ber_tag_t phase,
+                      struct berval *ret_cookie)
 {
     ber_len_t length;
     ber_tag_t tag;
@@ -222,8 +222,7 @@ static enum code take_news(struct ldap_follow *follow, struct follow_turn *turn,
     bool is_read = false;
     if (ldap_parse_intermediate(follow->session.handle, message, &oid, &data, NULL, 0) != LDAP_SUCCESS)
         return ldap_session_fault(&follow->session, LDAP_DECODING_ERROR, "its changes", "", turn->problem);
-    BerElement *ber =
-        oid != NULL && strcmp(oid, LDAP_SYNC_INFO) == 0 && data != NULL ? ber_init(data) : NULL;
+    BerElement *ber = oid != NULL && strcmp(oid, LDAP_SYNC_INFO) == 0 && data != NULL ? ber_init(data) : NULL;
     if (ber != NULL) {
         ber_tag_t tag = ber_peek_tag(ber, &length);
         if (tag == LDAP_TAG_SYNC_NEW_COOKIE)
@@ -239,8 +238,8 @@ static enum code take_news(struct ldap_follow *follow, struct follow_turn *turn,
     ldap_memfree(oid);
     ber_bvfree(data);
     return is_read ? CODE_OK
-                   : ldap_session_fault(&follow->session, LDAP_DECODING_ERROR, "its changes", "news that make no sense",
-                                        turn->problem);
+                   : ldap_session_fault(&follow->session, LDAP_DECODING_ERROR, "its changes",
+                                        "news that make no sense", turn->problem);
 }
 
 /* The search ends only when something is wrong. */
@@ -249,14 +248,15 @@ static enum code take_end(struct ldap_follow *follow, struct follow_turn *turn, 
     struct sync_state *state = follow->state;
     int result = LDAP_OTHER;
     char *words = NULL;
-    if (ldap_parse_result(follow->session.handle, message, &result, NULL, &words, NULL, NULL, 0) != LDAP_SUCCESS)
+    if (ldap_parse_result(follow->session.handle, message, &result, NULL, &words, NULL, NULL, 0) !=
+        LDAP_SUCCESS)
         result = LDAP_DECODING_ERROR;
     enum code code = CODE_OK;
     if (result == LDAP_SYNC_REFRESH_REQUIRED && state->is_resumed)
         state->must_reload = true;
     else
-        code = ldap_session_fault(&follow->session, result == LDAP_SUCCESS ? LDAP_SERVER_DOWN : result, "its changes",
-                                  words != NULL ? words : "", turn->problem);
+        code = ldap_session_fault(&follow->session, result == LDAP_SUCCESS ? LDAP_SERVER_DOWN : result,
+                                  "its changes", words != NULL ? words : "", turn->problem);
     ldap_memfree(words);
     return code;
 }

@@ -46,9 +46,8 @@ static void take(struct ldap_follow *follow, struct follow_turn *turn, LDAPMessa
 static void note_time(struct ldap_follow *follow, LDAPMessage *message, struct arena *arena)
 {
     struct ldap_load *load = &follow->load;
-    const char *text = load->more == NULL
-                           ? NULL
-                           : ldap_entry_text(follow->session.handle, message, load->more, arena);
+    const char *text =
+        load->more == NULL ? NULL : ldap_entry_text(follow->session.handle, message, load->more, arena);
     if (text != NULL && strlen(text) < sizeof(load->newest) && strcmp(text, load->newest) > 0)
         memcpy(load->newest, text, strlen(text) + 1);
 }

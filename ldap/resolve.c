@@ -11,6 +11,8 @@
 
 #define TRY_MS 1500
 #define TRIES  2
+#define SOCKETS \
+    8 /* more than one query has; with all of ARES_GETSOCK_MAXNUM its macros shift out of an int */
 
 struct search {
     union ldap_address *addresses;
@@ -35,11 +37,11 @@ static void found(void *argument, int status, int timeouts, struct ares_addrinfo
 /* Waits for the sockets of the channel, once. */
 static void turn(ares_channel channel, int64_t deadline_us)
 {
-    ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-    struct pollfd polled[ARES_GETSOCK_MAXNUM];
-    int bits = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
+    ares_socket_t sockets[SOCKETS];
+    struct pollfd polled[SOCKETS];
+    int bits = ares_getsock(channel, sockets, SOCKETS);
     nfds_t count = 0;
-    for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+    for (int i = 0; i < SOCKETS; i++) {
         short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
                                (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
         if (events != 0)

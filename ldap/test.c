@@ -30,10 +30,11 @@ static enum code sample(struct ldap_session *session, const struct directory_con
         ldap_msgfree(message);
     }
     if (seen > 0 && *sought->sample_count == 0)
-        return ldap_fault_add(problem, LDAP_FAULT_NO_PERMISSION,
-                              "%s shows entries below %s without a usable %s: give bind_dn the right to read it, or "
-                              "correct mapping.external_id.",
-                              session->uri, reader->base, connection->mapping.external_id);
+        return ldap_fault_add(
+            problem, LDAP_FAULT_NO_PERMISSION,
+            "%s shows entries below %s without a usable %s: give bind_dn the right to read it, or "
+            "correct mapping.external_id.",
+            session->uri, reader->base, connection->mapping.external_id);
     return CODE_OK;
 }
 
@@ -103,7 +104,8 @@ void ldap_test(const struct directory_connection *connection, struct arena *aren
         test.code = problem.first_fault->code;
         test.help = problem.first_fault->detail;
     } else if (test.user_count == 0) {
-        test.help = "No user was found: user_base_dn, user_filter, or the rights of bind_dn may be too narrow.";
+        test.help =
+            "No user was found: user_base_dn, user_filter, or the rights of bind_dn may be too narrow.";
     } else {
         test.help = arena_printf(arena, "%lld users and %lld groups were found.", (long long)test.user_count,
                                  (long long)test.group_count);
