@@ -181,7 +181,7 @@ const struct route routes[] = {
     ROUTE(PATCH, DIRECTORY, "ds", "UpdateDirectory", LANE_FAST, 200, update_directory,
           BODY(directory_table, FIELD_UPDATE)),
     ROUTE(DELETE, DIRECTORY, "ds", "DeleteDirectory", LANE_SLOW, 204, delete_directory, PLAIN),
-    ROUTE(POST, DIRECTORY "/test", "ds", "TestDirectory", LANE_SLOW, 200, test_directory,
+    ROUTE(POST, DIRECTORY "/test", "ds", "TestDirectory", LANE_OUTSIDE, 200, test_directory,
           BODY(test_directory_table, FIELD_CREATE), .body_optional = true, ONLY_READS),
     ROUTE(POST, DIRECTORY "/sync", "ds", "SyncDirectory", LANE_FAST, 202, sync_directory, PLAIN),
     ROUTE(GET, DIRECTORY "/errors", "ds", "ListDirectoryErrors", LANE_FAST, 200, list_directory_errors,
