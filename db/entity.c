@@ -225,16 +225,21 @@ enum code entity_need_built_in(struct change *change, const struct entity_key *k
                                : CODE_OK;
 }
 
-enum code entity_need_own_members(struct change *change, const struct entity_key *key,
-                                  const struct entity_locked *locked, uint64_t set,
-                                  const char *const *own)
+uint64_t entity_other_members(const struct field_table *table, uint64_t set, const char *const *own)
 {
-    const struct field_table *table = key->kind->table;
     for (size_t i = 0; i < table->count; i++)
         for (const char *const *name = own; *name != NULL; name++)
             if (strcmp(table->fields[i].name, *name) == 0)
                 set &= ~((uint64_t)1 << i);
-    return set != 0 ? entity_need_built_in(change, key, locked) : CODE_OK;
+    return set;
+}
+
+enum code entity_need_own_members(struct change *change, const struct entity_key *key,
+                                  const struct entity_locked *locked, uint64_t set,
+                                  const char *const *own)
+{
+    return entity_other_members(key->kind->table, set, own) != 0 ? entity_need_built_in(change, key, locked)
+                                                                 : CODE_OK;
 }
 
 static enum code lock_changeable(struct db *db, struct change *change, const struct entity_key *key,

@@ -154,6 +154,28 @@ enum code user_check_create(struct db *db, struct change *change, const char *or
 
 /* --- changing --- */
 
+/* Kept here whatever directory the user is of. */
+static const char *const own[] = {"hidden_from_address_list", "quota_mb", NULL};
+
+uint64_t user_own_members(uint64_t set)
+{
+    return set & ~entity_other_members(&user_table, set, own);
+}
+
+static enum code touch_body(struct db *db, struct change *change, void *argument)
+{
+    const struct work *work = argument;
+    struct entity_locked locked = {0};
+    enum code code = entity_lock(db, change, &work->key, &locked, NULL);
+    return code == CODE_OK ? entity_touch_and_show(db, change, &work->key, 0) : code;
+}
+
+enum code user_touch(struct db *db, struct change *change, const struct entity_key *key)
+{
+    struct work work = {.key = *key};
+    return tx_run(db, change, touch_body, &work);
+}
+
 static enum code update_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement update_detail = {
@@ -161,7 +183,6 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
         " country = $9, telephone = $10, job_title = $11, department = $12, company = $13, office = $14,"
         " quota_mb = $15 WHERE organization_id = $1 AND entity_id = $2",
         15};
-    static const char *const own[] = {"hidden_from_address_list", "quota_mb", NULL};
     const struct work *work = argument;
     const struct entity_key *key = &work->key;
     struct entity_locked locked = {0};

@@ -73,7 +73,7 @@ def warm_up(service):
         list(pool.map(lambda _: api.post(organization.user(user, "reset-password"), expect=204,
                                          json={"password": PASSWORD}), range(16)))
         list(pool.map(lambda _: api.post(f"{organization.path}/availability-configurations/none.test/test",
-                                         expect="availability_configuration_not_found"), range(64)))
+                                         expect="availability_configuration_not_found"), range(16)))
     api.get("/metrics")
     api.close()
     check_no_open_transaction(service)

@@ -152,7 +152,11 @@ def followed_directory(service, org):
     """An external directory as if an organization used it, which is not due for a while."""
     directory_id = org.api.post("/v1/directories", json={"type": "LDAP", "name": unique("directory"), "connection": {
         "uris": ["ldap://127.0.0.1:1"], "tls_mode": "NONE", "user_base_dn": "dc=acme,dc=test"}})["directory_id"]
-    service.sql("UPDATE directory SET sync_due_at = now() + interval '1 day' WHERE directory_id = %s", directory_id)
+    user = create_organization(org.api)
+    service.sql("UPDATE directory SET organization_id = NULL WHERE organization_id = %s", user.id)
+    service.sql("""UPDATE directory SET organization_id = %s, sync_due_at = now() + interval '1 day'
+                   WHERE directory_id = %s""", user.id, directory_id)
+    service.sql("UPDATE organization SET directory_id = %s WHERE organization_id = %s", directory_id, user.id)
     return directory_id
 
 
