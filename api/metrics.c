@@ -219,8 +219,8 @@ static void write_directories(const struct statistics *statistics, struct buffer
             const struct statistics_directory *directory = &statistics->directories[k];
             int64_t value;
             memcpy(&value, (const char *)directory + gauges[i].offset, sizeof(value));
-            buffer_printf(out, "%s{directory=\"%s\"} %" PRId64 "\n", gauges[i].name,
-                          directory->directory_id, value);
+            buffer_printf(out, "%s{directory=\"%s\"} %" PRId64 "\n", gauges[i].name, directory->directory_id,
+                          value);
         }
     }
 }

@@ -19,9 +19,8 @@ static enum code find_writing(struct request *request, const char *user_id,
 {
     struct problem refused = request->problem;
     problem_clear(&request->problem);
-    enum code code =
-        directory_find_writing(request->db, request->principal.account_id, request->arguments[0], user_id,
-                               &request->problem, ret_writing);
+    enum code code = directory_find_writing(request->db, request->principal.account_id, request->arguments[0],
+                                            user_id, &request->problem, ret_writing);
     if (code != CODE_OK)
         return code;
     if (!ret_writing->is_written || (user_id != NULL && ret_writing->external_id == NULL)) {
@@ -41,8 +40,8 @@ static enum code create_there(struct request *request, struct change *change, co
         return code;
     if (request->validate_only) /* whether it would take him only the directory knows */
         return CODE_OK;
-    code = ldap_create_user(&writing.connection, user, ldap_now_us() + DIRECTORY_US, &request->problem,
-                            &entry);
+    code =
+        ldap_create_user(&writing.connection, user, ldap_now_us() + DIRECTORY_US, &request->problem, &entry);
     if (code == CODE_OK)
         code = directory_adopt(request->db, change, request->arguments[0], &entry, &user_id);
     if (code != CODE_OK)

@@ -196,10 +196,8 @@ static enum code fail_body(struct db *db, struct change *change, void *argument)
         " RETURNING b.is_other, b.operation_id",
         5};
     const struct outcome *outcome = argument;
-    const char *const parameters[] = {outcome->claim->directory_id,
-                                      outcome->claim->claims,
-                                      outcome->error_code,
-                                      outcome->error,
+    const char *const parameters[] = {outcome->claim->directory_id, outcome->claim->claims,
+                                      outcome->error_code, outcome->error,
                                       row_integer(change->arena, outcome->delay_ms)};
     return conclude(db, change, outcome, &fail, parameters);
 }

@@ -221,8 +221,9 @@ enum code entity_need_changeable(struct change *change, const struct entity_key 
 enum code entity_need_built_in(struct change *change, const struct entity_key *key,
                                const struct entity_locked *locked)
 {
-    return locked->is_external ? organization_read_only(&locked->organization, key->kind->noun, change->problem)
-                               : CODE_OK;
+    return locked->is_external
+               ? organization_read_only(&locked->organization, key->kind->noun, change->problem)
+               : CODE_OK;
 }
 
 uint64_t entity_other_members(const struct field_table *table, uint64_t set, const char *const *own)
@@ -235,8 +236,7 @@ uint64_t entity_other_members(const struct field_table *table, uint64_t set, con
 }
 
 enum code entity_need_own_members(struct change *change, const struct entity_key *key,
-                                  const struct entity_locked *locked, uint64_t set,
-                                  const char *const *own)
+                                  const struct entity_locked *locked, uint64_t set, const char *const *own)
 {
     return entity_other_members(key->kind->table, set, own) != 0 ? entity_need_built_in(change, key, locked)
                                                                  : CODE_OK;

@@ -10,7 +10,7 @@
     "  AND a.entity_id = e.entity_id AND NOT a.is_primary ORDER BY a.email) AS aliases"
 
 /* What users and groups are in an external directory, of which x has a row; EXTERNAL_ROWS. */
-#define ENTITY_EXTERNAL                                                                          \
+#define ENTITY_EXTERNAL                                                                         \
     " coalesce(x.is_read_only, false) AS read_only, x.external_id AS \"external.external_id\"," \
     " x.dn AS \"external.dn\", x.is_disabled AS \"external.disabled\","                         \
     " x.proposed_email AS \"external.proposed_email\""

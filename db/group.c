@@ -14,7 +14,8 @@
     "," ENTITY_ALIASES ", e.hidden_from_address_list,"                                              \
     " (SELECT count(*) FROM entity_edge m WHERE m.organization_id = e.organization_id"              \
     "  AND m.relation = 'MEMBER' AND m.owner_id = e.entity_id) AS member_count,"                    \
-    " o.directory_id," ENTITY_EXTERNAL ", e.enabled_at, e.disabled_at, e.purge_at, e.created_at, e.updated_at"
+    " o.directory_id," ENTITY_EXTERNAL                                                              \
+    ", e.enabled_at, e.disabled_at, e.purge_at, e.created_at, e.updated_at"
 #define JOINS ENTITY_JOIN("JOIN", "group_detail", "d") ENTITY_JOIN_EXTERNAL
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(group_types, GROUP_NAME_MAX)};
