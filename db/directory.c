@@ -434,8 +434,8 @@ static enum code sync_body(struct db *db, struct change *change, void *argument)
         1};
     static const struct statement want = {
         "UPDATE directory SET wanted_operation_id = $2, sync_full_wanted = true,"
-        " sync_due_at = CASE sync_status WHEN 'FAILING' THEN now() ELSE sync_due_at END, sync_failures = 0"
-        " WHERE directory_id = $1",
+        " sync_due_at = CASE sync_status WHEN 'FAILING' THEN now() ELSE sync_due_at END, sync_failures = 0,"
+        " version = version + 1, updated_at = now() WHERE directory_id = $1",
         2};
     const char *directory_id = argument;
     struct directory_row row;

@@ -217,7 +217,7 @@ def prepare(service, org, route):
     if of_identities(route):
         return prepare_identities(service, org.api, route)
     arguments, operation = arguments_of(route), route["operation"]
-    if operation == "SyncDirectory":
+    if operation in ("SyncDirectory", "TestDirectory"):
         followed = followed_directory(service, org)
         return Request(route, route["path"].replace("{directory_id}", followed), arguments, resource=f"/v1/directories/{followed}")
     if operation == "UpdateDirectory":
