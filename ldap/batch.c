@@ -63,6 +63,11 @@ void ldap_batch_delete(struct ldap_batch *batch, const char *external_id)
     item_of(batch, external_id)->entry = NULL;
 }
 
+bool ldap_batch_has(const struct ldap_batch *batch, const char *external_id)
+{
+    return batch->slot_count > 0 && *slot_of(batch, external_id) != 0;
+}
+
 bool ldap_batch_is_full(const struct ldap_batch *batch)
 {
     return batch->count >= DIRECTORY_BATCH_MAX || batch->member_count >= DIRECTORY_MEMBERS_MAX;

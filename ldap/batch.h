@@ -15,6 +15,9 @@ struct ldap_batch {
 void ldap_batch_change(struct ldap_batch *batch, const struct directory_entry *entry);
 void ldap_batch_delete(struct ldap_batch *batch, const char *external_id);
 
+/* Whether it was changed or deleted in this batch. */
+bool ldap_batch_has(const struct ldap_batch *batch, const char *external_id);
+
 /* Is to be applied before more is added. */
 bool ldap_batch_is_full(const struct ldap_batch *batch);
 

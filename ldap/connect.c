@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ldap/patience.h"
 #include "ldap/resolve.h"
 #include "ldap/tls_reason.h"
 #include "model/text.h"
@@ -226,7 +227,11 @@ static enum code secure(struct ldap_session *session, const struct directory_con
     enum code code = is_start_tls ? start_tls(session, uri, problem) : CODE_OK;
     if (code != CODE_OK)
         return code;
+    int64_t handshake_us = sooner(session->deadline_us, ldap_now_us() + CONNECT_US);
+    if (!ldap_patience_begin(session->handle, &handshake_us))
+        return ldap_fault_add(problem, LDAP_FAULT_TLS_FAILED, "libldap lacks a function.");
     session->is_tls = ldap_install_tls(session->handle) == LDAP_SUCCESS;
+    ldap_patience_end(session->handle);
     session->has_tls_failed = !session->is_tls;
     return CODE_OK;
 }

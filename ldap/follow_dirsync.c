@@ -1,4 +1,5 @@
-/* Active Directory: DirSync says which objects have changed, the change notification when to ask. What an object is now, and
+/* Active Directory: DirSync says which objects have changed; the change notification, and the number of the server's last change,
+ * when to ask. What an object is now, and
  * whether it belongs to us at all, is then asked by the searches of a full load, for these objects alone. */
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,10 @@
 #define OBJECTS          "(|(objectClass=person)(objectClass=group))"
 #define BESIDES          "isDeleted,name"
 #define PAGE_BYTES       (1 << 20)
-#define ASKED_AT_ONCE    50       /* objects in one filter */
-#define ASK_AGAIN_US     10000000 /* also when nothing was notified */
-#define ASK_OFTEN_US     1000000  /* without notification */
-#define COOKIE_MAX       65536
+#define ASKED_AT_ONCE    50 /* objects in one filter */
+#define LOOK_US \
+    250000 /* so often it is asked for the number of its last change: Samba notifies seconds later */
+#define COOKIE_MAX 65536
 
 struct dirsync_state {
     struct arena *page; /* of the changes that are known and not told yet; NULL: none */
@@ -27,7 +28,9 @@ struct dirsync_state {
     bool has_more; /* DirSync has another page */
     bool has_news; /* a cookie that was not told yet */
     bool is_refused;
-    int64_t asked_us;
+    int look_id; /* 0: the number is not asked for */
+    int64_t looked_us;
+    long long number; /* of its last change */
 };
 
 /* --- asking --- */
@@ -68,7 +71,6 @@ static enum code ask(struct ldap_follow *follow, struct problem *problem)
     int result = ldap_search_ext(follow->session.handle, follow->root.naming_context, LDAP_SCOPE_SUBTREE,
                                  OBJECTS, state->attributes, 0, controls, NULL, NULL, 0, &state->message_id);
     ber_bvfree(value);
-    state->asked_us = ldap_now_us();
     ldap_follow_heard(follow); /* from now on it has a time to answer */
     state->is_due = false;
     return result == LDAP_SUCCESS
@@ -197,6 +199,22 @@ static enum code take_end(struct ldap_follow *follow, struct follow_turn *turn, 
     return code;
 }
 
+static void take_number(struct ldap_follow *follow, int type, LDAPMessage *message)
+{
+    struct dirsync_state *state = follow->state;
+    if (type == LDAP_RES_SEARCH_RESULT)
+        state->look_id = 0;
+    if (type != LDAP_RES_SEARCH_ENTRY)
+        return;
+    struct berval **values = ldap_get_values_len(follow->session.handle, message, "highestCommittedUSN");
+    if (values != NULL && values[0] != NULL) {
+        long long number = strtoll(values[0]->bv_val, NULL, 10);
+        state->is_due |= number != state->number;
+        state->number = number;
+    }
+    ldap_value_free_len(values);
+}
+
 static enum code take(struct ldap_follow *follow, struct follow_turn *turn, int type, LDAPMessage *message)
 {
     struct dirsync_state *state = follow->state;
@@ -206,6 +224,10 @@ static enum code take(struct ldap_follow *follow, struct follow_turn *turn, int 
         state->is_due = true;
         if (type == LDAP_RES_SEARCH_RESULT)
             state->notification_id = 0; /* the server does not want it: it is asked again and again */
+        return CODE_OK;
+    }
+    if (id == state->look_id) {
+        take_number(follow, type, message);
         return CODE_OK;
     }
     if (id != state->message_id)
@@ -282,10 +304,20 @@ static void tell_cookie(struct dirsync_state *state, struct follow_turn *turn)
 
 static bool wants_to_ask(const struct dirsync_state *state)
 {
-    int64_t waited_us = ldap_now_us() - state->asked_us;
-    return state->message_id == 0 && state->page == NULL &&
-           (state->is_due || state->has_more ||
-            waited_us >= (state->notification_id != 0 ? ASK_AGAIN_US : ASK_OFTEN_US));
+    return state->message_id == 0 && state->page == NULL && (state->is_due || state->has_more);
+}
+
+static void look(struct ldap_follow *follow)
+{
+    struct dirsync_state *state = follow->state;
+    char *attributes_of_root[] = {(char *)"highestCommittedUSN", NULL};
+    int64_t now_us = ldap_now_us();
+    if (state->look_id != 0 || now_us < state->looked_us + LOOK_US)
+        return;
+    state->looked_us = now_us;
+    if (ldap_search_ext(follow->session.handle, "", LDAP_SCOPE_BASE, "(objectClass=*)", attributes_of_root, 0,
+                        NULL, NULL, NULL, 1, &state->look_id) != LDAP_SUCCESS)
+        state->look_id = 0;
 }
 
 /* Listens until there is something to tell. */
@@ -294,12 +326,13 @@ static enum code listen(struct ldap_follow *follow, struct follow_turn *turn)
     struct dirsync_state *state = follow->state;
     do {
         LDAPMessage *message;
+        look(follow);
         if (wants_to_ask(state)) {
             enum code code = ask(follow, turn->problem);
             if (code != CODE_OK)
                 return code;
         }
-        int64_t again_us = ldap_now_us() + 200000; /* whether to ask anew */
+        int64_t again_us = ldap_now_us() + LOOK_US;
         int type = ldap_session_next(&follow->session, LDAP_RES_ANY,
                                      again_us < turn->until_us ? again_us : turn->until_us, &message);
         if (type < 0)

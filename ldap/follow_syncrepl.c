@@ -24,6 +24,8 @@ struct sync_state {
     bool must_reload; /* the server cannot say what was deleted meanwhile */
     bool has_news;    /* a cookie that was not told yet */
     bool is_resumed;  /* the refresh is not of all */
+    bool is_refused;  /* the server knows of it, but not for this database */
+    struct ldap_batch held;
 };
 
 /* --- asking --- */
@@ -88,6 +90,49 @@ static enum code begin(struct ldap_follow *follow, const char *cookie, struct pr
         !ldap_cookie_bytes(follow->arena, cookie, (size_t)(middle - cookie), &state->searches[0].cookie) ||
         !ldap_cookie_bytes(follow->arena, middle + 1, strlen(middle + 1), &state->searches[1].cookie);
     return ask_both(follow, is_new, problem);
+}
+
+/* --- deletions while it catches up --- */
+
+/* To each search OpenLDAP names all entries of its log that this search does not find, those of the other one, too. So it is known
+ * only when both have caught up which of them are gone: those that neither sent as they are now. */
+static void hold(struct sync_state *state, const char *external_id, bool is_there)
+{
+    struct directory_entry entry = {.external_id = external_id};
+    if (state->held.arena == NULL)
+        state->held.arena = arena_new();
+    entry.external_id = arena_string(state->held.arena, external_id);
+    if (is_there)
+        ldap_batch_change(&state->held, &entry);
+    else if (!ldap_batch_has(&state->held, external_id))
+        ldap_batch_delete(&state->held, entry.external_id);
+}
+
+static void let_go(struct sync_state *state)
+{
+    arena_free(state->held.arena);
+    state->held = (struct ldap_batch){0};
+}
+
+static void tell_held(struct sync_state *state, struct ldap_batch *batch)
+{
+    struct directory_batch held;
+    if (state->held.arena == NULL)
+        return;
+    ldap_batch_finish(&state->held, &held);
+    for (size_t i = 0; i < held.deleted_count; i++)
+        if (!ldap_batch_has(batch, held.deleted[i]))
+            ldap_batch_delete(batch, arena_string(batch->arena, held.deleted[i]));
+    let_go(state);
+}
+
+static void take_deletion(struct sync_state *state, const struct sync_search *search,
+                          struct ldap_batch *batch, const char *external_id)
+{
+    if (state->is_resumed && !search->is_refreshed)
+        hold(state, external_id, false);
+    else
+        ldap_batch_delete(batch, external_id);
 }
 
 /* --- what comes --- */
@@ -155,17 +200,20 @@ static enum code take_entry(struct ldap_follow *follow, struct follow_turn *turn
     if (what == LDAP_SYNC_PRESENT)
         state->must_reload |= state->is_resumed;
     else if (what == LDAP_SYNC_DELETE)
-        ldap_batch_delete(&turn->batch, id);
+        take_deletion(state, search, &turn->batch, id);
     else if (ldap_entry_read(&follow->session, message, &follow->connection->mapping, search->is_group,
-                             turn->batch.arena, &entry))
+                             turn->batch.arena, &entry)) {
         ldap_batch_change(&turn->batch, &entry);
+        if (state->is_resumed)
+            hold(state, entry.external_id, true);
+    }
     keep_cookie(follow, search, &cookie);
     return CODE_OK;
 }
 
 /* A list of ids that are gone, or that are still there: of these follows that all others are gone. */
-static bool take_ids(struct ldap_follow *follow, struct follow_turn *turn, BerElement *ber,
-                     struct berval *ret_cookie)
+static bool take_ids(struct ldap_follow *follow, struct follow_turn *turn, const struct sync_search *search,
+                     BerElement *ber, struct berval *ret_cookie)
 {
     struct sync_state *state = follow->state;
     ber_len_t length;
@@ -188,7 +236,7 @@ static bool take_ids(struct ldap_follow *follow, struct follow_turn *turn, BerEl
     for (size_t i = 0; are_deleted && i < count && !state->must_reload; i++) {
         const char *id = uuid_text(turn->batch.arena, &ids[i]);
         if (id != NULL)
-            ldap_batch_delete(&turn->batch, id);
+            take_deletion(state, search, &turn->batch, id);
     }
     ber_bvarray_free(ids);
     return true;
@@ -228,7 +276,7 @@ static enum code take_news(struct ldap_follow *follow, struct follow_turn *turn,
         if (tag == LDAP_TAG_SYNC_NEW_COOKIE)
             is_read = ber_scanf(ber, "tm", &tag, &cookie) != LBER_ERROR;
         else if (tag == LDAP_TAG_SYNC_ID_SET)
-            is_read = take_ids(follow, turn, ber, &cookie);
+            is_read = take_ids(follow, turn, search, ber, &cookie);
         else if (tag == LDAP_TAG_SYNC_REFRESH_DELETE || tag == LDAP_TAG_SYNC_REFRESH_PRESENT)
             is_read = end_phase(follow->state, search, ber, tag, &cookie);
         if (is_read)
@@ -254,6 +302,8 @@ static enum code take_end(struct ldap_follow *follow, struct follow_turn *turn, 
     enum code code = CODE_OK;
     if (result == LDAP_SYNC_REFRESH_REQUIRED && state->is_resumed)
         state->must_reload = true;
+    else if (result == LDAP_UNAVAILABLE_CRITICAL_EXTENSION)
+        state->is_refused = true;
     else
         code = ldap_session_fault(&follow->session, result == LDAP_SUCCESS ? LDAP_SERVER_DOWN : result,
                                   "its changes", words != NULL ? words : "", turn->problem);
@@ -283,6 +333,8 @@ static void tell(struct sync_state *state, struct follow_turn *turn)
 {
     struct directory_batch *batch = turn->ret_batch;
     bool are_refreshed = state->searches[0].is_refreshed && state->searches[1].is_refreshed;
+    if (are_refreshed)
+        tell_held(state, &turn->batch);
     batch->starts_full = state->is_full && !state->is_told;
     batch->ends_full = state->is_full && are_refreshed;
     state->is_told = true;
@@ -314,8 +366,13 @@ static enum code next(struct ldap_follow *follow, struct follow_turn *turn)
         ldap_msgfree(message);
         if (code != CODE_OK)
             return code;
+        if (state->is_refused) {
+            turn->ret_batch->has_more = true;
+            return ldap_follow_change_method(follow, &ldap_follow_poll, turn->problem);
+        }
         if (state->must_reload) {
             ldap_batch_clear(&turn->batch);
+            let_go(state);
             code = ask_both(follow, true, turn->problem);
             if (code != CODE_OK)
                 return code;
@@ -334,7 +391,7 @@ static enum code next(struct ldap_follow *follow, struct follow_turn *turn)
 
 static void end(struct ldap_follow *follow)
 {
-    (void)follow; /* all that it has is the handle's */
+    let_go(follow->state);
 }
 
 const struct ldap_follow_method ldap_follow_syncrepl = {"SYNCREPL", begin, next, end};
