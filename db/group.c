@@ -12,7 +12,8 @@
 #define COLUMNS                                                                                     \
     "e.entity_id AS group_id, e.name, d.type, e.state, e.display_name, d.description," ENTITY_EMAIL \
     "," ENTITY_ALIASES ", e.hidden_from_address_list,"                                              \
-    " d.member_count, o.directory_id," ENTITY_EXTERNAL ", e.enabled_at, e.disabled_at, e.purge_at, e.created_at, e.updated_at"
+    " d.member_count, o.directory_id," ENTITY_EXTERNAL                                              \
+    ", e.enabled_at, e.disabled_at, e.purge_at, e.created_at, e.updated_at"
 #define JOINS ENTITY_JOIN("LEFT JOIN", "group_detail", "d") ENTITY_JOIN_EXTERNAL
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(group_types, GROUP_NAME_MAX)};

@@ -20,7 +20,8 @@
     " CASE WHEN m.mailbox_id IS NOT NULL THEN e.purge_at END AS \"mailbox.purge_at\","                                     \
     " e.enabled_at, e.disabled_at, o.directory_id," ENTITY_EXTERNAL ", e.created_at, e.updated_at"
 /* Each has its details; as an outer join it is left out where only rows are counted. */
-#define JOINS ENTITY_JOIN("LEFT JOIN", "user_detail", "d") ENTITY_JOIN("LEFT JOIN", "mailbox", "m") ENTITY_JOIN_EXTERNAL
+#define JOINS \
+    ENTITY_JOIN("LEFT JOIN", "user_detail", "d") ENTITY_JOIN("LEFT JOIN", "mailbox", "m") ENTITY_JOIN_EXTERNAL
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(user_types, 64)};
 const struct field_table user_query_table = FIELD_TABLE("list_users_query", query_fields);
