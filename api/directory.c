@@ -1,7 +1,5 @@
 #include "api/directory.h"
 
-#include <stdatomic.h>
-
 #include "api/app.h"
 #include "db/directory.h"
 #include "ldap/library.h"
@@ -31,9 +29,7 @@ enum code delete_directory(struct request *request)
 
 /* --- directories that the company has already --- */
 
-/* So many at once wait for other servers; the threads are also of others. */
-#define TESTS_MAX 2
-#define TEST_US   10000000
+#define TEST_US 10000000
 
 enum code create_directory(struct request *request)
 {
@@ -131,7 +127,6 @@ static void write_test(const struct ldap_test *test, struct buffer *out)
 
 enum code test_directory(struct request *request)
 {
-    static atomic_int running;
     struct directory tried = {0};
     struct directory_connection connection;
     struct ldap_test test = {0};
@@ -146,13 +141,7 @@ enum code test_directory(struct request *request)
                                          tried.connection, &request->problem, &connection);
     if (code != CODE_OK)
         return code;
-    if (atomic_fetch_add(&running, 1) >= TESTS_MAX) {
-        atomic_fetch_sub(&running, 1);
-        return problem_set(&request->problem, CODE_OVERLOADED,
-                           "Other directories are being tested; try again in a moment.");
-    }
     ldap_test(&connection, request->arena, ldap_now_us() + TEST_US, &test);
-    atomic_fetch_sub(&running, 1);
     write_test(&test, &body);
     return response_json(request, 200, &body);
 }

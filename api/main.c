@@ -17,6 +17,7 @@
 #include "api/admin.h"
 #include "api/app.h"
 #include "api/database.h"
+#include "api/ews.h"
 #include "api/flow_cache.h"
 #include "api/hash_gate.h"
 #include "api/metrics.h"
@@ -30,6 +31,8 @@
 #include "model/json_out.h"
 #include "model/log.h"
 #include "model/metrics.h"
+#include "model/secret.h"
+#include "model/xml.h"
 #include "workers/audit_sealer.h"
 #include "workers/directory.h"
 #include "workers/domain_verification.h"
@@ -37,6 +40,7 @@
 
 /* Over so long failed authentications are counted. */
 #define FAILED_AUTH_WINDOW_S 60
+#define GUESS_WINDOW_S       600
 
 /* What a running service consists of, in the order in which it is started. */
 struct service {
@@ -121,14 +125,6 @@ static sigset_t block_signals(void)
     return heard;
 }
 
-/* jansson's copies of a body may hold a password, also of a body that does not parse. */
-static void free_wiped(void *memory)
-{
-    if (memory != NULL)
-        explicit_bzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
-
 /* One descriptor a connection, and some for all else. */
 static void raise_descriptor_limit(struct config *config)
 {
@@ -156,7 +152,10 @@ static void prepare_libraries(void)
         srandom(value[0]);
         json_object_seed(value[1]);
     }
-    json_set_alloc_funcs(malloc, free_wiped);
+    /* Copies of a body may hold a password, also of a body that does not parse. */
+    json_set_alloc_funcs(malloc, secret_free);
+    xml_prepare();
+    ews_prepare();
     ldap_library_start();
     /* What a page needs is kept for the next one: giving it back and faulting it in again costs more than filling it. */
     mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
@@ -229,9 +228,11 @@ static bool start(struct service *service)
     app->environment.notifier = notifier_new(service->database.conninfo);
     app->auth_cache = auth_cache_new(app->environment.notifier);
     app->flow_cache = flow_cache_new(app->environment.notifier);
-    app->request_limiter = rate_limiter_new(service->config.rate_limit, service->config.rate_limit_burst);
-    app->failure_limiter = rate_limiter_new(service->config.failed_auth_limit,
+    app->request_limiter = rate_limiter_new(service->config.rate_limit, 1, service->config.rate_limit_burst);
+    app->failure_limiter = rate_limiter_new(service->config.failed_auth_limit, 1,
                                             service->config.failed_auth_limit * FAILED_AUTH_WINDOW_S);
+    app->guess_limiter =
+        rate_limiter_new(service->config.password_guesses, GUESS_WINDOW_S, service->config.password_guesses);
     app->hash_gate = hash_gate_new();
     app->metrics_view = metrics_view_new(&app->environment);
     if (!notifier_start(app->environment.notifier)) {
@@ -330,6 +331,7 @@ static void stop(struct service *service)
     flow_cache_free(app->flow_cache);
     rate_limiter_free(app->request_limiter);
     rate_limiter_free(app->failure_limiter);
+    rate_limiter_free(app->guess_limiter);
     hash_gate_free(app->hash_gate);
     notifier_free(app->environment.notifier);
     router_free(app->router);

@@ -17,10 +17,11 @@ enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, 
 
 /* Where a handler runs. */
 enum lane {
-    LANE_FAST,   /* one short statement or transaction */
-    LANE_SLOW,   /* counts and searches over everything */
-    LANE_HASH,   /* password hashing */
-    LANE_INLINE, /* on the loop's thread: no database, no waiting */
+    LANE_FAST,    /* one short statement or transaction */
+    LANE_SLOW,    /* counts and searches over everything */
+    LANE_HASH,    /* password hashing */
+    LANE_OUTSIDE, /* waits for servers that are not ours: never with a transaction open */
+    LANE_INLINE,  /* on the loop's thread: no database, no waiting */
 };
 
 /* Handlers decode, call one db_… function and answer. CODE_OK: the response is made. */
@@ -33,6 +34,9 @@ struct route {
     const char *action; /* NULL: open to everybody (OPEN_ROUTE) */
     bool only_reads;    /* although its method is not GET */
     bool for_everybody; /* who has a credential needs no permission */
+    bool for_mail_user; /* by HTTP Basic: the handler asks who it is, and reads the body */
+    bool any_case;      /* of the path's letters */
+    size_t body_limit;  /* 0: that of all */
     bool
         for_operator; /* of the whole installation: its own account's identities alone, if they are allowed it */
     enum named_resource

@@ -2,6 +2,8 @@
 #include "api/account.h"
 #include "api/attachment.h"
 #include "api/audit.h"
+#include "api/autodiscover.h"
+#include "api/availability.h"
 #include "api/directory.h"
 #include "api/dkim.h"
 #include "api/docs.h"
@@ -25,6 +27,7 @@
 #include "api/user.h"
 #include "db/account.h"
 #include "db/audit.h"
+#include "db/availability.h"
 #include "db/directory.h"
 #include "db/dkim.h"
 #include "db/flow_rule.h"
@@ -43,6 +46,7 @@
 #include "db/usage.h"
 #include "db/user.h"
 #include "model/attachment.h"
+#include "model/autodiscover.h"
 #include "model/identity_policy.h"
 
 /* A route cannot be written without an action; what is open says so. */
@@ -82,6 +86,7 @@
 #define DEVICE       USER "/devices/{device_id}"
 #define FLOW_RULE    ORGANIZATION "/flow-rules/{flow_rule_id}"
 #define RESOURCE     ORGANIZATION "/resources/{resource_id}"
+#define AVAILABILITY ORGANIZATION "/availability-configurations"
 #define MAIL_DOMAIN  ORGANIZATION "/domains/{domain}"
 
 /* What users, groups and resources have alike; users under the plain names. */
@@ -111,6 +116,23 @@ const struct route routes[] = {
     ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN,
           .for_operator = true),
     OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
+    {.method = METHOD_POST,
+     .path = AUTODISCOVER_PATH,
+     .any_case = true,
+     .operation = "Autodiscover",
+     .only_reads = true,
+     .for_mail_user = true,
+     .body_limit = (size_t)32 * 1024,
+     .lane = LANE_FAST,
+     .status = 200,
+     .handler = autodiscover},
+    {.method = METHOD_GET,
+     .path = AUTODISCOVER_PATH,
+     .any_case = true,
+     .operation = "RedirectAutodiscover",
+     .lane = LANE_FAST,
+     .status = 302,
+     .handler = redirect_autodiscover},
 
     ROUTE(GET, "/v1/account", "workmail", "DescribeAccount", LANE_FAST, 200, describe_account, PLAIN),
     ROUTE(PATCH, "/v1/account", "workmail", "UpdateAccount", LANE_FAST, 200, update_account,
@@ -159,7 +181,7 @@ const struct route routes[] = {
     ROUTE(PATCH, DIRECTORY, "ds", "UpdateDirectory", LANE_FAST, 200, update_directory,
           BODY(directory_table, FIELD_UPDATE)),
     ROUTE(DELETE, DIRECTORY, "ds", "DeleteDirectory", LANE_SLOW, 204, delete_directory, PLAIN),
-    ROUTE(POST, DIRECTORY "/test", "ds", "TestDirectory", LANE_SLOW, 200, test_directory,
+    ROUTE(POST, DIRECTORY "/test", "ds", "TestDirectory", LANE_OUTSIDE, 200, test_directory,
           BODY(test_directory_table, FIELD_CREATE), .body_optional = true, ONLY_READS),
     ROUTE(POST, DIRECTORY "/sync", "ds", "SyncDirectory", LANE_FAST, 202, sync_directory, PLAIN),
     ROUTE(GET, DIRECTORY "/errors", "ds", "ListDirectoryErrors", LANE_FAST, 200, list_directory_errors,
@@ -311,6 +333,21 @@ const struct route routes[] = {
     ROUTE(GET, ORGANIZATION "/address-book", "workmail", "ListAddressBook", LANE_FAST, 200, list_entities,
           QUEUE(queue_address_book), QUERY(address_book_query_table)),
 
+    /* What waits for another host is where it holds up nothing quick. */
+    ROUTE(POST, AVAILABILITY, "workmail", "CreateAvailabilityConfiguration", LANE_OUTSIDE, 201,
+          create_availability_configuration, BODY(availability_configuration_table, FIELD_CREATE),
+          QUERY(availability_options_query)),
+    ROUTE(GET, AVAILABILITY, "workmail", "ListAvailabilityConfigurations", LANE_FAST, 200,
+          list_availability_configurations, QUERY(availability_query_table)),
+    ROUTE(GET, AVAILABILITY "/{domain}", "workmail", "GetAvailabilityConfiguration", LANE_FAST, 200,
+          get_availability_configuration, QUEUE(queue_availability_configuration)),
+    ROUTE(PATCH, AVAILABILITY "/{domain}", "workmail", "UpdateAvailabilityConfiguration", LANE_OUTSIDE, 200,
+          update_availability_configuration, BODY(availability_configuration_table, FIELD_UPDATE),
+          QUERY(availability_options_query)),
+    ROUTE(DELETE, AVAILABILITY "/{domain}", "workmail", "DeleteAvailabilityConfiguration", LANE_FAST, 204,
+          delete_availability_configuration, PLAIN),
+    ROUTE(POST, AVAILABILITY "/{domain}/test", "workmail", "TestAvailabilityConfiguration", LANE_OUTSIDE, 200,
+          test_availability_configuration, ONLY_READS),
     ROUTE(POST, ORGANIZATION "/flow-rules", "workmail", "CreateFlowRule", LANE_FAST, 201, create_flow_rule,
           BODY(flow_rule_table, FIELD_CREATE)),
     ROUTE(GET, ORGANIZATION "/flow-rules", "workmail", "ListFlowRules", LANE_FAST, 200, list_flow_rules,

@@ -11,17 +11,15 @@
 #include "model/id.h"
 
 #define SYNC(column) " CASE WHEN d.connection IS NOT NULL THEN " column " END"
-#define COLUMNS                                                                                                   \
-    "d.directory_id, d.type, d.name, d.region, d.organization_id,"                                                \
-    " CASE WHEN d.organization_id IS NULL THEN 'AVAILABLE' ELSE 'IN_USE' END AS status, d.connection,"            \
-    SYNC("d.sealed_bind_password IS NOT NULL") " AS has_bind_password,"                                          \
-    " d.sync_status AS \"sync.status\", d.last_synced_at AS \"sync.last_synced_at\","                             \
-    " d.last_compared_at AS \"sync.last_compared_at\", d.sync_lag_ms AS \"sync.lag_ms\","                         \
-    SYNC("d.sync_users") " AS \"sync.users\"," SYNC("d.sync_groups") " AS \"sync.groups\","                       \
-    SYNC("d.sync_changes") " AS \"sync.changes\","                                                               \
-    SYNC("(SELECT count(*) FROM directory_error r WHERE r.directory_id = d.directory_id)") " AS \"sync.errors\"," \
-    " d.sync_error_code AS \"sync.failure_code\", d.sync_error AS \"sync.failure\","                              \
-    " d.sync_error_since AS \"sync.failing_since\", d.created_at, d.updated_at"
+#define COLUMNS                                                                                                                                                                                                                                                                                                  \
+    "d.directory_id, d.type, d.name, d.region, d.organization_id,"                                                                                                                                                                                                                                               \
+    " CASE WHEN d.organization_id IS NULL THEN 'AVAILABLE' ELSE 'IN_USE' END AS status, d.connection," SYNC(                                                                                                                                                                                                     \
+        "d.sealed_bind_password IS NOT NULL") " AS has_bind_password,"                                                                                                                                                                                                                                           \
+                                              " d.sync_status AS \"sync.status\", d.last_synced_at AS \"sync.last_synced_at\","                                                                                                                                                                                  \
+                                              " d.last_compared_at AS \"sync.last_compared_at\", d.sync_lag_ms AS \"sync.lag_ms\"," SYNC("d.sync_users") " AS \"sync.users\"," SYNC(                                                                                                                             \
+                                                  "d.sync_groups") " AS \"sync.groups\"," SYNC("d.sync_changes") " AS \"sync.changes\"," SYNC("(SELECT count(*) FROM directory_error r WHERE r.directory_id = d.directory_id)") " AS \"sync.errors\","                                                           \
+                                                                                                                                                                                                                                " d.sync_error_code AS \"sync.failure_code\", d.sync_error AS \"sync.failure\"," \
+                                                                                                                                                                                                                                " d.sync_error_since AS \"sync.failing_since\", d.created_at, d.updated_at"
 
 static enum code not_found(struct problem *problem)
 {
@@ -151,8 +149,8 @@ enum code directory_list_errors(struct db *db, const char *account_id, const cha
                                 struct directory_error_query *query, struct problem *problem,
                                 struct buffer *out, const char **ret_next_token)
 {
-    static const struct statement find = {
-        "SELECT FROM directory WHERE account_id = $1 AND directory_id = $2", 2};
+    static const struct statement find = {"SELECT FROM directory WHERE account_id = $1 AND directory_id = $2",
+                                          2};
     static const struct list_spec list = {
         .table = &directory_error_table,
         .columns = "r.external_id, r.dn, r.code, r.detail, r.since",
@@ -191,10 +189,10 @@ const char *directory_open_password(struct db *db, struct arena *arena, const ch
 static enum code seal_password(struct db *db, struct arena *arena, const char *directory_id,
                                const char *password, const char **ret_sealed)
 {
-    *ret_sealed = password != NULL ? sealed_parameter(arena, db_secret_key(db),
-                                                      secret_row(arena, directory_id), password,
-                                                      strlen(password))
-                                   : NULL;
+    *ret_sealed = password != NULL
+                      ? sealed_parameter(arena, db_secret_key(db), secret_row(arena, directory_id), password,
+                                         strlen(password))
+                      : NULL;
     return password != NULL && *ret_sealed == NULL ? CODE_INTERNAL_ERROR : CODE_OK;
 }
 
@@ -203,7 +201,7 @@ static void merge(json_t *into, json_t *patch)
 {
     const char *name;
     json_t *value;
-    json_object_foreach(patch, name, value) {
+    json_object_foreach (patch, name, value) {
         json_t *present = json_object_get(into, name);
         if (json_is_null(value)) {
             json_object_del(into, name);
@@ -276,8 +274,9 @@ static enum code patched(struct db *db, const char *directory_id, const char *ty
         return code;
     directory_connection_read(arena, type, present, true, &before, &ignored);
     if (patch != NULL && (ignored.first_fault != NULL || is_sent_elsewhere(&before, ret_connection))) {
-        problem_add_part(problem, "connection", "bind_password", "required",
-                         "Give the password again: it would be sent to another server than it was given for.");
+        problem_add_part(
+            problem, "connection", "bind_password", "required",
+            "Give the password again: it would be sent to another server than it was given for.");
         return CODE_VALIDATION_FAILED;
     }
     ret_connection->bind_password = directory_open_password(db, arena, directory_id, sealed);
@@ -334,9 +333,9 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     struct directory_connection connection = {0};
     const char *sealed = NULL;
 
-    enum code code = directory_connection_read(change->arena, directory->type, directory->connection,
-                                               db_settings(db)->directory_plain_allowed, &connection,
-                                               change->problem);
+    enum code code =
+        directory_connection_read(change->arena, directory->type, directory->connection,
+                                  db_settings(db)->directory_plain_allowed, &connection, change->problem);
     if (code == CODE_OK)
         code = seal_password(db, change->arena, work->directory_id, connection.bind_password, &sealed);
     if (code != CODE_OK)
@@ -364,8 +363,8 @@ static void queue_connection(struct db *db, struct change *change, const struct 
 {
     /* With another connection the cookie may be of another server, or of other entries. */
     static const struct statement update = {
-        "UPDATE directory SET connection = $2, sealed_bind_password = $3, connection_generation ="
-        " connection_generation + 1, sync_cookie = CASE WHEN connection::jsonb = $2::jsonb THEN sync_cookie END,"
+        "UPDATE directory SET connection = $2::json, sealed_bind_password = $3, connection_generation ="
+        " connection_generation + 1, sync_cookie = CASE WHEN connection::jsonb = $2::json::jsonb THEN sync_cookie END,"
         " sync_failures = 0, sync_due_at = CASE WHEN sync_due_at IS NOT NULL AND sync_status = 'FAILING'"
         "  THEN now() ELSE sync_due_at END WHERE directory_id = $1",
         3};
@@ -435,8 +434,8 @@ static enum code sync_body(struct db *db, struct change *change, void *argument)
         1};
     static const struct statement want = {
         "UPDATE directory SET wanted_operation_id = $2, sync_full_wanted = true,"
-        " sync_due_at = CASE sync_status WHEN 'FAILING' THEN now() ELSE sync_due_at END, sync_failures = 0"
-        " WHERE directory_id = $1",
+        " sync_due_at = CASE sync_status WHEN 'FAILING' THEN now() ELSE sync_due_at END, sync_failures = 0,"
+        " version = version + 1, updated_at = now() WHERE directory_id = $1",
         2};
     const char *directory_id = argument;
     struct directory_row row;

@@ -10,7 +10,7 @@
 #include "model/fault_point.h"
 #include "model/json_out.h"
 
-#define LEASE "clock_timestamp() + interval '15 s'"
+#define LEASE       "clock_timestamp() + interval '15 s'"
 #define UNSEEN_MOST "1000"
 
 struct applying {
@@ -54,8 +54,8 @@ static enum code enter(struct directory_work *work)
         code = db_collect(work->db, change->problem, &result);
     if (code != CODE_OK)
         return code == CODE_ORGANIZATION_NOT_FOUND ? lost(change->problem) : code;
-    bool is_going = strcmp(work->organization.state, "DELETING") == 0 ||
-                    strcmp(work->organization.state, "DELETED") == 0;
+    bool is_going =
+        strcmp(work->organization.state, "DELETING") == 0 || strcmp(work->organization.state, "DELETED") == 0;
     if (PQntuples(result) == 0 || is_going)
         return lost(change->problem);
     work->generation = strtoll(PQgetvalue(result, 0, 0), NULL, 10);

@@ -76,12 +76,8 @@ struct directory_claim directory_claim_copy(struct arena *arena, const struct di
 enum code directory_watch(struct db *db, struct arena *arena, struct problem *problem, const char *ids,
                           struct directory_watch **ret_list, size_t *ret_count)
 {
-    /* A name that an entry was refused for is free: it is compared again. */
     static const struct statement renew = {
-        "UPDATE directory d SET sync_due_at = " LEASE ", sync_full_wanted = d.sync_full_wanted OR EXISTS (SELECT"
-        "  FROM directory_error r WHERE r.directory_id = d.directory_id AND r.code = 'name_taken' AND NOT EXISTS"
-        "   (SELECT FROM entity e WHERE e.organization_id = d.organization_id AND e.state <> 'DELETED'"
-        "    AND e.name_folded = r.name_folded))"
+        "UPDATE directory d SET sync_due_at = " LEASE ""
         " WHERE d.directory_id = ANY ($1::text[]) AND d.organization_id IS NOT NULL"
         " AND d.sync_due_at < clock_timestamp() + interval '10 s'",
         1};
@@ -165,8 +161,13 @@ enum code directory_begin(struct db *db, struct change *change, const struct dir
 
 static enum code rest_body(struct db *db, struct change *change, void *argument)
 {
+    /* A name that an entry was refused for is free: all is compared again. */
     static const struct statement rest = {
-        "UPDATE directory SET last_synced_at = clock_timestamp(), sync_due_at = " LEASE ", sync_lag_ms = 0"
+        "UPDATE directory d SET last_synced_at = clock_timestamp(), sync_due_at = " LEASE ", sync_lag_ms = 0,"
+        " sync_full_wanted = d.sync_full_wanted OR EXISTS (SELECT"
+        "  FROM directory_error r WHERE r.directory_id = d.directory_id AND r.code = 'name_taken' AND NOT EXISTS"
+        "   (SELECT FROM entity e WHERE e.organization_id = d.organization_id AND e.state <> 'DELETED'"
+        "    AND e.name_folded = r.name_folded))"
         " WHERE directory_id = $1 AND sync_claims = $2 AND sync_due_at IS NOT NULL"
         " RETURNING false AS is_other, NULL AS operation_id",
         2};
@@ -195,10 +196,8 @@ static enum code fail_body(struct db *db, struct change *change, void *argument)
         " RETURNING b.is_other, b.operation_id",
         5};
     const struct outcome *outcome = argument;
-    const char *const parameters[] = {outcome->claim->directory_id,
-                                      outcome->claim->claims,
-                                      outcome->error_code,
-                                      outcome->error,
+    const char *const parameters[] = {outcome->claim->directory_id, outcome->claim->claims,
+                                      outcome->error_code, outcome->error,
                                       row_integer(change->arena, outcome->delay_ms)};
     return conclude(db, change, outcome, &fail, parameters);
 }

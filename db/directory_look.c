@@ -45,10 +45,12 @@ static const char *json_of(struct arena *arena, const struct directory_line *lin
         {"external_id", entry->external_id},
         {"dn", entry->dn},
         {"kind", entry->is_group ? "GROUP" : "USER"},
-        {"type", user->type != NULL ? user->type : entry->is_group ? "GROUP" : "USER"},
+        {"type", user->type != NULL ? user->type
+                 : entry->is_group  ? "GROUP"
+                                    : "USER"},
         {"name", line->name},
-        {"display_name", user->display_name != NULL && user->display_name[0] != '\0' ? user->display_name
-                                                                                     : line->name},
+        {"display_name",
+         user->display_name != NULL && user->display_name[0] != '\0' ? user->display_name : line->name},
         {"first_name", user->first_name},
         {"last_name", user->last_name},
         {"initials", user->initials},

@@ -6,24 +6,24 @@
 
 /* What is expected of an edge: the group names the member where the member is. Looked up by keys, whatever the planner
  * thinks of tables that were empty a moment ago. */
-#define NAMES(group, member)                                                                              \
-    " EXISTS (SELECT FROM external_entry x JOIN external_member m ON m.organization_id = $1 AND m.group_id = " \
-    group " AND m.member_dn = x.dn_folded WHERE x.organization_id = $1 AND x.entity_id = " member ")"
+#define NAMES(group, member)                                                                                         \
+    " EXISTS (SELECT FROM external_entry x JOIN external_member m ON m.organization_id = $1 AND m.group_id = " group \
+    " AND m.member_dn = x.dn_folded WHERE x.organization_id = $1 AND x.entity_id = " member ")"
 
 /* Of groups $2, and of what is in any group $3: group, member and its kind. */
-#define PAIRS                                                                                                   \
-    "WITH pairs AS MATERIALIZED (SELECT p.group_id, p.member_id, e.kind FROM ("                                 \
-    "  SELECT m.group_id, x.entity_id AS member_id FROM external_member m CROSS JOIN LATERAL ("                 \
-    "   SELECT y.entity_id FROM external_entry y WHERE y.organization_id = $1 AND y.dn_folded = m.member_dn"    \
-    "   OFFSET 0) x WHERE m.organization_id = $1 AND m.group_id = ANY ($2::uuid[])"                             \
-    "  UNION SELECT m.group_id, x.entity_id FROM external_entry x CROSS JOIN LATERAL ("                         \
-    "   SELECT y.group_id FROM external_member y WHERE y.organization_id = $1 AND y.member_dn = x.dn_folded"    \
-    "   OFFSET 0) m WHERE x.organization_id = $1 AND x.entity_id = ANY ($3::uuid[])) p"                         \
-    "  CROSS JOIN LATERAL (SELECT y.kind FROM entity y WHERE y.organization_id = $1"                            \
+#define PAIRS                                                                                                \
+    "WITH pairs AS MATERIALIZED (SELECT p.group_id, p.member_id, e.kind FROM ("                              \
+    "  SELECT m.group_id, x.entity_id AS member_id FROM external_member m CROSS JOIN LATERAL ("              \
+    "   SELECT y.entity_id FROM external_entry y WHERE y.organization_id = $1 AND y.dn_folded = m.member_dn" \
+    "   OFFSET 0) x WHERE m.organization_id = $1 AND m.group_id = ANY ($2::uuid[])"                          \
+    "  UNION SELECT m.group_id, x.entity_id FROM external_entry x CROSS JOIN LATERAL ("                      \
+    "   SELECT y.group_id FROM external_member y WHERE y.organization_id = $1 AND y.member_dn = x.dn_folded" \
+    "   OFFSET 0) m WHERE x.organization_id = $1 AND x.entity_id = ANY ($3::uuid[])) p"                      \
+    "  CROSS JOIN LATERAL (SELECT y.kind FROM entity y WHERE y.organization_id = $1"                         \
     "   AND y.entity_id = p.member_id AND y.state <> 'DELETED' OFFSET 0) e WHERE p.group_id <> p.member_id)"
 
 /* Who shows them has changed. */
-#define SHOWN(changed)                                                                        \
+#define SHOWN(changed)                                                                         \
     " UPDATE entity e SET version = e.version + 1, updated_at = now() WHERE e.organization_id" \
     " = $1 AND e.entity_id IN (SELECT owner_id FROM " changed ")"
 
@@ -66,7 +66,8 @@ static void add_id(struct buffer *list, const char *id)
 
 /* Array literals: the groups whose members are looked at, and the entities that are looked for in all groups. Groups that
  * were left out of others because of a cycle are tried again: it may be broken. */
-static enum code find_concerned(struct directory_work *work, const char **ret_groups, const char **ret_entities)
+static enum code find_concerned(struct directory_work *work, const char **ret_groups,
+                                const char **ret_entities)
 {
     static const struct statement cycles = {
         "WITH tried AS (DELETE FROM directory_error WHERE directory_id = $2 AND code = 'membership_cycle'"
@@ -144,14 +145,16 @@ enum code directory_connect(struct directory_work *work)
         "  AND NOT" NAMES("d.owner_id", "d.member_id") " RETURNING d.owner_id)" SHOWN("gone"),
         3};
     static const struct statement connect = {
-        PAIRS ", added AS (INSERT INTO entity_edge (organization_id, relation, owner_id, member_id, member_kind)"
-              "  SELECT $1, 'MEMBER', p.group_id, p.member_id, 'USER' FROM pairs p WHERE p.kind = 'USER'"
-              "  ON CONFLICT DO NOTHING RETURNING owner_id)" SHOWN("added"),
+        PAIRS
+        ", added AS (INSERT INTO entity_edge (organization_id, relation, owner_id, member_id, member_kind)"
+        "  SELECT $1, 'MEMBER', p.group_id, p.member_id, 'USER' FROM pairs p WHERE p.kind = 'USER'"
+        "  ON CONFLICT DO NOTHING RETURNING owner_id)" SHOWN("added"),
         3};
     static const struct statement find_nested = {
-        PAIRS " SELECT p.group_id, p.member_id FROM pairs p WHERE p.kind = 'GROUP' AND NOT EXISTS (SELECT"
-              "  FROM entity_edge d WHERE d.organization_id = $1 AND d.owner_id = p.group_id AND d.relation = 'MEMBER'"
-              "  AND d.member_id = p.member_id) ORDER BY 1, 2",
+        PAIRS
+        " SELECT p.group_id, p.member_id FROM pairs p WHERE p.kind = 'GROUP' AND NOT EXISTS (SELECT"
+        "  FROM entity_edge d WHERE d.organization_id = $1 AND d.owner_id = p.group_id AND d.relation = 'MEMBER'"
+        "  AND d.member_id = p.member_id) ORDER BY 1, 2",
         3};
     const char *organization_id = work->claim->organization_id;
     const char *groups = NULL;

@@ -10,16 +10,16 @@ struct directory_claim {
     const char *account_id;
     const char *organization_id;
     const char *type;
-    const char *claims;      /* the fence */
-    const char *connection;  /* JSON … */
-    const char *generation;  /* … and its number, */
-    const char *password;    /* without this: opened; NULL: there is none */
-    const char *cookie;      /* NULL: with a full comparison */
-    bool full_wanted;        /* the same, whatever the cookie says */
-    bool is_comparing; /* the cookie goes on with a full comparison */
+    const char *claims;       /* the fence */
+    const char *connection;   /* JSON … */
+    const char *generation;   /* … and its number, */
+    const char *password;     /* without this: opened; NULL: there is none */
+    const char *cookie;       /* NULL: with a full comparison */
+    bool full_wanted;         /* the same, whatever the cookie says */
+    bool is_comparing;        /* the cookie goes on with a full comparison */
     bool is_active_directory; /* its groups follow members that are moved, without telling of it */
-    bool is_unreadable;      /* the password does not open */
-    int64_t failures;        /* in a row */
+    bool is_unreadable;       /* the password does not open */
+    int64_t failures;         /* in a row */
 };
 
 /* Claims directories that are due, up to `limit`. One statement, in no transaction. */

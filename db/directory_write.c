@@ -12,12 +12,12 @@
 #define DIGITS_OF(number) TEXT_OF(number)
 
 /* What directory_look made of an entry, with the entity that it is. */
-#define INPUT                                                                                                   \
-    "WITH w AS MATERIALIZED (SELECT x.*, r.entity_id, r.digest, r.is_new FROM jsonb_to_recordset($2::jsonb)"    \
-    "  AS r (entity_id uuid, digest text, is_new boolean, entry jsonb) CROSS JOIN LATERAL"                      \
-    "  jsonb_to_record(r.entry) AS x (external_id text, dn text, kind text, type text, name text,"              \
-    "   display_name text, first_name text, last_name text, initials text, street text, city text,"             \
-    "   zip_code text, country text, telephone text, job_title text, department text, company text,"            \
+#define INPUT                                                                                                \
+    "WITH w AS MATERIALIZED (SELECT x.*, r.entity_id, r.digest, r.is_new FROM jsonb_to_recordset($2::jsonb)" \
+    "  AS r (entity_id uuid, digest text, is_new boolean, entry jsonb) CROSS JOIN LATERAL"                   \
+    "  jsonb_to_record(r.entry) AS x (external_id text, dn text, kind text, type text, name text,"           \
+    "   display_name text, first_name text, last_name text, initials text, street text, city text,"          \
+    "   zip_code text, country text, telephone text, job_title text, department text, company text,"         \
     "   office text, description text, proposed_email text, is_disabled boolean, is_hidden boolean))"
 
 static bool is_written(const struct directory_line *line)
@@ -226,10 +226,10 @@ static const char *collect_ids(struct directory_work *work, bool enables, int64_
     return out.length > 2 ? buffer_string(&out) : NULL;
 }
 
-#define PURGE_JOBS(changed)                                                            \
-    " jobs AS (INSERT INTO job (kind, organization_id, entity_id, run_at)"             \
+#define PURGE_JOBS(changed)                                                             \
+    " jobs AS (INSERT INTO job (kind, organization_id, entity_id, run_at)"              \
     "  SELECT '" JOB_ENTITY_PURGE "', $1, c.entity_id, c.purge_at FROM " changed " c)," \
-    " ended AS (UPDATE active_period p SET ended_at = clock_timestamp() FROM " changed \
+    " ended AS (UPDATE active_period p SET ended_at = clock_timestamp() FROM " changed  \
     "  c WHERE p.organization_id = $1 AND p.entity_id = c.entity_id AND p.ended_at IS NULL)"
 
 static void queue_disable(struct directory_work *work)
@@ -237,10 +237,9 @@ static void queue_disable(struct directory_work *work)
     static const struct statement disable = {
         "WITH changed AS (UPDATE entity e SET state = 'DISABLED', disabled_at = now(),"
         "  purge_at = now() + make_interval(secs => $3::bigint), version = e.version + 1, updated_at = now()"
-        "  WHERE e.organization_id = $1 AND e.entity_id = ANY ($2::uuid[]) RETURNING e.entity_id, e.purge_at),"
-        PURGE_JOBS("changed")
-        " UPDATE external_entry x SET was_enabled = true FROM changed c"
-        " WHERE x.organization_id = $1 AND x.entity_id = c.entity_id",
+        "  WHERE e.organization_id = $1 AND e.entity_id = ANY ($2::uuid[]) RETURNING e.entity_id, e.purge_at)," PURGE_JOBS(
+            "changed") " UPDATE external_entry x SET was_enabled = true FROM changed c"
+                       " WHERE x.organization_id = $1 AND x.entity_id = c.entity_id",
         3};
     const char *ids = collect_ids(work, false, -1);
     if (ids != NULL)
@@ -326,30 +325,30 @@ enum code directory_remove(struct directory_work *work, const char *external_ids
         "  FROM external_entry x WHERE x.organization_id = $1"
         "  AND x.external_id = ANY (ARRAY(SELECT jsonb_array_elements_text($2::jsonb)))"
         "  AND e.organization_id = $1 AND e.entity_id = x.entity_id AND e.state <> 'DELETED'"
-        "  RETURNING e.entity_id, e.purge_at, e.kind),"
-        PURGE_JOBS("changed") ","
-        " links AS (UPDATE external_entry x SET was_enabled = false FROM changed c"
-        "  WHERE x.organization_id = $1 AND x.entity_id = c.entity_id),"
-        " members AS (DELETE FROM external_member m USING changed c"
-        "  WHERE m.organization_id = $1 AND m.group_id = c.entity_id),"
-        " left_by AS (DELETE FROM entity_edge d USING changed c WHERE d.organization_id = $1"
-        "  AND d.member_id = c.entity_id RETURNING d.owner_id),"
-        " emptied AS (DELETE FROM entity_edge d USING changed c WHERE d.organization_id = $1"
-        "  AND d.owner_id = c.entity_id AND d.member_id <> ALL (ARRAY(SELECT entity_id FROM changed))),"
-        " shown AS (UPDATE entity e SET version = e.version + 1, updated_at = now() WHERE e.organization_id = $1"
-        "  AND e.entity_id IN (SELECT owner_id FROM left_by) AND e.entity_id NOT IN (SELECT entity_id FROM changed)),"
-        " forgotten AS (DELETE FROM directory_error WHERE directory_id = $4"
-        "  AND external_id = ANY (ARRAY(SELECT jsonb_array_elements_text($2::jsonb))))"
-        " SELECT count(*) FILTER (WHERE kind = 'USER') AS users, count(*) FILTER (WHERE kind = 'GROUP') AS groups"
-        " FROM changed",
+        "  RETURNING e.entity_id, e.purge_at, e.kind)," PURGE_JOBS(
+            "changed") ","
+                       " links AS (UPDATE external_entry x SET was_enabled = false FROM changed c"
+                       "  WHERE x.organization_id = $1 AND x.entity_id = c.entity_id),"
+                       " members AS (DELETE FROM external_member m USING changed c"
+                       "  WHERE m.organization_id = $1 AND m.group_id = c.entity_id),"
+                       " left_by AS (DELETE FROM entity_edge d USING changed c WHERE d.organization_id = $1"
+                       "  AND d.member_id = c.entity_id RETURNING d.owner_id),"
+                       " emptied AS (DELETE FROM entity_edge d USING changed c WHERE d.organization_id = $1"
+                       "  AND d.owner_id = c.entity_id AND d.member_id <> ALL (ARRAY(SELECT entity_id FROM changed))),"
+                       " shown AS (UPDATE entity e SET version = e.version + 1, updated_at = now() WHERE e.organization_id = $1"
+                       "  AND e.entity_id IN (SELECT owner_id FROM left_by) AND e.entity_id NOT IN (SELECT entity_id FROM changed)),"
+                       " forgotten AS (DELETE FROM directory_error WHERE directory_id = $4"
+                       "  AND external_id = ANY (ARRAY(SELECT jsonb_array_elements_text($2::jsonb))))"
+                       " SELECT count(*) FILTER (WHERE kind = 'USER') AS users, count(*) FILTER (WHERE kind = 'GROUP') AS groups"
+                       " FROM changed",
         4};
     DB_RESULT result = NULL;
     const char *const locked[] = {work->claim->organization_id, external_ids};
     db_queue_silently(work->db, &lock, locked, 2);
-    enum code code = DB_RUN(work->db, work->change->problem, &result, &remove, work->claim->organization_id,
-                            external_ids,
-                            row_integer(work->change->arena, db_settings(work->db)->mailbox_retention_s),
-                            work->claim->directory_id);
+    enum code code =
+        DB_RUN(work->db, work->change->problem, &result, &remove, work->claim->organization_id, external_ids,
+               row_integer(work->change->arena, db_settings(work->db)->mailbox_retention_s),
+               work->claim->directory_id);
     if (code != CODE_OK)
         return code;
     int64_t users = strtoll(PQgetvalue(result, 0, 0), NULL, 10);

@@ -65,26 +65,15 @@ enum code entity_queue_list(struct db *db, const struct entity_kind *kind, const
                             const char *organization_id, struct entity_query *query, struct problem *problem,
                             struct list_pending *ret_pending)
 {
-    struct arena *arena = problem->arena;
+    bool of_others =
+        query->type != NULL && kind->own_type != NULL && strcmp(query->type, kind->own_type) != 0;
     const char *const filters[LIST_MAX_FILTERS] = {
         query->state, query->type, query->name,
         query->email, query->q,    query->state == NULL ? "DELETED" : NULL,
     };
     memcpy(query->page.filters, filters, sizeof(filters));
-    organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
-    return list_queue(db, kind->list, &query->page, &organization_id, arena, problem, ret_pending);
-}
-
-enum code entity_collect_list(struct db *db, const struct list_pending *pending, struct problem *problem,
-                              struct buffer *out, const char **ret_next_token)
-{
-    struct organization_row organization;
-    enum code code = organization_collect(db, out->arena, problem, &organization);
-    if (code == CODE_OK)
-        code = organization_need_serving(&organization, problem);
-    if (code != CODE_OK)
-        return code;
-    return list_collect(db, pending, problem, out, ret_next_token);
+    const struct list_spec *list = of_others ? kind->list_of_others : kind->list;
+    return organization_queue_list(db, account_id, organization_id, list, &query->page, problem, ret_pending);
 }
 
 enum code entity_list_parts(struct db *db, const char *account_id, const struct entity_key *key,
@@ -221,20 +210,25 @@ enum code entity_need_changeable(struct change *change, const struct entity_key 
 enum code entity_need_built_in(struct change *change, const struct entity_key *key,
                                const struct entity_locked *locked)
 {
-    return locked->is_external ? organization_read_only(&locked->organization, key->kind->noun, change->problem)
-                               : CODE_OK;
+    return locked->is_external
+               ? organization_read_only(&locked->organization, key->kind->noun, change->problem)
+               : CODE_OK;
 }
 
-enum code entity_need_own_members(struct change *change, const struct entity_key *key,
-                                  const struct entity_locked *locked, uint64_t set,
-                                  const char *const *own)
+uint64_t entity_other_members(const struct field_table *table, uint64_t set, const char *const *own)
 {
-    const struct field_table *table = key->kind->table;
     for (size_t i = 0; i < table->count; i++)
         for (const char *const *name = own; *name != NULL; name++)
             if (strcmp(table->fields[i].name, *name) == 0)
                 set &= ~((uint64_t)1 << i);
-    return set != 0 ? entity_need_built_in(change, key, locked) : CODE_OK;
+    return set;
+}
+
+enum code entity_need_own_members(struct change *change, const struct entity_key *key,
+                                  const struct entity_locked *locked, uint64_t set, const char *const *own)
+{
+    return entity_other_members(key->kind->table, set, own) != 0 ? entity_need_built_in(change, key, locked)
+                                                                 : CODE_OK;
 }
 
 static enum code lock_changeable(struct db *db, struct change *change, const struct entity_key *key,

@@ -9,12 +9,12 @@
     " ARRAY(SELECT a.email FROM email_address a WHERE a.organization_id = e.organization_id" \
     "  AND a.entity_id = e.entity_id AND NOT a.is_primary ORDER BY a.email) AS aliases"
 
-/* What users and groups are in an external directory, of which x has a row; EXTERNAL_ROWS. */
-#define ENTITY_EXTERNAL                                                                          \
-    " coalesce(x.is_read_only, false) AS read_only, x.external_id AS \"external.external_id\"," \
-    " x.dn AS \"external.dn\", x.is_disabled AS \"external.disabled\","                         \
-    " x.proposed_email AS \"external.proposed_email\""
-#define ENTITY_JOIN_EXTERNAL ENTITY_JOIN("LEFT JOIN", "external_entry", "x")
+/* What users and groups are in an external directory, of which n has a row; EXTERNAL_ROWS. */
+#define ENTITY_EXTERNAL                                                                         \
+    " coalesce(n.is_read_only, false) AS read_only, n.external_id AS \"external.external_id\"," \
+    " n.dn AS \"external.dn\", n.is_disabled AS \"external.disabled\","                         \
+    " n.proposed_email AS \"external.proposed_email\""
+#define ENTITY_JOIN_EXTERNAL ENTITY_JOIN("LEFT JOIN", "external_entry", "n")
 
 /* A join with a table that has a row, or none, for each entity. */
 #define ENTITY_JOIN(join, table, as)                                                   \
@@ -41,9 +41,9 @@
 #define ENTITY_CONTAINS " AND e.search_text LIKE '%' || search_pattern($?) || '%'"
 
 /* What entity_queue_list filters by, in its order. A name is compared by the collation of its index. */
-#define ENTITY_FILTERS                                                                \
+#define ENTITY_FILTERS(type)                                                          \
     {                                                                                 \
-        " AND e.state = $?", " AND d.type = $?",                                      \
+        " AND e.state = $?", " AND " type " = $?",                                    \
             " AND e.name_folded = lower($? COLLATE \"und-x-icu\") COLLATE \"C\"",     \
             (" AND e.entity_id = (SELECT r.entity_id FROM address_registry r"         \
              " WHERE r.email = lower($? COLLATE \"C\") AND r.organization_id = $1)"), \
@@ -62,6 +62,15 @@
         "created_at", "e.created_at", "timestamptz" \
     }
 /* The members of a list_spec that all kinds have alike. */
-#define ENTITY_LIST(kind, joins)                                                                      \
-    .from = ENTITY_FROM(kind, joins), .fixed = 1, .filters = ENTITY_FILTERS, .default_order = "name", \
+#define ENTITY_LIST_FROM(from_, type)                                                    \
+    .from = from_, .fixed = 1, .filters = ENTITY_FILTERS(type), .default_order = "name", \
     .id = "e.entity_id", .id_type = "uuid"
+#define ENTITY_LIST(kind, joins) ENTITY_LIST_FROM(ENTITY_FROM(kind, joins), "d.type")
+/* Few are of another type than the kind's own: they are looked up one by one, not looked for among all. */
+#define ENTITY_LIST_OTHERS(kind, detail, joins)                                                     \
+    ENTITY_LIST_FROM("FROM " detail                                                                 \
+                     " x CROSS JOIN LATERAL (SELECT y.* FROM entity y WHERE y.organization_id = $1" \
+                     " AND y.entity_id = x.entity_id OFFSET 0) e" joins                             \
+                     " JOIN organization o ON o.organization_id = e.organization_id"                \
+                     " WHERE x.organization_id = $1 AND x.type <> '" kind "'",                      \
+                     "x.type")

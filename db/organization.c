@@ -14,6 +14,7 @@
 #include "model/job.h"
 #include "model/json_out.h"
 #include "model/operation.h"
+#include "model/region.h"
 #include "model/text.h"
 
 /* $2 is the service domain: hosts follow the operator's setting. */
@@ -26,6 +27,7 @@
     " AS \"endpoints.autodiscover\","                                                                               \
     " 'mobile.mail.' || o.region || '.' || $2::text AS \"endpoints.mobile\","                                       \
     " 'inbound-smtp.' || o.region || '.' || $2::text AS \"endpoints.inbound_mail\","                                \
+    " 'https://ews.mail.' || o.region || '.' || $2::text || '" REGION_EWS_PATH "' AS \"endpoints.ews\","            \
     " o.completed_at, o.deleted_at, o.created_at, o.updated_at"
 
 /* --- reading --- */
@@ -199,6 +201,33 @@ enum code organization_need_built_in(const struct organization_row *row, const c
 enum code organization_need_serving(const struct organization_row *row, struct problem *problem)
 {
     return row->is_serving ? CODE_OK : organization_not_serving(row->organization_id, row->state, problem);
+}
+
+enum code organization_queue_list(struct db *db, const char *account_id, const char *organization_id,
+                                  const struct list_spec *spec, const struct list_query *query,
+                                  struct problem *problem, struct list_pending *ret_pending)
+{
+    organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
+    return list_queue(db, spec, query, &organization_id, problem->arena, problem, ret_pending);
+}
+
+enum code organization_collect_list(struct db *db, const struct list_pending *pending,
+                                    struct problem *problem, struct buffer *out, const char **ret_next_token)
+{
+    struct organization_row row;
+    enum code code = organization_collect(db, out->arena, problem, &row);
+    if (code == CODE_OK)
+        code = organization_need_serving(&row, problem);
+    return code == CODE_OK ? list_collect(db, pending, problem, out, ret_next_token) : code;
+}
+
+enum code organization_list_parts(struct db *db, const char *account_id, const char *organization_id,
+                                  const struct list_spec *spec, const struct list_query *query,
+                                  struct problem *problem, struct buffer *out, const char **ret_next_token)
+{
+    struct list_pending pending;
+    enum code code = organization_queue_list(db, account_id, organization_id, spec, query, problem, &pending);
+    return code == CODE_OK ? organization_collect_list(db, &pending, problem, out, ret_next_token) : code;
 }
 
 static const char *path_of(struct arena *arena, const char *organization_id)

@@ -58,8 +58,9 @@ static const struct check checks[] = {
               1}},
     {.code = "directory_not_followed",
      .severity = HEALTH_ERROR,
-     .help = "TestDirectory tells what is wrong, DescribeDirectory since when; mend the directory server or the"
-             " connection (UpdateDirectory). It is tried again and again, and followed once it can be.",
+     .help =
+         "TestDirectory tells what is wrong, DescribeDirectory since when; mend the directory server or the"
+         " connection (UpdateDirectory). It is tried again and again, and followed once it can be.",
      .find = {"SELECT d.directory_id AS subject, 'The directory ' || d.name || ' cannot be followed ('"
               "  || d.sync_error_code || '): ' || d.sync_error AS detail"
               " FROM organization o JOIN directory d ON d.directory_id = o.directory_id"

@@ -175,6 +175,7 @@ void organization_remove_settings(struct db *db, const struct organization_row *
 {
     static const struct statement remove[] = {
         {"DELETE FROM organization_health WHERE organization_id = $1", 1},
+        {"DELETE FROM availability_configuration WHERE organization_id = $1", 1},
         {"DELETE FROM mobile_policy WHERE organization_id = $1", 1},
         {"DELETE FROM flow_rule WHERE organization_id = $1", 1},
         {"UPDATE operation o SET status = 'CANCELED', finished_at = clock_timestamp(),"
@@ -199,7 +200,7 @@ void organization_release_directory(struct db *db, const struct organization_row
     static const struct statement keep = {
         "UPDATE directory SET organization_id = NULL, version = version + 1, updated_at = now(),"
         " sync_status = CASE WHEN sync_status IS NOT NULL THEN 'PENDING' END, sync_due_at = NULL,"
-        " sync_claims = sync_claims + 1, sync_cookie = NULL, sync_full_wanted = false, sync_failures = 0,"
+        " sync_claims = sync_claims + 1, sync_cookie = NULL, compared_generation = 0, sync_full_wanted = false, sync_failures = 0,"
         " sync_lag_ms = NULL, sync_users = 0, sync_groups = 0, sync_changes = 0, sync_error_code = NULL,"
         " sync_error = NULL, sync_error_since = NULL, last_synced_at = NULL, last_compared_at = NULL,"
         " wanted_operation_id = NULL, sync_operation_id = NULL WHERE organization_id = $1",

@@ -19,7 +19,9 @@
     " m.provisioned_at AS \"mailbox.provisioned_at\","                                                                     \
     " CASE WHEN m.mailbox_id IS NOT NULL THEN e.purge_at END AS \"mailbox.purge_at\","                                     \
     " e.enabled_at, e.disabled_at, o.directory_id," ENTITY_EXTERNAL ", e.created_at, e.updated_at"
-#define JOINS ENTITY_JOIN("JOIN", "user_detail", "d") ENTITY_JOIN("LEFT JOIN", "mailbox", "m") ENTITY_JOIN_EXTERNAL
+/* Each has its details; as an outer join it is left out where only rows are counted. */
+#define JOINS \
+    ENTITY_JOIN("LEFT JOIN", "user_detail", "d") ENTITY_JOIN("LEFT JOIN", "mailbox", "m") ENTITY_JOIN_EXTERNAL
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(user_types, 64)};
 const struct field_table user_query_table = FIELD_TABLE("list_users_query", query_fields);
@@ -29,6 +31,12 @@ static const struct list_spec list = {
     .columns = COLUMNS,
     .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
     ENTITY_LIST("USER", JOINS),
+};
+static const struct list_spec others = {
+    .table = &user_table,
+    .columns = COLUMNS,
+    .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
+    ENTITY_LIST_OTHERS("USER", "user_detail", JOINS),
 };
 static const struct statement describe = ENTITY_DESCRIBE("USER", COLUMNS, JOINS);
 static const struct statement see = ENTITY_SEE("USER", COLUMNS, JOINS);
@@ -45,6 +53,7 @@ const struct entity_kind user_kind = {
     .is_id = id_is_uuid,
     .table = &user_table,
     .list = &list,
+    .list_of_others = &others,
     .describe = &describe,
     .see = &see,
     .forget = &forget_password,
@@ -154,6 +163,28 @@ enum code user_check_create(struct db *db, struct change *change, const char *or
 
 /* --- changing --- */
 
+/* Kept here whatever directory the user is of. */
+static const char *const own[] = {"hidden_from_address_list", "quota_mb", NULL};
+
+uint64_t user_own_members(uint64_t set)
+{
+    return set & ~entity_other_members(&user_table, set, own);
+}
+
+static enum code touch_body(struct db *db, struct change *change, void *argument)
+{
+    const struct work *work = argument;
+    struct entity_locked locked = {0};
+    enum code code = entity_lock(db, change, &work->key, &locked, NULL);
+    return code == CODE_OK ? entity_touch_and_show(db, change, &work->key, 0) : code;
+}
+
+enum code user_touch(struct db *db, struct change *change, const struct entity_key *key)
+{
+    struct work work = {.key = *key};
+    return tx_run(db, change, touch_body, &work);
+}
+
 static enum code update_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement update_detail = {
@@ -161,7 +192,6 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
         " country = $9, telephone = $10, job_title = $11, department = $12, company = $13, office = $14,"
         " quota_mb = $15 WHERE organization_id = $1 AND entity_id = $2",
         15};
-    static const char *const own[] = {"hidden_from_address_list", "quota_mb", NULL};
     const struct work *work = argument;
     const struct entity_key *key = &work->key;
     struct entity_locked locked = {0};

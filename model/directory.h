@@ -14,7 +14,8 @@ struct directory {
 };
 
 extern const struct field_table directory_table;
-extern const struct field_table test_directory_table;  /* its body: what is tried instead of the connection that is stored */
+extern const struct field_table
+    test_directory_table; /* its body: what is tried instead of the connection that is stored */
 extern const struct field_table directory_error_table; /* an entry that could not be applied */
 extern const char *const directory_statuses[];         /* NULL after the last */
 extern const char *const directory_types[];            /* NULL after the last */

@@ -45,7 +45,7 @@ struct followed {
     atomic_bool is_comparing;
     atomic_bool is_renewed; /* it is to be claimed anew: with another connection */
     atomic_bool is_left;    /* it is another's */
-    atomic_bool is_over; /* the thread may be joined */
+    atomic_bool is_over;    /* the thread may be joined */
 };
 
 struct directory_follower {
@@ -191,9 +191,9 @@ static bool is_stopped(const struct followed *followed)
 static enum code write_it(struct followed *followed, struct writing *writing)
 {
     enum code code = write_once(followed, writing);
-    for (int i = 0; i < RETRIES && !is_stopped(followed) &&
-                    (code == CODE_DATABASE_UNAVAILABLE || code == CODE_OUTCOME_UNKNOWN ||
-                     code == CODE_OVERLOADED);
+    for (int i = 0;
+         i < RETRIES && !is_stopped(followed) &&
+         (code == CODE_DATABASE_UNAVAILABLE || code == CODE_OUTCOME_UNKNOWN || code == CODE_OVERLOADED);
          i++) {
         sleep_ms(RETRY_MS);
         code = write_once(followed, writing);

@@ -6,8 +6,8 @@ from organization import PASSWORD, create_organization, id_of, unique, unique_do
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
-WITHOUT_VERSION = {"CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "CreateFlowRule", "DeleteResources", "CancelOperation",
-                    "SyncMobileDevice", "RegisterMailDomain", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
+WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "CreateFlowRule", "DeleteResources", "CancelOperation",
+                    "SyncMobileDevice", "RegisterMailDomain", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "CreateDirectory", "SignOut", "DeleteSession",
                    "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
                    "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 NEED_ENABLED = ("DeregisterFromWorkMail", "CreateAlias", "DeleteAlias", "UpdatePrimaryEmailAddress")
@@ -46,7 +46,7 @@ class Request:
     def is_gone(self):
         """Whether what it changed is not there any more."""
         return self.route["operation"] in ("DeleteDirectory", "DeleteIamUser", "DeleteIamGroup", "DeletePolicy", "DeleteAccessKey",
-                                           "RemoveMobileDevice", "DeleteFlowRule", "DeregisterMailDomain")
+                                           "RemoveMobileDevice", "DeleteFlowRule", "DeregisterMailDomain", "DeleteAvailabilityConfiguration")
 
 
 # After these nobody can send anything any more; test_accounts.py has what holds for all changes.
@@ -148,6 +148,18 @@ def kept_directory(org):
     return other.describe()["directory_id"]
 
 
+def followed_directory(service, org):
+    """An external directory as if an organization used it, which is not due for a while."""
+    directory_id = org.api.post("/v1/directories", json={"type": "LDAP", "name": unique("directory"), "connection": {
+        "uris": ["ldap://127.0.0.1:1"], "tls_mode": "NONE", "user_base_dn": "dc=acme,dc=test"}})["directory_id"]
+    user = create_organization(org.api)
+    service.sql("UPDATE directory SET organization_id = NULL WHERE organization_id = %s", user.id)
+    service.sql("""UPDATE directory SET organization_id = %s, sync_due_at = now() + interval '1 day'
+                   WHERE directory_id = %s""", user.id, directory_id)
+    service.sql("UPDATE organization SET directory_id = %s WHERE organization_id = %s", directory_id, user.id)
+    return directory_id
+
+
 def prepare_sign_in(service, api, route):
     user = iam.new_user(api)
     api.put(f"{iam.USERS}/{user['iam_user_id']}/password", expect=204, json={"password": PASSWORD})
@@ -186,6 +198,18 @@ def prepare_identities(service, api, route):
     return Request(route, route["path"].format(**ids), arguments, resource=resource and resource.format(**ids), caller=caller)
 
 
+def prepare_availability(org, route, target, arguments):
+    """No test of it leaves this machine: the address is one that is not asked."""
+    path = org.path + "/availability-configurations"
+    made = {"domain": unique() + ".test", "ews_url": "https://127.0.0.1/EWS/Exchange.asmx", "username": "EXAMPLE\\reader", "password": PASSWORD}
+    if route["operation"] == "CreateAvailabilityConfiguration":
+        return target, {"params": {"skip_test": "true"}, "json": made}, None
+    org.api.post(path, params={"skip_test": "true"}, json=made)
+    if route["method"] == "PATCH":
+        arguments = {"params": {"skip_test": "true"}, "json": {"username": "EXAMPLE\\other"}}
+    return target.replace("{domain}", made["domain"]), arguments, f"{path}/{made['domain']}" if route["changes"] else None
+
+
 def prepare(service, org, route):
     """The request, once everything is there that it needs."""
     if route["operation"] == "CreateSession":
@@ -193,6 +217,11 @@ def prepare(service, org, route):
     if of_identities(route):
         return prepare_identities(service, org.api, route)
     arguments, operation = arguments_of(route), route["operation"]
+    if operation in ("SyncDirectory", "TestDirectory"):
+        followed = followed_directory(service, org)
+        return Request(route, route["path"].replace("{directory_id}", followed), arguments, resource=f"/v1/directories/{followed}")
+    if operation == "UpdateDirectory":
+        arguments["json"] = {"name": unique("directory")}
     if "{directory_id}" in route["path"]:
         return Request(route, route["path"].replace("{directory_id}", kept_directory(org)), arguments, None)
     entity = make_entity(org, route)
@@ -210,8 +239,10 @@ def prepare(service, org, route):
         target = target.replace("{device_id}", device.id)
     if operation == "AcknowledgeMobileDevice":
         arguments["json"] = device.acknowledgement()
-    domain = None
-    if "{domain}" in target:
+    domain = availability = None
+    if "AvailabilityConfiguration" in operation:
+        target, arguments, availability = prepare_availability(org, route, target, arguments)
+    elif "{domain}" in target:
         domain = dkim_settled(org, org.own_domain(service) if "/dkim" in target else org.register_domain())
         dkim_rests(service, org)
         target = target.replace("{domain}", domain)
@@ -251,7 +282,7 @@ def prepare(service, org, route):
         arguments["json"] = {"email": "boss"}
     elif "ids" in arguments.get("json", {}):
         arguments["json"] = {"ids": make_several(org, operation)}
-    resource = device.path if device else target if rule else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
+    resource = availability if availability else device.path if device else target if rule else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
     if domain:
         resource = org.domain_path(domain, *(["dkim"] if "/dkim" in target else []))
     return Request(route, target, arguments, entity, resource=resource)

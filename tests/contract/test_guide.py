@@ -14,6 +14,10 @@ GUIDE = {
         "their passwords are reset": "api/test_passwords.py::test_fit_password_is_stored_as_a_slow_hash_that_verifies"},
     ("Working with users", "Create new users"): {
         "a new user has a mailbox": "api/test_users_create.py::test_user_with_password_is_enabled_with_mailbox_and_address",
+        "users of a directory that the company has appear by themselves":
+            "api/test_external_directories.py::test_each_kind_of_change_is_seen_within_a_second",
+        "the address that the directory suggests is taken":
+            "api/test_external_directories.py::test_what_the_directory_has_is_changed_there",
         "enabled, disabled and system users are listed":
             "api/test_entities_alike.py::test_built_in_accounts_are_listed_and_never_changed",
         "first there are names": "api/test_users_create.py::test_all_details_are_kept_as_they_were_given",
@@ -123,6 +127,28 @@ GUIDE = {
         "a resource is removed without further ado":
             "api/test_resources.py::test_enabled_resource_is_removed_at_once_and_its_address_stays_in_quarantine",
         "several resources are removed at once": "api/test_several_at_once.py::test_several_resources_are_removed_in_one_request"},
+    ("Interoperability", "Prerequisites"): {
+        "availability settings need an enabled user": "api/test_availability.py::test_beside_exchange_a_user_is_enabled_first",
+        "the EWS URL is asked by HTTPS, and its certificate is of a valid authority":
+            "api/test_availability.py::test_certificates_are_verified"},
+    ("Interoperability", "Configure availability settings"): {
+        "they have domain, EWS URL, and the service account's name and password":
+            "api/test_availability.py::test_only_what_succeeds_is_taken_unless_the_test_is_skipped",
+        "the password is encrypted": "api/test_availability.py::test_password_shows_nowhere"},
+    ("Interoperability", "Troubleshooting"): {
+        "the EWS URL is invalid": "api/test_availability.py::test_bad_input_is_refused_untested",
+        "the EWS URL is unreachable, the connection fails":
+            "api/test_availability.py::test_server_that_cannot_be_reached_is_told_apart",
+        "user name or password are invalid": "api/test_availability.py::test_wrong_password_is_told_with_the_hints_of_the_guide"},
+    ("Best practices", "Use AutoDiscover to configure endpoints"): {
+        "mobile clients and Outlook are configured with address and password alone":
+            "api/test_autodiscover.py::test_exchangelib_completes_autodiscover",
+        "an unauthenticated GET is answered with a redirect to an HTTPS endpoint":
+            "api/test_autodiscover.py::test_get_leads_to_the_endpoint_of_the_region",
+        "the path is asked for in capital and small letters": "api/test_autodiscover.py::test_case_of_the_path_does_not_matter"},
+    ("Best practices", "AutoDiscover phase 2 troubleshooting"): {
+        "a request without credential is answered 401, a mobile device's with its server":
+            "api/test_autodiscover.py::test_guides_request_works_by_curl_as_it_is_printed"},
     ("Working with organizations", "Edit your organization's mobile device policy"): {
         "an organization has a default policy": "api/test_mobile_policy.py::test_new_organization_has_the_default_policy",
         "it changes what devices must do": "api/test_mobile_devices.py::test_new_policy_moves_devices_that_are_not_to_be_wiped",
@@ -202,6 +228,8 @@ CHAPTERS = {
     "Working with domains": ["Working with domains", "Add a domain", "Remove a domain", "Choose the default domain", "Verifying domains",
                              "Editing domain identity policies"],
     "Working with resources": ["Working with resources", "Create a resource", "Edit a resource", "Remove a resource"],
+    "Interoperability": ["Prerequisites", "Configure availability settings", "Troubleshooting"],
+    "Best practices": ["Use AutoDiscover to configure endpoints", "AutoDiscover phase 2 troubleshooting"],
     "Working with organizations": ["Edit your organization's mobile device policy"],
     "Working with mobile devices": ["Remotely wipe mobile devices", "Remove a user's mobile devices from the devices list",
                                     "View mobile device details"],
