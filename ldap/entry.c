@@ -124,7 +124,7 @@ static bool collect(LDAP *handle, LDAPMessage *message, struct arena *arena, str
                     const char **ret_dn)
 {
     BerElement *element = NULL;
-    struct berval dn, name, *values = NULL;
+    struct berval dn = {0}, name = {0}, *values = NULL;
     bool is_whole = ldap_get_dn_ber(handle, message, &element, &dn) == LDAP_SUCCESS && dn.bv_val != NULL &&
                     text_is_utf8(dn.bv_val, dn.bv_len);
     if (is_whole) {
@@ -150,7 +150,7 @@ static bool read_range(struct ldap_session *session, const char *dn, struct aren
     char *wanted = arena_printf(arena, "%s;range=%ld-*", all->ranged, all->range_end + 1);
     char *attributes[] = {wanted, NULL};
     LDAPMessage *message = NULL;
-    const char *same_dn;
+    const char *same_dn = NULL;
     int id;
     if (ldap_search_ext(session->handle, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, 0, NULL, NULL,
                         NULL, 1, &id) != LDAP_SUCCESS)

@@ -1,19 +1,18 @@
 #include "ldap/fault.h"
 
 static const char *const codes[] = {
-#define FAULT_CODE(constant, code) [constant] = code,
+#define FAULT_CODE(constant, code) [(constant)] = (code),
     LDAP_FAULT_LIST(FAULT_CODE)
 #undef FAULT_CODE
 };
 
-enum code ldap_fault_add(struct problem *problem, enum ldap_fault fault, const char *format, ...)
+void ldap_fault_fill(struct problem *problem, enum ldap_fault fault, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     const char *detail = arena_vprintf(problem->arena, format, args);
     va_end(args);
     problem_add_member(problem, "connection", codes[fault], "%s", detail);
-    return CODE_VALIDATION_FAILED;
 }
 
 enum code ldap_fault_unreachable(struct problem *problem)

@@ -28,8 +28,10 @@ enum ldap_fault {
 #undef LDAP_FAULT_CONSTANT
 };
 
-/* Adds it; is CODE_VALIDATION_FAILED. */
-enum code ldap_fault_add(struct problem *problem, enum ldap_fault fault, const char *format, ...)
+/* Adds it, and is CODE_VALIDATION_FAILED: a macro, so that static analysis sees that it is not CODE_OK. */
+#define ldap_fault_add(problem, fault, ...) \
+    (ldap_fault_fill(problem, fault, __VA_ARGS__), CODE_VALIDATION_FAILED)
+void ldap_fault_fill(struct problem *problem, enum ldap_fault fault, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Makes CODE_DIRECTORY_UNREACHABLE of the fault that was added, and is it. */

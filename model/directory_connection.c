@@ -302,7 +302,7 @@ static enum code read_part(const struct field_table *table, const char *prefix, 
 static const struct preset *find_preset(const char *name)
 {
     size_t i = 0;
-    while (strcmp(directory_presets[i], name) != 0)
+    while (directory_presets[i + 1] != NULL && strcmp(directory_presets[i], name) != 0)
         i++;
     return &presets[i];
 }
