@@ -244,7 +244,7 @@ const char *ldap_entry_id_filter(struct arena *arena, const struct directory_map
         return NULL;
     if (strcasecmp(name, "objectGUID") != 0)
         return arena_printf(arena, "(%s=%s)", name, external_id);
-    char digits[33];
+    char digits[33] = "";
     size_t count = 0;
     for (const char *at = external_id; *at != '\0'; at++)
         if (*at != '-')
