@@ -7,9 +7,9 @@
 #include "api/app.h"
 #include "api/basic.h"
 #include "api/guess.h"
+#include "api/mail_password.h"
 #include "db/mail_user.h"
 #include "model/autodiscover.h"
-#include "model/password.h"
 #include "model/region.h"
 
 #define ACTION "workmail:Autodiscover"
@@ -32,7 +32,6 @@ static enum code refuse(struct request *request, const struct mail_user *user)
     return request_refuse_credential(request, ACTION, target, &claim);
 }
 
-/* Whoever is named, a hash is computed: how long it takes tells nothing. */
 static enum code check_password(struct request *request, const char *login, const char *password,
                                 struct mail_user *ret_user)
 {
@@ -40,12 +39,12 @@ static enum code check_password(struct request *request, const char *login, cons
     enum code code = mail_user_find(request->db, login, &request->problem, ret_user, &found);
     if (code != CODE_OK)
         return code;
-    const char *hash = found ? ret_user->password_hash : NULL;
-    bool good = password_verify(hash != NULL ? hash : password_of_nobody(), password);
-    if (!good || hash == NULL)
+    code = mail_password_check(request, found ? ret_user : NULL, password);
+    if (code == CODE_UNAUTHENTICATED)
         return refuse(request, found ? ret_user : NULL);
-    guess_was_right(request);
-    return CODE_OK;
+    if (code == CODE_OK)
+        guess_was_right(request);
+    return code;
 }
 
 static enum code authenticate(struct request *request, struct mail_user *ret_user)

@@ -65,6 +65,9 @@ static const struct setting settings[] = {
         "DNS resolvers, IP or IP:PORT (an IPv6 one in brackets), by comma; without it those of /etc/resolv.conf"),
     NUMBER_SETTING(dns_port, "dns-port", "53", 1, 65535,
                    "port at which the name servers of mail domains are asked"),
+    NUMBER_SETTING(directory_plain, "directory-plain", "0", 0, 1,
+                   "1: external directories may be asked without TLS also on other hosts; passwords go over"
+                   " the network as they are"),
     NUMBER_SETTING(domain_verification_timeout, "domain-verification-timeout", "259200", 1, 315360000,
                    "seconds that a mail domain waits for the proof of its ownership"),
     NUMBER_SETTING(
@@ -396,6 +399,7 @@ static bool make_settings(struct reader *reader)
                       config->dns_resolvers);
     made->dns_resolvers = config->dns_resolvers;
     made->dns_port = config->dns_port;
+    made->directory_plain_allowed = config->directory_plain != 0;
     made->domain_verification_timeout_s = config->domain_verification_timeout;
     made->domain_proof_grace_s = config->domain_proof_grace;
     made->ownership_label = text_lower(reader->arena, config->ownership_label);

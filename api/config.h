@@ -31,6 +31,7 @@ struct config {
     const char *ownership_label;
     const char *dns_resolvers; /* NULL: the system's */
     int64_t dns_port;
+    int64_t directory_plain;
     int64_t domain_verification_timeout;
     int64_t domain_proof_grace;
     const char *region;

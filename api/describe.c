@@ -38,6 +38,7 @@ static const struct field_table *const answers[] = {
     &transition_table,
     &health_table,
     &directory_table,
+    &directory_error_table,
     &operation_table,
     &user_table,
     &alias_table,

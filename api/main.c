@@ -27,12 +27,14 @@
 #include "api/tls.h"
 #include "db/notifier.h"
 #include "db/private_file.h"
+#include "ldap/library.h"
 #include "model/json_out.h"
 #include "model/log.h"
 #include "model/metrics.h"
 #include "model/secret.h"
 #include "model/xml.h"
 #include "workers/audit_sealer.h"
+#include "workers/directory.h"
 #include "workers/domain_verification.h"
 #include "workers/loop.h"
 
@@ -55,6 +57,7 @@ struct service {
     struct app app;
     struct worker_pool *workers;
     struct domain_verification *verification;
+    struct directory_follower *follower;
     struct audit_sealer *sealer;
     struct server *server;
     struct metrics_server *metrics_server;
@@ -153,6 +156,7 @@ static void prepare_libraries(void)
     json_set_alloc_funcs(malloc, secret_free);
     xml_prepare();
     ews_prepare();
+    ldap_library_start();
     /* What a page needs is kept for the next one: giving it back and faulting it in again costs more than filling it. */
     mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
@@ -237,10 +241,11 @@ static bool start(struct service *service)
     }
     service->workers = worker_pool_start(&app->environment, (unsigned)service->config.job_threads);
     service->verification = domain_verification_start(&app->environment);
+    service->follower = directory_follower_start(&app->environment);
     service->sealer = audit_sealer_start(&app->environment, app->audit_key->bytes);
     app->refusals = refusals_start(&app->environment);
-    if (service->workers == NULL || service->verification == NULL || service->sealer == NULL ||
-        app->refusals == NULL) {
+    if (service->workers == NULL || service->verification == NULL || service->follower == NULL ||
+        service->sealer == NULL || app->refusals == NULL) {
         snprintf(error, size, "cannot start a thread: %m");
         return false;
     }
@@ -319,6 +324,7 @@ static void stop(struct service *service)
     refusals_stop(app->refusals);
     worker_pool_stop(service->workers);
     domain_verification_stop(service->verification);
+    directory_follower_stop(service->follower);
     audit_sealer_stop(service->sealer);
     metrics_view_free(app->metrics_view);
     auth_cache_free(app->auth_cache);

@@ -190,6 +190,41 @@ static void write_job_outcomes(const struct metrics *metrics, struct buffer *out
                           read_counter(&metrics->jobs[kind * JOB_OUTCOME_COUNT + outcome]));
 }
 
+static void write_directories(const struct statistics *statistics, struct buffer *out)
+{
+    static const struct {
+        const char *name, *help;
+        size_t offset;
+    } gauges[] = {
+        {"postreeve_directory_lag_milliseconds",
+         "How long the last changes of an external directory took from being read to being seen here.",
+         offsetof(struct statistics_directory, lag_ms)},
+        {"postreeve_directory_synced_age_seconds",
+         "Since when an external directory may differ from what is here (-1: it was never the same).",
+         offsetof(struct statistics_directory, age_s)},
+        {"postreeve_directory_users", "Users that come from an external directory.",
+         offsetof(struct statistics_directory, users)},
+        {"postreeve_directory_groups", "Groups that come from an external directory.",
+         offsetof(struct statistics_directory, groups)},
+        {"postreeve_directory_changes", "Users and groups that came, changed or went since it is in use.",
+         offsetof(struct statistics_directory, changes)},
+        {"postreeve_directory_errors", "Entries of an external directory that could not be taken over.",
+         offsetof(struct statistics_directory, errors)},
+        {"postreeve_directory_failures", "Attempts to follow an external directory that failed, in a row.",
+         offsetof(struct statistics_directory, failures)},
+    };
+    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+        family(out, gauges[i].name, "gauge", gauges[i].help);
+        for (size_t k = 0; k < statistics->directory_count; k++) {
+            const struct statistics_directory *directory = &statistics->directories[k];
+            int64_t value;
+            memcpy(&value, (const char *)directory + gauges[i].offset, sizeof(value));
+            buffer_printf(out, "%s{directory=\"%s\"} %" PRId64 "\n", gauges[i].name, directory->directory_id,
+                          value);
+        }
+    }
+}
+
 static void write_statistics(const struct statistics *statistics, int64_t age_ms, struct buffer *out)
 {
     family(out, "postreeve_jobs_due", "gauge",
@@ -207,8 +242,9 @@ static void write_statistics(const struct statistics *statistics, int64_t age_ms
     for (size_t i = 0; organization_states[i] != NULL; i++)
         buffer_printf(out, "postreeve_organizations{state=\"%s\"} %" PRId64 "\n", organization_states[i],
                       statistics->organizations[i]);
+    write_directories(statistics, out);
     family(out, "postreeve_statistics_age_seconds", "gauge",
-           "How long ago the database told the figures of jobs due and organizations.");
+           "How long ago the database told the figures of jobs due, organizations and directories.");
     buffer_text(out, "postreeve_statistics_age_seconds ");
     seconds(out, age_ms * 1000);
 }

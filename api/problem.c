@@ -48,6 +48,10 @@ static const struct {
     [CODE_OPERATION_STATE] = {409, 0, "Wait for its end."},
     [CODE_ORGANIZATION_IN_USE] = {409, 0, "Disable its users first."},
     [CODE_DIRECTORY_IN_USE] = {409, 0, "Remove the organization that uses it first."},
+    [CODE_DIRECTORY_STATE] = {409, 0, "See DescribeDirectory for what it is and who uses it."},
+    [CODE_DIRECTORY_READ_ONLY] = {409, 0, "Change it in the directory; it is seen here a moment later."},
+    [CODE_DIRECTORY_REFUSED] = {409, 0, "Ask who administers the directory."},
+    [CODE_DIRECTORY_PASSWORD_POLICY] = {409, 0, "Choose a password that the directory's own rules allow."},
     [CODE_ACCOUNT_IN_USE] = {409, 0, "Remove its organizations first."},
     [CODE_KEY_STATE] = {409, 0, "Enable the key first."},
     [CODE_IAM_IN_USE] = {409, 0, "Detach it and empty it first."},
@@ -69,6 +73,7 @@ static const struct {
     [CODE_INTERNAL_ERROR] = {500, 0, "The operator finds more in the log under this request id."},
     [CODE_OVERLOADED] = {503, 1, "Try again in a moment."},
     [CODE_NOT_READY] = {503, 1, "Try again in a moment."},
+    [CODE_DIRECTORY_UNREACHABLE] = {503, 5, "TestDirectory tells why; try again then."},
     [CODE_DATABASE_UNAVAILABLE] = {503, 1, "Nothing was changed; try again in a moment."},
     [CODE_OUTCOME_UNKNOWN] =
         {503, 1, "The connection to the database was lost at the commit; look before you retry."},

@@ -175,8 +175,17 @@ const struct route routes[] = {
 
     ROUTE(GET, "/v1/directories", "ds", "ListDirectories", LANE_FAST, 200, list_directories,
           QUERY(directory_query_table)),
+    ROUTE(POST, "/v1/directories", "ds", "CreateDirectory", LANE_FAST, 201, create_directory,
+          BODY(directory_table, FIELD_CREATE)),
     ROUTE(GET, DIRECTORY, "ds", "DescribeDirectory", LANE_FAST, 200, describe_directory, PLAIN),
+    ROUTE(PATCH, DIRECTORY, "ds", "UpdateDirectory", LANE_FAST, 200, update_directory,
+          BODY(directory_table, FIELD_UPDATE)),
     ROUTE(DELETE, DIRECTORY, "ds", "DeleteDirectory", LANE_SLOW, 204, delete_directory, PLAIN),
+    ROUTE(POST, DIRECTORY "/test", "ds", "TestDirectory", LANE_OUTSIDE, 200, test_directory,
+          BODY(test_directory_table, FIELD_CREATE), .body_optional = true, ONLY_READS),
+    ROUTE(POST, DIRECTORY "/sync", "ds", "SyncDirectory", LANE_FAST, 202, sync_directory, PLAIN),
+    ROUTE(GET, DIRECTORY "/errors", "ds", "ListDirectoryErrors", LANE_FAST, 200, list_directory_errors,
+          QUERY(directory_error_query_table)),
 
     ROUTE(GET, "/v1/operations", "workmail", "ListOperations", LANE_FAST, 200, list_operations,
           QUERY(operation_query_table), LISTS(ORGANIZATION)),

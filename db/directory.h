@@ -4,23 +4,51 @@
 #include "db/list.h"
 #include "db/tx.h"
 #include "model/directory.h"
+#include "model/directory_connection.h"
 
 struct directory_query {
     struct list_query page;
     const char *status;
+    const char *type;
 };
 extern const struct field_table directory_query_table;
 list_of_account directory_list; /* struct directory_query */
 
+struct directory_error_query {
+    struct list_query page;
+};
+extern const struct field_table directory_error_query_table;
+enum code directory_list_errors(struct db *db, const char *account_id, const char *directory_id,
+                                struct directory_error_query *query, struct problem *problem,
+                                struct buffer *out, const char **ret_next_token);
+
 enum code directory_describe(struct db *db, const char *account_id, const char *directory_id,
                              struct problem *problem, struct answer *answer);
+
+/* These answer the directory. Its connection is what directory_connection_read takes. */
+enum code directory_create(struct db *db, struct change *change, const struct directory *directory);
+enum code directory_update(struct db *db, struct change *change, const char *directory_id,
+                           const struct directory *patch);
 
 /* With all its entries. CODE_DIRECTORY_IN_USE while an organization uses it. */
 enum code directory_delete(struct db *db, struct change *change, const char *directory_id);
 
+/* Asks for a full comparison, and answers its operation. CODE_DIRECTORY_STATE: nobody follows it. */
+enum code directory_sync(struct db *db, struct change *change, const char *directory_id);
+
+/* How it is reached, with its secret; merged with a patch (NULL: none). CODE_DIRECTORY_STATE: it is built in. */
+enum code directory_read_connection(struct db *db, const char *account_id, const char *directory_id,
+                                    const char *patch, struct problem *problem,
+                                    struct directory_connection *ret_connection);
+
+/* The bind password of a column; NULL: it does not open. */
+const char *directory_open_password(struct db *db, struct arena *arena, const char *directory_id,
+                                    const char *column);
+
 /* --- parts of other transactions --- */
 
 struct directory_row {
+    const char *type;
     const char *region;
     const char *organization_id; /* NULL: nobody uses it */
     const char *organization_alias;

@@ -119,6 +119,12 @@ static enum code collect_lock(struct db *db, struct change *change, const struct
     ret_locked->type = row_text(change->arena, result, 0, "type");
     ret_locked->state = row_text(change->arena, result, 0, "state");
     ret_locked->email = row_text(change->arena, result, 0, "email");
+    int external = PQfnumber(result, "external.external_id");
+    if (external >= 0 && !PQgetisnull(result, 0, external)) {
+        ret_locked->is_external = true;
+        ret_locked->is_disabled_there = row_flag(result, 0, "external.disabled");
+        ret_locked->proposed_email = row_text(change->arena, result, 0, "external.proposed_email");
+    }
     if (target != NULL)
         row_read(change->arena, result, 0, key->kind->table, target);
     code = tx_before(change, result, key->kind->table);
@@ -199,6 +205,30 @@ enum code entity_need_changeable(struct change *change, const struct entity_key 
                            "This is one of the directory's own (%s); it is listed but not changed.",
                            locked->type);
     return CODE_OK;
+}
+
+enum code entity_need_built_in(struct change *change, const struct entity_key *key,
+                               const struct entity_locked *locked)
+{
+    return locked->is_external
+               ? organization_read_only(&locked->organization, key->kind->noun, change->problem)
+               : CODE_OK;
+}
+
+uint64_t entity_other_members(const struct field_table *table, uint64_t set, const char *const *own)
+{
+    for (size_t i = 0; i < table->count; i++)
+        for (const char *const *name = own; *name != NULL; name++)
+            if (strcmp(table->fields[i].name, *name) == 0)
+                set &= ~((uint64_t)1 << i);
+    return set;
+}
+
+enum code entity_need_own_members(struct change *change, const struct entity_key *key,
+                                  const struct entity_locked *locked, uint64_t set, const char *const *own)
+{
+    return entity_other_members(key->kind->table, set, own) != 0 ? entity_need_built_in(change, key, locked)
+                                                                 : CODE_OK;
 }
 
 static enum code lock_changeable(struct db *db, struct change *change, const struct entity_key *key,
@@ -327,7 +357,11 @@ enum code entity_enable_body(struct db *db, struct change *change, void *argumen
         return code;
     if (entity_is_state(&locked, "ENABLED"))
         return entity_show(db, change, key);
-    code = address_resolve(db, change, &locked.organization, work->email != NULL ? work->email : locked.email,
+    if (locked.is_disabled_there)
+        return entity_wrong_state(change, key, &locked,
+                                  "Its account is disabled in the directory; enable it there first.");
+    const char *wanted = work->email != NULL ? work->email : locked.email;
+    code = address_resolve(db, change, &locked.organization, wanted != NULL ? wanted : locked.proposed_email,
                            locked.name, &email);
     if (code == CODE_OK && locked.email != NULL)
         code = entity_room_for_address(db, change, key, email.address, NULL);
@@ -407,6 +441,8 @@ enum code entity_delete_body(struct db *db, struct change *change, void *argumen
     if (entity_is_state(&locked, "DELETED"))
         return CODE_OK;
     code = entity_need_changeable(change, key, &locked);
+    if (code == CODE_OK)
+        code = entity_need_built_in(change, key, &locked);
     if (code != CODE_OK)
         return code;
     if (entity_is_state(&locked, "ENABLED") && !key->kind->is_deleted_directly)

@@ -12,6 +12,9 @@ struct entity_locked {
     const char *type;
     const char *state;
     const char *email; /* NULL: it has no address */
+    bool is_external;  /* it is of an external directory, … */
+    bool is_disabled_there;
+    const char *proposed_email; /* … which suggests this; NULL: nothing */
 };
 
 /* Locks organization and entity, reads them and compares If-Match. `target`, which may be NULL, is the struct of the
@@ -40,6 +43,15 @@ enum code entity_wrong_state(struct change *change, const struct entity_key *key
 /* CODE_ENTITY_STATE for what only the directory may change, and what is deleted. */
 enum code entity_need_changeable(struct change *change, const struct entity_key *key,
                                  const struct entity_locked *locked);
+
+/* CODE_DIRECTORY_READ_ONLY for what only its external directory may change … */
+enum code entity_need_built_in(struct change *change, const struct entity_key *key,
+                               const struct entity_locked *locked);
+/* Those of the members whose bit is set that are not among these (NULL after the last). */
+uint64_t entity_other_members(const struct field_table *table, uint64_t set, const char *const *own);
+/* … unless nothing is to be changed but these, which are kept here (NULL after the last). */
+enum code entity_need_own_members(struct change *change, const struct entity_key *key,
+                                  const struct entity_locked *locked, uint64_t set, const char *const *own);
 
 /* Locks the organization, for what is new in it: CODE_ORGANIZATION_STATE unless it serves. */
 enum code entity_enter(struct db *db, struct change *change, const char *organization_id,

@@ -9,6 +9,13 @@
     " ARRAY(SELECT a.email FROM email_address a WHERE a.organization_id = e.organization_id" \
     "  AND a.entity_id = e.entity_id AND NOT a.is_primary ORDER BY a.email) AS aliases"
 
+/* What users and groups are in an external directory, of which n has a row; EXTERNAL_ROWS. */
+#define ENTITY_EXTERNAL                                                                         \
+    " coalesce(n.is_read_only, false) AS read_only, n.external_id AS \"external.external_id\"," \
+    " n.dn AS \"external.dn\", n.is_disabled AS \"external.disabled\","                         \
+    " n.proposed_email AS \"external.proposed_email\""
+#define ENTITY_JOIN_EXTERNAL ENTITY_JOIN("LEFT JOIN", "external_entry", "n")
+
 /* A join with a table that has a row, or none, for each entity. */
 #define ENTITY_JOIN(join, table, as)                                                   \
     " " join " " table " " as " ON " as ".organization_id = e.organization_id AND " as \

@@ -12,8 +12,9 @@
 #define COLUMNS                                                                                     \
     "e.entity_id AS group_id, e.name, d.type, e.state, e.display_name, d.description," ENTITY_EMAIL \
     "," ENTITY_ALIASES ", e.hidden_from_address_list,"                                              \
-    " d.member_count, o.directory_id, e.enabled_at, e.disabled_at, e.purge_at, e.created_at, e.updated_at"
-#define JOINS ENTITY_JOIN("LEFT JOIN", "group_detail", "d")
+    " d.member_count, o.directory_id," ENTITY_EXTERNAL                                              \
+    ", e.enabled_at, e.disabled_at, e.purge_at, e.created_at, e.updated_at"
+#define JOINS ENTITY_JOIN("LEFT JOIN", "group_detail", "d") ENTITY_JOIN_EXTERNAL
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(group_types, GROUP_NAME_MAX)};
 const struct field_table group_query_table = FIELD_TABLE("list_groups_query", query_fields);
@@ -73,6 +74,8 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     int pending = 2;
 
     enum code code = entity_enter(db, change, key->organization_id, &organization);
+    if (code == CODE_OK)
+        code = organization_need_built_in(&organization, "group", change->problem);
     if (code == CODE_OK && group->email != NULL)
         code = address_resolve(db, change, &organization, group->email, group->name, &email);
     if (code != CODE_OK)
@@ -101,6 +104,7 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
 {
     static const struct statement update_detail = {
         "UPDATE group_detail SET description = $3 WHERE organization_id = $1 AND entity_id = $2", 3};
+    static const char *const own[] = {"hidden_from_address_list", "email", NULL};
     const struct work *work = argument;
     const struct entity_key *key = &work->key;
     const struct mail_group *patch = work->group;
@@ -111,6 +115,8 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     enum code code = edge_lock_with_owners(db, change, key, &locked, &group);
     if (code == CODE_OK)
         code = entity_need_changeable(change, key, &locked);
+    if (code == CODE_OK)
+        code = entity_need_own_members(change, key, &locked, work->set, own);
     if (code == CODE_OK && patch->email != NULL)
         code = entity_queue_primary_email(db, change, key, &locked, patch->email, &pending);
     if (code != CODE_OK)

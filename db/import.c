@@ -69,6 +69,8 @@ static enum code begin_body(struct db *db, struct change *change, void *argument
     if (code == CODE_OK)
         code = organization_need_serving(&organization, change->problem);
     if (code == CODE_OK)
+        code = organization_need_built_in(&organization, "user", change->problem);
+    if (code == CODE_OK)
         code = db_collect(db, change->problem, &found);
     if (code != CODE_OK)
         return code;

@@ -23,6 +23,17 @@ void limit_queue_organizations(struct db *db, const char *account_id, const char
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_QUICK_SETUP_ORGANIZATIONS].code, region);
 }
 
+void limit_queue_directories(struct db *db, const char *account_id, const char *region, const char *type)
+{
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM directory WHERE account_id = $1 AND region = $3 AND type = $4) AS used"
+        " FROM account WHERE account_id = $1 AND status = 'ACTIVE'",
+        4};
+    queue_account_lock(db, account_id);
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_DIRECTORIES_PER_TYPE].code, region, type);
+}
+
 void limit_queue_keys(struct db *db, const char *account_id)
 {
     static const struct statement count = {

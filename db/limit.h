@@ -9,6 +9,8 @@
  * the organizations of a region. limit_collect answers CODE_LIMIT_EXCEEDED when there is no room for one more, and
  * CODE_UNAUTHENTICATED when the account was closed meanwhile. */
 void limit_queue_organizations(struct db *db, const char *account_id, const char *region);
+/* The same for the directories of a type. */
+void limit_queue_directories(struct db *db, const char *account_id, const char *region, const char *type);
 /* The same for the account's custom keys. */
 void limit_queue_keys(struct db *db, const char *account_id);
 /* The same for an organization's availability configurations. */

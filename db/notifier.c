@@ -48,8 +48,10 @@ struct notifier {
     pthread_cond_t job_arrived;
     unsigned wake_ups;
     bool stopped;
-    notifier_arrived *arrived;
-    void *arrived_argument;
+    struct {
+        notifier_arrived *arrived;
+        void *argument;
+    } watchers[NOTIFIER_JOB_WATCHERS];
 
     pthread_mutex_t ended_mutex;
     notifier_ended *ended;
@@ -96,16 +98,23 @@ static void wake_workers(struct notifier *notifier, unsigned count)
         pthread_cond_signal(&notifier->job_arrived);
     else
         pthread_cond_broadcast(&notifier->job_arrived);
-    if (notifier->arrived != NULL)
-        notifier->arrived(notifier->arrived_argument);
+    for (size_t i = 0; i < NOTIFIER_JOB_WATCHERS; i++)
+        if (notifier->watchers[i].arrived != NULL)
+            notifier->watchers[i].arrived(notifier->watchers[i].argument);
     pthread_mutex_unlock(&notifier->mutex);
 }
 
 void notifier_watch_jobs(struct notifier *notifier, notifier_arrived *arrived, void *argument)
 {
+    size_t i = 0;
     pthread_mutex_lock(&notifier->mutex);
-    notifier->arrived = arrived;
-    notifier->arrived_argument = argument;
+    const void *wanted = arrived != NULL ? NULL : argument;
+    while (i < NOTIFIER_JOB_WATCHERS && notifier->watchers[i].argument != wanted)
+        i++;
+    if (i < NOTIFIER_JOB_WATCHERS) {
+        notifier->watchers[i].arrived = arrived;
+        notifier->watchers[i].argument = arrived != NULL ? argument : NULL;
+    }
     pthread_mutex_unlock(&notifier->mutex);
 }
 

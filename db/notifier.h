@@ -23,8 +23,9 @@ void notifier_free(struct notifier *notifier);
 /* A job was enqueued and committed here: wakes a local worker now and other processes soon. */
 void notifier_job_enqueued(struct notifier *notifier);
 
-/* Told, on any thread, that a job may be there, or a domain to be looked at. One in a process. With NULL nobody is, once
- * this has returned. */
+/* Told, on any thread, that a job may be there, a domain to be looked at, or a directory to be followed. Two in a process, told
+ * apart by their argument. With NULL this one is not any more, once this has returned. */
+#define NOTIFIER_JOB_WATCHERS 2
 typedef void notifier_arrived(void *argument);
 void notifier_watch_jobs(struct notifier *notifier, notifier_arrived *arrived, void *argument);
 

@@ -133,7 +133,8 @@ void organization_queue(struct db *db, const char *account_id, const char *organ
     };
     static const struct statement read = {
         "SELECT organization_id, alias, region, setup, state, is_serving, directory_id, test_domain, default_domain,"
-        " version, (SELECT a.is_trial AND a.trial_ends_at > now() FROM account a WHERE a.account_id = $2) AS is_on_trial" OWN_ONE,
+        " version, (SELECT d.type FROM directory d WHERE d.directory_id = organization.directory_id) AS directory_type,"
+        " (SELECT a.is_trial AND a.trial_ends_at > now() FROM account a WHERE a.account_id = $2) AS is_on_trial" OWN_ONE,
         2};
 #undef OWN_ONE
     const char *const parameters[] = {organization_id, account_id};
@@ -160,6 +161,7 @@ enum code organization_collect(struct db *db, struct arena *arena, struct proble
         .is_serving = row_flag(result, 0, "is_serving"),
         .is_on_trial = row_flag(result, 0, "is_on_trial"),
         .directory_id = row_text(arena, result, 0, "directory_id"),
+        .directory_type = row_text(arena, result, 0, "directory_type"),
         .test_domain = row_text(arena, result, 0, "test_domain"),
         .default_domain = row_text(arena, result, 0, "default_domain"),
         .version = row_text(arena, result, 0, "version"),
@@ -178,6 +180,22 @@ enum code organization_not_serving(const char *organization_id, const char *stat
     return problem_set(problem, CODE_ORGANIZATION_STATE,
                        "Organization %s is not active, its state is %s; this needs ACTIVE or IMPAIRED.",
                        organization_id, state);
+}
+
+enum code organization_read_only(const struct organization_row *row, const char *noun,
+                                 struct problem *problem)
+{
+    return problem_set(problem, CODE_DIRECTORY_READ_ONLY,
+                       "The %ss of this organization are those of its directory %s (%s): change them there;"
+                       " what is changed there is seen here a moment later.",
+                       noun, row->directory_id, row->directory_type);
+}
+
+enum code organization_need_built_in(const struct organization_row *row, const char *noun,
+                                     struct problem *problem)
+{
+    bool is_external = row->directory_type != NULL && directory_type_is_external(row->directory_type);
+    return is_external ? organization_read_only(row, noun, problem) : CODE_OK;
 }
 
 enum code organization_need_serving(const struct organization_row *row, struct problem *problem)

@@ -52,6 +52,7 @@ struct organization_row {
     bool is_serving;
     bool is_on_trial; /* its account */
     const char *directory_id;
+    const char *directory_type;
     const char *test_domain;
     const char *default_domain;
     const char *version;
@@ -72,6 +73,13 @@ enum code organization_collect(struct db *db, struct arena *arena, struct proble
 
 /* CODE_ORGANIZATION_STATE unless its users can be worked with. */
 enum code organization_need_serving(const struct organization_row *row, struct problem *problem);
+
+/* CODE_DIRECTORY_READ_ONLY, with where to go instead: users and groups (`noun`) of an external directory. */
+enum code organization_read_only(const struct organization_row *row, const char *noun,
+                                 struct problem *problem);
+/* … unless the directory is built in. */
+enum code organization_need_built_in(const struct organization_row *row, const char *noun,
+                                     struct problem *problem);
 
 /* A list of what a serving organization has, in two halves; its spec has the organization as its fixed parameter. */
 enum code organization_queue_list(struct db *db, const char *account_id, const char *organization_id,

@@ -56,6 +56,16 @@ static const struct check checks[] = {
               " FROM organization o WHERE o.organization_id = $1 AND NOT EXISTS (SELECT FROM directory d"
               "  WHERE d.directory_id = o.directory_id AND d.organization_id = o.organization_id)",
               1}},
+    {.code = "directory_not_followed",
+     .severity = HEALTH_ERROR,
+     .help =
+         "TestDirectory tells what is wrong, DescribeDirectory since when; mend the directory server or the"
+         " connection (UpdateDirectory). It is tried again and again, and followed once it can be.",
+     .find = {"SELECT d.directory_id AS subject, 'The directory ' || d.name || ' cannot be followed ('"
+              "  || d.sync_error_code || '): ' || d.sync_error AS detail"
+              " FROM organization o JOIN directory d ON d.directory_id = o.directory_id"
+              " WHERE o.organization_id = $1 AND d.sync_failures >= 3 AND d.sync_error_code IS NOT NULL",
+              1}},
     {.code = "alias_not_registered",
      .severity = HEALTH_ERROR,
      .help = RESTORE,

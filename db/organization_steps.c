@@ -59,6 +59,9 @@ enum code organization_import_directory(struct db *db, struct change *change,
         "   (document ->> 'hidden_from_address_list')::boolean, search_text(document ->> 'name',"
         "   document ->> 'display_name', detail ->> 'first_name', detail ->> 'last_name'),"
         "   coalesce((document ->> 'created_at')::timestamptz, now()) FROM batch),"
+        " linked AS (INSERT INTO external_entry (organization_id, external_id, entity_id, dn, is_read_only, generation)"
+        "  SELECT $1, document ->> 'external_id', id, document ->> 'dn', true, 0 FROM batch"
+        "  WHERE document ->> 'external_id' IS NOT NULL),"
         " detailed AS (INSERT INTO user_detail (organization_id, entity_id, type, first_name, last_name, initials,"
         "  street, city, zip_code, country, telephone, job_title, department, company, office, quota_mb, password_hash)"
         "  SELECT $1, b.id, d.type, d.first_name, d.last_name, d.initials, d.street, d.city, d.zip_code, d.country,"
@@ -112,6 +115,14 @@ void organization_make_defaults(struct db *db, const struct organization_row *ro
     DB_QUEUE(db, &insert, row->organization_id);
 }
 
+void organization_follow_directory(struct db *db, const struct organization_row *row)
+{
+    static const struct statement follow = {
+        "UPDATE directory SET sync_due_at = now() WHERE organization_id = $1 AND connection IS NOT NULL", 1};
+    DB_QUEUE(db, &follow, row->organization_id);
+    db_note_job(db);
+}
+
 void organization_mark_completed(struct db *db, const struct organization_row *row)
 {
     static const struct statement update = {
@@ -131,9 +142,11 @@ enum code organization_remove_entities(struct db *db, struct change *change,
         " kept AS (INSERT INTO directory_entry (directory_id, id, kind, document)"
         "  SELECT $2, e.entity_id, e.kind, json_build_object('name', e.name, 'display_name', e.display_name,"
         "   'hidden_from_address_list', e.hidden_from_address_list, 'created_at', e.created_at,"
+        "   'external_id', x.external_id, 'dn', x.dn,"
         "   'detail', coalesce(to_jsonb(d), to_jsonb(g)) - 'organization_id' - 'entity_id') FROM entity e"
         "  LEFT JOIN user_detail d ON d.organization_id = e.organization_id AND d.entity_id = e.entity_id"
         "  LEFT JOIN group_detail g ON g.organization_id = e.organization_id AND g.entity_id = e.entity_id"
+        "  LEFT JOIN external_entry x ON x.organization_id = e.organization_id AND x.entity_id = e.entity_id"
         "  WHERE $3::boolean AND e.organization_id = $1 AND e.entity_id" IN_BATCH
         "   AND e.state <> 'DELETED' AND e.kind <> 'RESOURCE'),"
         /* Before one end of it goes: the other may be in another batch. */
@@ -183,14 +196,31 @@ void organization_remove_settings(struct db *db, const struct organization_row *
 
 void organization_release_directory(struct db *db, const struct organization_row *row, bool keep_directory)
 {
+    /* Who follows it has lost it. */
     static const struct statement keep = {
-        "UPDATE directory SET organization_id = NULL, version = version + 1, updated_at = now()"
-        " WHERE organization_id = $1",
+        "UPDATE directory SET organization_id = NULL, version = version + 1, updated_at = now(),"
+        " sync_status = CASE WHEN sync_status IS NOT NULL THEN 'PENDING' END, sync_due_at = NULL,"
+        " sync_claims = sync_claims + 1, sync_cookie = NULL, compared_generation = 0, sync_full_wanted = false, sync_failures = 0,"
+        " sync_lag_ms = NULL, sync_users = 0, sync_groups = 0, sync_changes = 0, sync_error_code = NULL,"
+        " sync_error = NULL, sync_error_since = NULL, last_synced_at = NULL, last_compared_at = NULL,"
+        " wanted_operation_id = NULL, sync_operation_id = NULL WHERE organization_id = $1",
+        1};
+    static const struct statement forget_errors = {
+        "DELETE FROM directory_error r USING directory d WHERE d.organization_id = $1"
+        " AND r.directory_id = d.directory_id",
+        1};
+    static const struct statement end_operations = {
+        "UPDATE operation o SET status = 'CANCELED', finished_at = clock_timestamp(),"
+        " error = 'The organization is being deleted.' FROM directory d WHERE d.organization_id = $1"
+        " AND o.operation_id IN (d.wanted_operation_id, d.sync_operation_id)",
         1};
     static const struct statement detach = {
         "UPDATE organization SET directory_id = NULL WHERE organization_id = $1", 1};
     static const struct statement remove = {"DELETE FROM directory WHERE organization_id = $1", 1};
+    DB_QUEUE(db, &end_operations, row->organization_id);
+    db_note_operation(db, NULL);
     if (keep_directory) {
+        DB_QUEUE(db, &forget_errors, row->organization_id);
         DB_QUEUE(db, &keep, row->organization_id);
     } else {
         DB_QUEUE(db, &detach, row->organization_id);

@@ -11,6 +11,8 @@ enum code organization_import_directory(struct db *db, struct change *change,
 enum code organization_make_test_domain(struct db *db, struct change *change,
                                         const struct organization_row *row);
 void organization_make_defaults(struct db *db, const struct organization_row *row);
+/* An external one, from now on. */
+void organization_follow_directory(struct db *db, const struct organization_row *row);
 void organization_mark_completed(struct db *db, const struct organization_row *row);
 /* Removes up to a thousand entities, keeping entries for a directory that stays; collects whether there are more. */
 enum code organization_remove_entities(struct db *db, struct change *change,

@@ -42,6 +42,12 @@ static const struct {
       " WHERE access_key_id > $1 ORDER BY access_key_id LIMIT 1000",
       1},
      opens_text},
+    {"directory",
+     {"SELECT directory_id AS row_name, concat_ws(E'\n', 'directory', directory_id) AS bound_to,"
+      " sealed_bind_password AS sealed FROM directory WHERE directory_id > $1 AND sealed_bind_password IS NOT NULL"
+      " ORDER BY directory_id LIMIT 1000",
+      1},
+     opens_text},
     {"idempotency_record",
      {"SELECT concat_ws(E'\n', account_id, actor, operation, idempotency_key) AS row_name,"
       " concat_ws(E'\n', account_id, actor, operation, idempotency_key) AS bound_to, sealed_body AS sealed"

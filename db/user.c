@@ -18,9 +18,10 @@
     " CASE WHEN m.mailbox_id IS NOT NULL THEN d.quota_mb END AS \"mailbox.quota_mb\","                                     \
     " m.provisioned_at AS \"mailbox.provisioned_at\","                                                                     \
     " CASE WHEN m.mailbox_id IS NOT NULL THEN e.purge_at END AS \"mailbox.purge_at\","                                     \
-    " e.enabled_at, e.disabled_at, o.directory_id, e.created_at, e.updated_at"
+    " e.enabled_at, e.disabled_at, o.directory_id," ENTITY_EXTERNAL ", e.created_at, e.updated_at"
 /* Each has its details; as an outer join it is left out where only rows are counted. */
-#define JOINS ENTITY_JOIN("LEFT JOIN", "user_detail", "d") ENTITY_JOIN("LEFT JOIN", "mailbox", "m")
+#define JOINS \
+    ENTITY_JOIN("LEFT JOIN", "user_detail", "d") ENTITY_JOIN("LEFT JOIN", "mailbox", "m") ENTITY_JOIN_EXTERNAL
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(user_types, 64)};
 const struct field_table user_query_table = FIELD_TABLE("list_users_query", query_fields);
@@ -107,6 +108,8 @@ static enum code create_entry(struct db *db, struct change *change, struct work 
     if (code == CODE_OK)
         code = organization_need_serving(&organization, change->problem);
     if (code == CODE_OK)
+        code = organization_need_built_in(&organization, "user", change->problem);
+    if (code == CODE_OK)
         code = db_collect(db, change->problem, NULL);
     if (code != CODE_OK)
         return code;
@@ -118,6 +121,8 @@ static enum code create_with_mailbox(struct db *db, struct change *change, struc
     struct organization_row organization;
     struct email email;
     enum code code = entity_enter(db, change, work->key.organization_id, &organization);
+    if (code == CODE_OK)
+        code = organization_need_built_in(&organization, "user", change->problem);
     if (code == CODE_OK)
         code = address_resolve(db, change, &organization, work->user->email, work->user->name, &email);
     if (code == CODE_OK && organization.is_on_trial)
@@ -155,10 +160,34 @@ enum code user_check_create(struct db *db, struct change *change, const char *or
     struct organization_row organization;
     organization_queue(db, change->account_id, organization_id, ORGANIZATION_READ);
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
-    return code == CODE_OK ? organization_need_serving(&organization, change->problem) : code;
+    if (code == CODE_OK)
+        code = organization_need_serving(&organization, change->problem);
+    return code == CODE_OK ? organization_need_built_in(&organization, "user", change->problem) : code;
 }
 
 /* --- changing --- */
+
+/* Kept here whatever directory the user is of. */
+static const char *const own[] = {"hidden_from_address_list", "quota_mb", NULL};
+
+uint64_t user_own_members(uint64_t set)
+{
+    return set & ~entity_other_members(&user_table, set, own);
+}
+
+static enum code touch_body(struct db *db, struct change *change, void *argument)
+{
+    const struct work *work = argument;
+    struct entity_locked locked = {0};
+    enum code code = entity_lock(db, change, &work->key, &locked, NULL);
+    return code == CODE_OK ? entity_touch_and_show(db, change, &work->key, 0) : code;
+}
+
+enum code user_touch(struct db *db, struct change *change, const struct entity_key *key)
+{
+    struct work work = {.key = *key};
+    return tx_run(db, change, touch_body, &work);
+}
 
 static enum code update_body(struct db *db, struct change *change, void *argument)
 {
@@ -175,6 +204,8 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     enum code code = entity_lock(db, change, key, &locked, &user);
     if (code == CODE_OK)
         code = entity_need_changeable(change, key, &locked);
+    if (code == CODE_OK)
+        code = entity_need_own_members(change, key, &locked, work->set, own);
     if (code != CODE_OK)
         return code;
     field_merge(&user_table, work->set, work->user, &user);
@@ -203,6 +234,8 @@ static enum code password_body(struct db *db, struct change *change, void *argum
     enum code code = entity_lock(db, change, &work->key, &locked, NULL);
     if (code == CODE_OK)
         code = entity_need_changeable(change, &work->key, &locked);
+    if (code == CODE_OK)
+        code = entity_need_built_in(change, &work->key, &locked);
     if (code != CODE_OK)
         return code;
     DB_QUEUE(db, &update, work->key.organization_id, work->key.entity_id, work->password_hash);
@@ -221,5 +254,7 @@ enum code user_check_password_change(struct db *db, struct change *change, const
 {
     struct entity_locked seen = {0};
     enum code code = entity_see(db, change, key, &seen);
-    return code == CODE_OK ? entity_need_changeable(change, key, &seen) : code;
+    if (code == CODE_OK)
+        code = entity_need_changeable(change, key, &seen);
+    return code == CODE_OK ? entity_need_built_in(change, key, &seen) : code;
 }

@@ -15,6 +15,11 @@ enum code user_create(struct db *db, struct change *change, const char *organiza
 enum code user_update(struct db *db, struct change *change, const struct entity_key *key,
                       const struct user *patch, uint64_t set);
 
+/* The members that are kept here whatever directory the user is of, of those whose bit is set. */
+uint64_t user_own_members(uint64_t set);
+/* What was changed elsewhere counts as a change of the user. */
+enum code user_touch(struct db *db, struct change *change, const struct entity_key *key);
+
 enum code user_set_password(struct db *db, struct change *change, const struct entity_key *key,
                             const char *password_hash);
 

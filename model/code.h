@@ -42,6 +42,10 @@
     X(CODE_OPERATION_STATE, "operation_state", "The operation cannot be canceled")                        \
     X(CODE_ORGANIZATION_IN_USE, "organization_in_use", "The organization has enabled users")              \
     X(CODE_DIRECTORY_IN_USE, "directory_in_use", "An organization uses the directory")                    \
+    X(CODE_DIRECTORY_STATE, "directory_state", "The directory's state forbids it")                        \
+    X(CODE_DIRECTORY_READ_ONLY, "directory_read_only", "It is changed in its directory only")             \
+    X(CODE_DIRECTORY_REFUSED, "directory_refused", "The directory refused it")                            \
+    X(CODE_DIRECTORY_PASSWORD_POLICY, "directory_password_policy", "The directory refuses the password")  \
     X(CODE_ACCOUNT_IN_USE, "account_in_use", "The account is not empty")                                  \
     X(CODE_KEY_STATE, "key_state", "The master key's state forbids it")                                   \
     X(CODE_IAM_IN_USE, "iam_in_use", "It is in use")                                                      \
@@ -64,6 +68,7 @@
     X(CODE_INTERNAL_ERROR, "internal_error", "The service failed")                                        \
     X(CODE_OVERLOADED, "overloaded", "The service is busy")                                               \
     X(CODE_NOT_READY, "not_ready", "The service is not ready")                                            \
+    X(CODE_DIRECTORY_UNREACHABLE, "directory_unreachable", "The directory cannot be asked")               \
     X(CODE_DATABASE_UNAVAILABLE, "database_unavailable", "The database does not answer")                  \
     X(CODE_OUTCOME_UNKNOWN, "outcome_unknown", "Whether the change was made is not known")
 

@@ -5,6 +5,14 @@
 
 extern const char *const entity_states[]; /* NULL after the last */
 
+/* What users and groups show of the external directory that has them. */
+#define EXTERNAL_ROWS                                              \
+    FIELD_READ_ONLY_ROW("read_only", FIELD_BOOLEAN),               \
+        FIELD_READ_ONLY_ROW("external.external_id", FIELD_STRING), \
+        FIELD_READ_ONLY_ROW("external.dn", FIELD_STRING),          \
+        FIELD_READ_ONLY_ROW("external.disabled", FIELD_BOOLEAN),   \
+        FIELD_READ_ONLY_ROW("external.proposed_email", FIELD_STRING)
+
 /* A field_check of the names of users and resources. */
 bool entity_check_name(const char *name, const char **ret_detail);
 

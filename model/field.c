@@ -47,7 +47,7 @@ static void decode_string(struct decoder *d, const struct field *field, const ch
     else if ((int64_t)characters > field->max)
         d->add(d->problem, field->name, "too_long", "At most %" PRId64 " characters; it has %zu.", field->max,
                characters);
-    else if (text_has_control(text))
+    else if ((field->flags & FIELD_LINES) == 0 && text_has_control(text))
         d->add(d->problem, field->name, "invalid_format", "Control characters are not allowed.");
     else if (field->check != NULL && !field->check(text, &detail))
         d->add(d->problem, field->name, field->check_code != NULL ? field->check_code : "invalid_format",

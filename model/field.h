@@ -24,6 +24,7 @@ enum field_flag {
     FIELD_READ_ONLY = 4,   /* refused in every body */
     FIELD_WRITE_ONLY = 8,  /* never in an answer, not a column of the view */
     FIELD_NULLABLE = 16,   /* null in a PATCH clears it */
+    FIELD_LINES = 32,      /* a text that may have lines */
 };
 
 /* Says in `detail` what is wrong with a value of the right type and length. */

@@ -23,6 +23,7 @@ static const struct field group_fields[] = {
     FIELD_BOOLEAN_ROW(struct mail_group, hidden_from_address_list, 0),
     FIELD_READ_ONLY_ROW("member_count", FIELD_INTEGER),
     FIELD_READ_ONLY_ROW("directory_id", FIELD_STRING),
+    EXTERNAL_ROWS,
     FIELD_READ_ONLY_ROW("enabled_at", FIELD_TIME),
     FIELD_READ_ONLY_ROW("disabled_at", FIELD_TIME),
     FIELD_READ_ONLY_ROW("purge_at", FIELD_TIME),

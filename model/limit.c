@@ -6,6 +6,8 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
     [LIMIT_QUICK_SETUP_ORGANIZATIONS] =
         {"quick_setup_organizations", 2, "account and region",
          "You have reached the maximum number of organizations you can create"},
+    [LIMIT_DIRECTORIES_PER_TYPE] = {"directories_per_type", 10, "type of directory, account and region",
+                                    "You have reached the maximum number of directories of this type"},
     [LIMIT_ALIASES_PER_USER] = {"aliases_per_user", 100, "user",
                                 "You have reached the maximum number of aliases"},
     [LIMIT_TRIAL_USERS] = {"trial_users", 25, "account on trial",

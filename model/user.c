@@ -42,6 +42,7 @@ static const struct field user_fields[] = {
     FIELD_READ_ONLY_ROW("enabled_at", FIELD_TIME),
     FIELD_READ_ONLY_ROW("disabled_at", FIELD_TIME),
     FIELD_READ_ONLY_ROW("directory_id", FIELD_STRING),
+    EXTERNAL_ROWS,
     FIELD_READ_ONLY_ROW("created_at", FIELD_TIME),
     FIELD_READ_ONLY_ROW("updated_at", FIELD_TIME),
 };

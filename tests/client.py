@@ -15,6 +15,8 @@ PROBLEM_STATUS = {
     "route_not_found": 404,
     "organization_not_found": 404, "user_not_found": 404, "operation_not_found": 404,
     "directory_not_found": 404, "flow_rule_not_found": 404, "directory_in_use": 409,
+    "directory_state": 409, "directory_read_only": 409, "directory_refused": 409, "directory_password_policy": 409,
+    "directory_unreachable": 503,
     "iam_user_not_found": 404, "iam_group_not_found": 404, "policy_not_found": 404, "access_key_not_found": 404,
     "session_not_found": 404, "iam_in_use": 409, "managed_policy": 409,
     "group_not_found": 404, "resource_not_found": 404, "entity_not_found": 404, "membership_cycle": 409,

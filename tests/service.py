@@ -228,8 +228,8 @@ class Service:
                 yield from (name, value)
 
     def allow_organizations(self, count, account=None):
-        self.admin("set-limit", "--account", account or self.root["account_id"],
-                   "--limit", "quick_setup_organizations", "--value", count)
+        for limit in ("quick_setup_organizations", "directories_per_type"):
+            self.admin("set-limit", "--account", account or self.root["account_id"], "--limit", limit, "--value", count)
 
     def allow_identities(self, count):
         for limit in ("iam_users", "iam_groups", "policies", "access_keys_per_user", "policies_per_identity", "groups_per_user"):

@@ -23,9 +23,10 @@ def _pem(certificate):
 
 
 class Authority:
-    """Signs for 127.0.0.1, or for the hosts that are named."""
+    """Signs for one address, or for the hosts that are named."""
 
-    def __init__(self, above=None, name="Test authority"):
+    def __init__(self, above=None, name="Test authority", address="127.0.0.1"):
+        self.address = ipaddress.ip_address(address)
         self.key, self.above = new_key(), above
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         self.certificate = self._sign(self.name, self.key, above or self, -DAY, 3650 * DAY, authority=True)
@@ -37,7 +38,7 @@ class Authority:
                 .serial_number(x509.random_serial_number()).not_valid_before(now + begin).not_valid_after(now + end)
                 .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
                 .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts] or
-                                                            [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+                                                            [x509.IPAddress(self.address)]), False)
                 .sign(by.key, hashes.SHA256()))
 
     def sign(self, name="leaf", begin=-DAY, end=90 * DAY, kind="ec", hosts=()):

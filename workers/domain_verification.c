@@ -295,7 +295,7 @@ void domain_verification_stop(struct domain_verification *verification)
 {
     if (verification == NULL)
         return;
-    notifier_watch_jobs(verification->environment->notifier, NULL, NULL);
+    notifier_watch_jobs(verification->environment->notifier, NULL, verification);
     verification->stopping = true;
     dns_wake(verification->dns);
     pthread_join(verification->thread, NULL);

@@ -33,6 +33,7 @@ static enum code apply_defaults(struct step *step)
 static enum code activate(struct step *step)
 {
     enum code code = organization_transition(step->db, step->change, step->organization, "ACTIVE", NULL);
+    organization_follow_directory(step->db, step->organization);
     organization_mark_completed(step->db, step->organization);
     organization_health_schedule(step->db, step->change->arena, step->organization);
     dkim_hurry_again(step->db, step->organization->organization_id);

@@ -7,7 +7,7 @@ from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
 WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "CreateFlowRule", "DeleteResources", "CancelOperation",
-                    "SyncMobileDevice", "RegisterMailDomain", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
+                    "SyncMobileDevice", "RegisterMailDomain", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "CreateDirectory", "SignOut", "DeleteSession",
                    "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
                    "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 NEED_ENABLED = ("DeregisterFromWorkMail", "CreateAlias", "DeleteAlias", "UpdatePrimaryEmailAddress")
@@ -148,6 +148,18 @@ def kept_directory(org):
     return other.describe()["directory_id"]
 
 
+def followed_directory(service, org):
+    """An external directory as if an organization used it, which is not due for a while."""
+    directory_id = org.api.post("/v1/directories", json={"type": "LDAP", "name": unique("directory"), "connection": {
+        "uris": ["ldap://127.0.0.1:1"], "tls_mode": "NONE", "user_base_dn": "dc=acme,dc=test"}})["directory_id"]
+    user = create_organization(org.api)
+    service.sql("UPDATE directory SET organization_id = NULL WHERE organization_id = %s", user.id)
+    service.sql("""UPDATE directory SET organization_id = %s, sync_due_at = now() + interval '1 day'
+                   WHERE directory_id = %s""", user.id, directory_id)
+    service.sql("UPDATE organization SET directory_id = %s WHERE organization_id = %s", directory_id, user.id)
+    return directory_id
+
+
 def prepare_sign_in(service, api, route):
     user = iam.new_user(api)
     api.put(f"{iam.USERS}/{user['iam_user_id']}/password", expect=204, json={"password": PASSWORD})
@@ -205,6 +217,11 @@ def prepare(service, org, route):
     if of_identities(route):
         return prepare_identities(service, org.api, route)
     arguments, operation = arguments_of(route), route["operation"]
+    if operation in ("SyncDirectory", "TestDirectory"):
+        followed = followed_directory(service, org)
+        return Request(route, route["path"].replace("{directory_id}", followed), arguments, resource=f"/v1/directories/{followed}")
+    if operation == "UpdateDirectory":
+        arguments["json"] = {"name": unique("directory")}
     if "{directory_id}" in route["path"]:
         return Request(route, route["path"].replace("{directory_id}", kept_directory(org)), arguments, None)
     entity = make_entity(org, route)

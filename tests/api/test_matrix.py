@@ -66,7 +66,7 @@ def allowed(kind, route):
     if kind in ("full access", "other account"):
         return prefix != "iam"
     if kind == "read only":
-        return prefix != "iam" and (operation.startswith(READS) or operation == "VerifyAuditLog")
+        return prefix != "iam" and (operation.startswith(READS) and operation != "TestDirectory" or operation == "VerifyAuditLog")
     if kind == "one organization":
         return prefix == "workmail" and (of_organization(route) or route["lists"])
     if kind == "another organization":

@@ -18,7 +18,7 @@ AUDIT = ("audit_unsealed", "audit_event", "audit_head")
 # The service looks at the DNS in its own time.
 SEEN = ("mail_domain_record",)
 CHECKS = "{next_check_at,last_checked_at,check_attempts,check_claims,check_started_at,wanted_operation_id,check_operation_id}"
-MADE_ANEW = re.compile(r"r-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[0-9:.]+Z|PRAK[A-Z2-7]{16}|[A-Za-z0-9+/]{43}=|\b[0-9a-f]{32}\b|\b[A-Za-z0-9]{40}\b"
+MADE_ANEW = re.compile(r"r-[0-9a-f]{32}|\bd-[0-9a-f]{10}\b|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[0-9:.]+Z|PRAK[A-Z2-7]{16}|[A-Za-z0-9+/]{43}=|\b[0-9a-f]{32}\b|\b[A-Za-z0-9]{40}\b"
                        r'|(?<="policy_key":")\d+')
 
 

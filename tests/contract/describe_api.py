@@ -8,6 +8,7 @@ ANSWERS = {
     "transition": "Transition",
     "health": "OrganizationHealth",
     "directory": "Directory",
+    "directory_error": "DirectoryError",
     "alias": "Alias",
     "limit": "Limit",
     "region": "Region",
@@ -60,7 +61,8 @@ OF_EVERY_CHANGE = {"name": "validate_only", "kind": "boolean"}
 DRY_RUN_STATUS = 200
 
 # A member whose values when creating are fewer than those it can have later.
-NARROWED_WHEN_CREATING = {("user", "type"): ["USER"], ("group", "type"): ["GROUP"]}
+NARROWED_WHEN_CREATING = {("user", "type"): ["USER"], ("group", "type"): ["GROUP"],
+                          ("directory", "type"): ["SIMPLE_AD", "MANAGED_AD", "AD_CONNECTOR", "LDAP"]}
 
 # Bounds that are a rule of their own (the password policy) and need not stand in the field table.
 RULED_ELSEWHERE = {"password"}

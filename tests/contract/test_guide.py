@@ -14,6 +14,10 @@ GUIDE = {
         "their passwords are reset": "api/test_passwords.py::test_fit_password_is_stored_as_a_slow_hash_that_verifies"},
     ("Working with users", "Create new users"): {
         "a new user has a mailbox": "api/test_users_create.py::test_user_with_password_is_enabled_with_mailbox_and_address",
+        "users of a directory that the company has appear by themselves":
+            "api/test_external_directories.py::test_each_kind_of_change_is_seen_within_a_second",
+        "the address that the directory suggests is taken":
+            "api/test_external_directories.py::test_what_the_directory_has_is_changed_there",
         "enabled, disabled and system users are listed":
             "api/test_entities_alike.py::test_built_in_accounts_are_listed_and_never_changed",
         "first there are names": "api/test_users_create.py::test_all_details_are_kept_as_they_were_given",

@@ -26,7 +26,7 @@ CLOSED_OUTSIDE_V1 = {"/metrics"}
 
 # They make something new, end what is never changed, or change several at once.
 CHANGES_WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "CreateUser", "CreateGroup", "CreateResource", "CreateFlowRule", "DeleteResources", "CancelOperation", "ImportUsers", "CreateIamUser", "CreateIamGroup", "CreatePolicy",
-                           "CreateAccessKey", "CreateKey", "RegisterMailDomain", "SyncMobileDevice", "SignOut", "DeleteSession", "RegisterToWorkMailForUsers",
+                           "CreateAccessKey", "CreateKey", "CreateDirectory", "RegisterMailDomain", "SyncMobileDevice", "SignOut", "DeleteSession", "RegisterToWorkMailForUsers",
                            "DeregisterFromWorkMailForUsers", "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
 
 # They show something that has a version, though they are named or paged otherwise.

@@ -5,20 +5,23 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = ("api", "model", "db", "workers")
+FOLDERS = ("api", "model", "db", "ldap", "workers")
 
 # folder or file → the folders whose headers it may include
 MAY_INCLUDE = {
     "model": {"model"},
     "db": {"db", "model"},
-    "workers": {"workers", "db", "model"},
-    "api": {"api", "db", "model"},
-    "api/main.c": {"api", "db", "model", "workers"},
+    "ldap": {"ldap", "model"},
+    "workers": {"workers", "db", "ldap", "model"},
+    "api": {"api", "db", "ldap", "model"},
+    "api/main.c": {"api", "db", "ldap", "model", "workers"},
     "tests/unit": set(FOLDERS) | {"tests"},
 }
 # a library's header → the only folders or files that may include it
 LIBRARY_USERS = {
     "libpq-fe.h": {"db"},
+    "ldap.h": {"ldap"},
+    "openldap.h": {"ldap"},
     "microhttpd.h": {"api/server.c", "api/server_parts.h", "api/metrics_server.c"},
 }
 # function → what to do instead

@@ -1,0 +1,12 @@
+/* The threads that follow external directories: one for each, so that none holds up another. */
+#pragma once
+
+#include "db/conn.h"
+
+struct directory_follower;
+
+/* NULL, with errno of it, when there is no thread to be had. */
+struct directory_follower *directory_follower_start(const struct db_environment *environment);
+
+/* What is being followed is left to others, or to the next start. Accepts NULL. */
+void directory_follower_stop(struct directory_follower *follower);
