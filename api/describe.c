@@ -16,10 +16,12 @@
 #include "model/iam.h"
 #include "model/identity_policy.h"
 #include "model/import.h"
+#include "model/journaling.h"
 #include "model/json_out.h"
 #include "model/key.h"
 #include "model/limit.h"
 #include "model/mail_domain.h"
+#include "model/migration_setting.h"
 #include "model/mobile_device.h"
 #include "model/mobile_policy.h"
 #include "model/operation.h"
@@ -65,6 +67,8 @@ static const struct field_table *const answers[] = {
     &mail_domain_table,
     &identity_policy_table,
     &default_domain_table,
+    &journaling_table,
+    &migration_setting_table,
     &mobile_policy_table,
     &mobile_device_table,
     &mobile_device_sync_table,

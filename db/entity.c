@@ -227,9 +227,9 @@ enum code entity_enter(struct db *db, struct change *change, const char *organiz
     return code == CODE_OK ? organization_need_serving(ret_organization, change->problem) : code;
 }
 
-enum code entity_need_unreserved(struct change *change, const char *name)
+enum code entity_need_unreserved(const struct db *db, struct change *change, const char *name)
 {
-    if (address_is_reserved(email_local_part_of_name(change->arena, name)))
+    if (address_is_reserved(db, email_local_part_of_name(change->arena, name)))
         return problem_set(change->problem, CODE_RESERVED_NAME,
                            "This name is kept for the sender of journal records; choose another.");
     return CODE_OK;

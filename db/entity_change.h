@@ -46,7 +46,7 @@ enum code entity_enter(struct db *db, struct change *change, const char *organiz
                        struct organization_row *ret_organization);
 
 /* CODE_RESERVED_NAME for a name that is kept for the service. */
-enum code entity_need_unreserved(struct change *change, const char *name);
+enum code entity_need_unreserved(const struct db *db, struct change *change, const char *name);
 
 /* Queued; each gives one result to collect. A new entity is DISABLED; its search text is made by entity_queue_touch. */
 void entity_queue_insert(struct db *db, const struct entity_key *key, const char *name,

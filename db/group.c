@@ -84,7 +84,7 @@ enum code group_create(struct db *db, struct change *change, const char *organiz
         .key = entity_key(&group_kind, organization_id, id_new_uuid(change->arena)),
         .group = group,
     };
-    enum code code = entity_need_unreserved(change, group->name);
+    enum code code = entity_need_unreserved(db, change, group->name);
     return code == CODE_OK ? tx_run(db, change, create_body, &work) : code;
 }
 
@@ -120,7 +120,7 @@ enum code group_update(struct db *db, struct change *change, const struct entity
                        const struct mail_group *patch, uint64_t set)
 {
     struct work work = {.key = *key, .group = patch, .set = set};
-    enum code code = patch->name != NULL ? entity_need_unreserved(change, patch->name) : CODE_OK;
+    enum code code = patch->name != NULL ? entity_need_unreserved(db, change, patch->name) : CODE_OK;
     return code == CODE_OK ? tx_run(db, change, update_body, &work) : code;
 }
 

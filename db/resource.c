@@ -253,7 +253,7 @@ enum code resource_create(struct db *db, struct change *change, const char *orga
         .key = entity_key(&resource_kind, organization_id, id_new_resource(change->arena)),
         .resource = resource,
     };
-    enum code code = entity_need_unreserved(change, resource->name);
+    enum code code = entity_need_unreserved(db, change, resource->name);
     return code == CODE_OK ? tx_run(db, change, create_body, &work) : code;
 }
 
@@ -290,7 +290,7 @@ enum code resource_update(struct db *db, struct change *change, const struct ent
                           const struct resource *patch, uint64_t set)
 {
     struct work work = {.key = *key, .resource = patch, .set = set};
-    enum code code = patch->name != NULL ? entity_need_unreserved(change, patch->name) : CODE_OK;
+    enum code code = patch->name != NULL ? entity_need_unreserved(db, change, patch->name) : CODE_OK;
     return code == CODE_OK ? tx_run(db, change, update_body, &work) : code;
 }
 

@@ -134,7 +134,7 @@ enum code user_create(struct db *db, struct change *change, const char *organiza
         .user = user,
         .password_hash = password_hash,
     };
-    enum code code = entity_need_unreserved(change, user->name);
+    enum code code = entity_need_unreserved(db, change, user->name);
     return code == CODE_OK ? tx_run(db, change, create_body, &work) : code;
 }
 

@@ -249,9 +249,12 @@ def prepare(service, org, route):
         org.api.post(org.path + "/deactivate", expect=200)
     elif operation.startswith(("CreateAlias", "UpdatePrimaryEmailAddress")):
         arguments["json"] = {"email": "boss"}
+    elif operation == "PutMigration":
+        arguments["json"] = {"migration_admin": org.create_enabled()["user_id"]}
     elif "ids" in arguments.get("json", {}):
         arguments["json"] = {"ids": make_several(org, operation)}
-    resource = device.path if device else target if rule else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
+    is_setting = operation in ("PutMobilePolicy", "PutJournaling", "PutMigration")
+    resource = device.path if device else target if rule or is_setting else None
     if domain:
         resource = org.domain_path(domain, *(["dkim"] if "/dkim" in target else []))
     return Request(route, target, arguments, entity, resource=resource)

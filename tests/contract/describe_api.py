@@ -34,6 +34,8 @@ ANSWERS = {
     "mail_domain": "MailDomain",
     "identity_policy": "IdentityPolicy",
     "default_domain": "DefaultMailDomain",
+    "journaling": "Journaling",
+    "migration_setting": "Migration",
     "mobile_policy": "MobilePolicy",
     "mobile_device": "MobileDevice",
     "mobile_device_sync": "MobileDeviceSync",

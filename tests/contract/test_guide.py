@@ -189,6 +189,16 @@ GUIDE = {
     ("Managing Email Flows", "Removing an Email Flow Rule"): {
         "a rule is removed": "api/test_flow_rules.py::test_rule_is_created_described_listed_changed_and_removed",
         "it applies no more at once": "api/test_flow_rules.py::test_rules_apply_at_once"},
+    ("Using Email Journaling", "Using Journaling"): {
+        "records go to one address, failures are told to another": "api/test_settings.py::test_journaling_is_switched_on_and_off_at_once",
+        "both are needed": "api/test_settings.py::test_journaling_needs_two_whole_addresses",
+        "records come from an address of the organization": "api/test_settings.py::test_journaling_is_off_and_its_sender_is_in_the_test_domain",
+        "nobody can have that address or name": "api/test_settings.py::test_sender_of_records_can_be_nobody"},
+    ("Migrating", "Step 2: Migrate"): {
+        "the migration administrator is the user migration_admin":
+            "api/test_settings.py::test_without_a_choice_nobody_or_the_enabled_migration_admin_is_it",
+        "or one who is chosen": "api/test_settings.py::test_migration_administrator_is_chosen_by_id_or_name",
+        "who is enabled": "api/test_settings.py::test_migration_administrator_is_an_enabled_user_of_the_organization"},
     ("Unsupported Attachment Types", "Unsupported Attachment Types"): {
         "all types are accepted but those listed": "api/test_attachments.py::test_names_that_are_accepted",
         "the list": "api/test_attachments.py::test_list_is_that_of_the_guide",
@@ -207,6 +217,8 @@ CHAPTERS = {
                                     "View mobile device details"],
     "Managing Email Flows": ["Managing Email Flows", "Rule Actions", "Sender Patterns", "Creating an Email Flow Rule", "Testing an Email Flow Rule",
                              "Modifying an Email Flow Rule", "Removing an Email Flow Rule"],
+    "Using Email Journaling": ["Using Journaling"],
+    "Migrating": ["Step 2: Migrate"],
     "Unsupported Attachment Types": ["Unsupported Attachment Types"],
 }
 

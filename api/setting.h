@@ -1,0 +1,11 @@
+/* Handlers of an organization's settings: email journaling, the migration administrator. */
+#pragma once
+
+#include "api/route.h"
+
+route_handler queue_journaling;
+route_handler get_journaling;
+route_handler put_journaling;
+route_handler queue_migration;
+route_handler get_migration;
+route_handler put_migration;
