@@ -16,6 +16,7 @@
 #include "model/iam.h"
 #include "model/identity_policy.h"
 #include "model/import.h"
+#include "model/interoperability.h"
 #include "model/journaling.h"
 #include "model/json_out.h"
 #include "model/key.h"
@@ -67,6 +68,7 @@ static const struct field_table *const answers[] = {
     &mail_domain_table,
     &identity_policy_table,
     &default_domain_table,
+    &interoperability_table,
     &journaling_table,
     &migration_setting_table,
     &mobile_policy_table,

@@ -45,6 +45,7 @@
 #include "db/user.h"
 #include "model/attachment.h"
 #include "model/identity_policy.h"
+#include "model/interoperability.h"
 #include "model/journaling.h"
 #include "model/migration_setting.h"
 
@@ -323,6 +324,10 @@ const struct route routes[] = {
           QUEUE(queue_migration)),
     ROUTE(PUT, ORGANIZATION "/migration", "workmail", "PutMigration", LANE_FAST, 200, put_migration,
           BODY(migration_setting_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/interoperability", "workmail", "GetInteroperability", LANE_FAST, 200,
+          get_interoperability, QUEUE(queue_interoperability)),
+    ROUTE(POST, ORGANIZATION "/interoperability/disable", "workmail", "DisableInteroperability", LANE_FAST,
+          200, disable_interoperability, QUERY(interoperability_end_query)),
     ROUTE(GET, "/v1/attachment-types", "workmail", "ListUnsupportedAttachmentTypes", LANE_FAST, 200,
           list_unsupported_attachment_types, PLAIN),
     ROUTE(POST, "/v1/attachment-types/test", "workmail", "TestAttachments", LANE_FAST, 200, test_attachments,

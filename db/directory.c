@@ -58,7 +58,7 @@ void directory_queue(struct db *db, const char *account_id, const char *director
         "SELECT FROM directory WHERE directory_id = $1 AND account_id = $2 FOR UPDATE", 2};
     /* The alias is read after the lock was waited for. */
     static const struct statement read = {
-        "SELECT d.region, d.organization_id, o.alias, d.version FROM directory d"
+        "SELECT d.type, d.region, d.organization_id, o.alias, d.version FROM directory d"
         " LEFT JOIN organization o ON o.organization_id = d.organization_id"
         " WHERE d.directory_id = $1 AND d.account_id = $2",
         2};
@@ -77,6 +77,7 @@ enum code directory_collect(struct db *db, struct arena *arena, struct problem *
     if (PQntuples(result) == 0)
         return not_found(problem);
     *ret_row = (struct directory_row){
+        .type = row_text(arena, result, 0, "type"),
         .region = row_text(arena, result, 0, "region"),
         .organization_id = row_text(arena, result, 0, "organization_id"),
         .organization_alias = row_text(arena, result, 0, "alias"),

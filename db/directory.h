@@ -21,6 +21,7 @@ enum code directory_delete(struct db *db, struct change *change, const char *dir
 /* --- parts of other transactions --- */
 
 struct directory_row {
+    const char *type;
     const char *region;
     const char *organization_id; /* NULL: nobody uses it */
     const char *organization_alias;

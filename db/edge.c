@@ -37,7 +37,7 @@ static enum code lock_both(struct db *db, struct change *change, const struct wo
     struct entity_locked locked = {0};
     queue_lock_nesting(db, change, work);
     enum code code = entity_lock_by(db, change, work->owner, &lock, work->member_id, &locked, NULL);
-    return code == CODE_OK ? entity_need_changeable(change, work->owner, &locked) : code;
+    return code == CODE_OK ? entity_need_editable(change, work->owner, &locked) : code;
 }
 
 /* Whether it can be in anything. */
@@ -119,7 +119,7 @@ static enum code remove_body(struct db *db, struct change *change, void *argumen
 
     enum code code = entity_lock(db, change, owner, &locked, NULL);
     if (code == CODE_OK)
-        code = entity_need_changeable(change, owner, &locked);
+        code = entity_need_editable(change, owner, &locked);
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, &before, work->kind->get, owner->organization_id, owner->entity_id,
                       work->member_id);

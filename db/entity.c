@@ -7,6 +7,7 @@
 #include "db/edge.h"
 #include "db/entity_change.h"
 #include "db/group.h"
+#include "db/interoperability.h"
 #include "db/job.h"
 #include "db/limit.h"
 #include "db/resource.h"
@@ -205,11 +206,27 @@ enum code entity_need_changeable(struct change *change, const struct entity_key 
 {
     if (entity_is_state(locked, "DELETED"))
         return entity_wrong_state(change, key, locked, "What is deleted is not changed; create a new one.");
+    if (key->kind == &user_kind && strcmp(locked->type, "RESOURCE") == 0)
+        return problem_set(
+            change->problem, CODE_ENTITY_STATE,
+            "This is a room or equipment mailbox of Exchange: it is listed, but neither enabled nor"
+            " changed. Create a resource instead, once interoperability is disabled.");
     if (key->kind->own_type != NULL && strcmp(locked->type, key->kind->own_type) != 0)
         return problem_set(change->problem, CODE_ENTITY_STATE,
                            "This is one of the directory's own (%s); it is listed but not changed.",
                            locked->type);
     return CODE_OK;
+}
+
+enum code entity_need_editable(struct change *change, const struct entity_key *key,
+                               const struct entity_locked *locked)
+{
+    enum code code = entity_need_changeable(change, key, locked);
+    if (code != CODE_OK)
+        return code;
+    const char *what =
+        arena_printf(change->arena, "changes of %ss, their addresses and members are made", key->kind->noun);
+    return interoperability_refuse(&locked->organization, what, change->problem);
 }
 
 static enum code lock_changeable(struct db *db, struct change *change, const struct entity_key *key,
@@ -225,6 +242,23 @@ enum code entity_enter(struct db *db, struct change *change, const char *organiz
     organization_queue(db, change->account_id, organization_id, ORGANIZATION_SHARE);
     enum code code = organization_collect(db, change->arena, change->problem, ret_organization);
     return code == CODE_OK ? organization_need_serving(ret_organization, change->problem) : code;
+}
+
+enum code entity_need_creatable(const struct entity_kind *kind, const struct organization_row *organization,
+                                struct problem *problem)
+{
+    enum code code = organization_need_serving(organization, problem);
+    if (code != CODE_OK)
+        return code;
+    return interoperability_refuse(organization, arena_printf(problem->arena, "%ss are created", kind->noun),
+                                   problem);
+}
+
+enum code entity_enter_to_create(struct db *db, struct change *change, const struct entity_key *key,
+                                 struct organization_row *ret_organization)
+{
+    enum code code = entity_enter(db, change, key->organization_id, ret_organization);
+    return code == CODE_OK ? entity_need_creatable(key->kind, ret_organization, change->problem) : code;
 }
 
 enum code entity_need_unreserved(const struct db *db, struct change *change, const char *name)
@@ -326,6 +360,18 @@ int entity_queue_enable(struct db *db, struct change *change, const struct organ
     return 4 + (key->kind->has_mailbox ? queue_mailbox(db, change, organization, key, name) : 0);
 }
 
+/* Beside Exchange resources are enabled there only; the others are here, with the address that they have there. */
+static enum code need_enabled_here(struct change *change, const struct entity_key *key,
+                                   const struct entity_locked *locked, const char *email)
+{
+    if (key->kind == &resource_kind)
+        return interoperability_refuse(&locked->organization, "resources are enabled", change->problem);
+    return email != NULL
+               ? interoperability_refuse(&locked->organization,
+                                         "addresses are chosen (leave `email` out here)", change->problem)
+               : CODE_OK;
+}
+
 enum code entity_enable_body(struct db *db, struct change *change, void *argument)
 {
     const struct entity_work *work = argument;
@@ -338,8 +384,10 @@ enum code entity_enable_body(struct db *db, struct change *change, void *argumen
         return code;
     if (entity_is_state(&locked, "ENABLED"))
         return entity_show(db, change, key);
-    code = address_resolve(db, change, &locked.organization, work->email != NULL ? work->email : locked.email,
-                           locked.name, &email);
+    code = need_enabled_here(change, key, &locked, work->email);
+    if (code == CODE_OK)
+        code = address_resolve(db, change, &locked.organization,
+                               work->email != NULL ? work->email : locked.email, locked.name, &email);
     if (code == CODE_OK && locked.email != NULL)
         code = entity_room_for_address(db, change, key, email.address, NULL);
     if (code == CODE_OK && key->kind->has_mailbox && locked.organization.is_on_trial)
@@ -417,7 +465,9 @@ enum code entity_delete_body(struct db *db, struct change *change, void *argumen
         return code;
     if (entity_is_state(&locked, "DELETED"))
         return CODE_OK;
-    code = entity_need_changeable(change, key, &locked);
+    /* A resource was made here, before the mode was on: nothing takes it away from elsewhere. */
+    code = key->kind == &resource_kind ? entity_need_changeable(change, key, &locked)
+                                       : entity_need_editable(change, key, &locked);
     if (code != CODE_OK)
         return code;
     if (entity_is_state(&locked, "ENABLED") && !key->kind->is_deleted_directly)

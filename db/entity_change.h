@@ -41,9 +41,19 @@ enum code entity_wrong_state(struct change *change, const struct entity_key *key
 enum code entity_need_changeable(struct change *change, const struct entity_key *key,
                                  const struct entity_locked *locked);
 
+/* The same, and CODE_INTEROPERABILITY_MODE, for what changes more than whether it is enabled. */
+enum code entity_need_editable(struct change *change, const struct entity_key *key,
+                               const struct entity_locked *locked);
+
 /* Locks the organization, for what is new in it: CODE_ORGANIZATION_STATE unless it serves. */
 enum code entity_enter(struct db *db, struct change *change, const char *organization_id,
                        struct organization_row *ret_organization);
+
+/* The same for a new entity: CODE_INTEROPERABILITY_MODE where those are made in Exchange. */
+enum code entity_enter_to_create(struct db *db, struct change *change, const struct entity_key *key,
+                                 struct organization_row *ret_organization);
+enum code entity_need_creatable(const struct entity_kind *kind, const struct organization_row *organization,
+                                struct problem *problem);
 
 /* CODE_RESERVED_NAME for a name that is kept for the service. */
 enum code entity_need_unreserved(const struct db *db, struct change *change, const char *name);

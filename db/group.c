@@ -63,7 +63,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     struct email email;
     int pending = 2;
 
-    enum code code = entity_enter(db, change, key->organization_id, &organization);
+    enum code code = entity_enter_to_create(db, change, key, &organization);
     if (code == CODE_OK && group->email != NULL)
         code = address_resolve(db, change, &organization, group->email, group->name, &email);
     if (code != CODE_OK)
@@ -101,7 +101,7 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
 
     enum code code = edge_lock_with_owners(db, change, key, &locked, &group);
     if (code == CODE_OK)
-        code = entity_need_changeable(change, key, &locked);
+        code = entity_need_editable(change, key, &locked);
     if (code == CODE_OK && patch->email != NULL)
         code = entity_queue_primary_email(db, change, key, &locked, patch->email, &pending);
     if (code != CODE_OK)

@@ -170,6 +170,11 @@ static void decide_present(struct import_line *line)
 void import_decide(struct import_work *work, struct import_line *line)
 {
     line->changed = 0;
+    if (work->organization->is_interoperable) {
+        fault(line, "name", CODE_INTEROPERABILITY_MODE,
+              "The organization works beside Exchange, since the upload: users and groups come from there.");
+        return;
+    }
     if (line->is_there)
         decide_present(line);
     else if (!line->was_tried)

@@ -50,7 +50,8 @@ struct organization_row {
     const char *setup;
     const char *state;
     bool is_serving;
-    bool is_on_trial; /* its account */
+    bool is_on_trial;      /* its account */
+    bool is_interoperable; /* works beside Exchange: db/interoperability.h */
     const char *directory_id;
     const char *test_domain;
     const char *default_domain;
@@ -72,6 +73,10 @@ enum code organization_collect(struct db *db, struct arena *arena, struct proble
 
 /* CODE_ORGANIZATION_STATE unless its users can be worked with. */
 enum code organization_need_serving(const struct organization_row *row, struct problem *problem);
+
+/* CODE_CONFIRMATION_MISMATCH unless its alias is repeated, for what cannot be undone. */
+enum code organization_need_confirmed(struct change *change, const struct organization_row *row,
+                                      const char *confirm);
 
 /* The same problems for who found out otherwise. */
 enum code organization_not_found(struct problem *problem);

@@ -156,7 +156,7 @@ static enum code put_options_body(struct db *db, struct change *change, void *ar
 
     enum code code = entity_lock(db, change, key, &locked, NULL);
     if (code == CODE_OK)
-        code = entity_need_changeable(change, key, &locked);
+        code = entity_need_editable(change, key, &locked);
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, &before, &get_options, key->organization_id, key->entity_id);
     if (code == CODE_OK)
@@ -222,7 +222,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     struct email email;
     int pending = 2;
 
-    enum code code = entity_enter(db, change, key->organization_id, &organization);
+    enum code code = entity_enter_to_create(db, change, key, &organization);
     if (code == CODE_OK)
         code = address_resolve(db, change, &organization, resource->email, resource->name, &email);
     if (code != CODE_OK)
@@ -271,7 +271,7 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
 
     enum code code = edge_lock_with_members(db, change, key, patch->delegate_ids, &locked, &resource);
     if (code == CODE_OK)
-        code = entity_need_changeable(change, key, &locked);
+        code = entity_need_editable(change, key, &locked);
     if (code == CODE_OK && patch->delegate_ids != NULL)
         code = edge_replace(db, change, &edge_delegate, key, "delegate_ids", patch->delegate_ids);
     if (code == CODE_OK && patch->email != NULL)

@@ -93,7 +93,7 @@ static enum code create_entry(struct db *db, struct change *change, struct work 
     entity_queue_view(db, change->account_id, &work->key);
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
     if (code == CODE_OK)
-        code = organization_need_serving(&organization, change->problem);
+        code = entity_need_creatable(&user_kind, &organization, change->problem);
     if (code == CODE_OK)
         code = db_collect(db, change->problem, NULL);
     if (code != CODE_OK)
@@ -105,7 +105,7 @@ static enum code create_with_mailbox(struct db *db, struct change *change, struc
 {
     struct organization_row organization;
     struct email email;
-    enum code code = entity_enter(db, change, work->key.organization_id, &organization);
+    enum code code = entity_enter_to_create(db, change, &work->key, &organization);
     if (code == CODE_OK)
         code = address_resolve(db, change, &organization, work->user->email, work->user->name, &email);
     if (code == CODE_OK && organization.is_on_trial)
@@ -143,7 +143,7 @@ enum code user_check_create(struct db *db, struct change *change, const char *or
     struct organization_row organization;
     organization_queue(db, change->account_id, organization_id, ORGANIZATION_READ);
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
-    return code == CODE_OK ? organization_need_serving(&organization, change->problem) : code;
+    return code == CODE_OK ? entity_need_creatable(&user_kind, &organization, change->problem) : code;
 }
 
 /* --- changing --- */
@@ -162,7 +162,7 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
 
     enum code code = entity_lock(db, change, key, &locked, &user);
     if (code == CODE_OK)
-        code = entity_need_changeable(change, key, &locked);
+        code = entity_need_editable(change, key, &locked);
     if (code != CODE_OK)
         return code;
     field_merge(&user_table, work->set, work->user, &user);
@@ -190,7 +190,7 @@ static enum code password_body(struct db *db, struct change *change, void *argum
 
     enum code code = entity_lock(db, change, &work->key, &locked, NULL);
     if (code == CODE_OK)
-        code = entity_need_changeable(change, &work->key, &locked);
+        code = entity_need_editable(change, &work->key, &locked);
     if (code != CODE_OK)
         return code;
     DB_QUEUE(db, &update, work->key.organization_id, work->key.entity_id, work->password_hash);
@@ -209,5 +209,5 @@ enum code user_check_password_change(struct db *db, struct change *change, const
 {
     struct entity_locked seen = {0};
     enum code code = entity_see(db, change, key, &seen);
-    return code == CODE_OK ? entity_need_changeable(change, key, &seen) : code;
+    return code == CODE_OK ? entity_need_editable(change, key, &seen) : code;
 }

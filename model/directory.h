@@ -5,6 +5,9 @@
 
 #define DIRECTORY_ID_LENGTH 12
 
+/* The type of those that an Exchange server may work with. */
+#define DIRECTORY_AD_CONNECTOR "AD_CONNECTOR"
+
 extern const struct field_table directory_table;
 extern const char *const directory_statuses[]; /* NULL after the last */
 

@@ -2,7 +2,7 @@
 import iam
 from devices import Device
 from dkim_keys import dkim_rests, dkim_settled
-from organization import PASSWORD, create_organization, id_of, unique, unique_domain, wait_operation
+from organization import PASSWORD, create_organization, id_of, unique, unique_domain, wait_operation, work_beside_exchange
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
@@ -253,6 +253,9 @@ def prepare(service, org, route):
         arguments["json"] = {"migration_admin": org.create_enabled()["user_id"]}
     elif "ids" in arguments.get("json", {}):
         arguments["json"] = {"ids": make_several(org, operation)}
+    if operation == "DisableInteroperability":
+        work_beside_exchange(service, org)
+        arguments["params"] = {"confirm": org.alias}
     is_setting = operation in ("PutMobilePolicy", "PutJournaling", "PutMigration")
     resource = device.path if device else target if rule or is_setting else None
     if domain:

@@ -34,6 +34,7 @@ ANSWERS = {
     "mail_domain": "MailDomain",
     "identity_policy": "IdentityPolicy",
     "default_domain": "DefaultMailDomain",
+    "interoperability": "Interoperability",
     "journaling": "Journaling",
     "migration_setting": "Migration",
     "mobile_policy": "MobilePolicy",
