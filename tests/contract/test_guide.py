@@ -199,6 +199,31 @@ GUIDE = {
             "api/test_settings.py::test_without_a_choice_nobody_or_the_enabled_migration_admin_is_it",
         "or one who is chosen": "api/test_settings.py::test_migration_administrator_is_chosen_by_id_or_name",
         "who is enabled": "api/test_settings.py::test_migration_administrator_is_an_enabled_user_of_the_organization"},
+    ("Interoperability", "Prerequisites"): {
+        "availability settings need an enabled user": "api/test_availability.py::test_works_beside_exchange_only_with_an_enabled_user",
+        "the directory is that of an AD Connector": "api/test_interoperability.py::test_organization_is_created_with_it_on_such_a_directory_only",
+        "DNS records must not point here": "api/test_interoperability.py::test_records_of_domains_are_looked_at_anew_when_it_begins_and_ends"},
+    ("Interoperability", "Add Domains and Enable Mailboxes"): {
+        "domains are added": "api/test_interoperability.py::test_settings_and_domains_stay_here",
+        "users and groups are enabled": "api/test_interoperability.py::test_users_and_groups_are_enabled_and_disabled",
+        "resources are not, and are listed among users": "api/test_interoperability.py::test_room_of_exchange_is_listed_among_users_and_not_enabled"},
+    ("Interoperability", "Enable Interoperability"): {
+        "when the organization is created": "api/test_interoperability.py::test_organization_is_created_with_it_on_such_a_directory_only",
+        "or later, by the operator": "api/test_interoperability.py::test_the_operator_enables_it_for_an_organization_with_a_connected_directory"},
+    ("Interoperability", "Enable Email Routing for a User"): {
+        "addresses in both domains are added": "api/test_interoperability.py::test_address_in_the_test_domain_comes_with_the_mailbox"},
+    ("Interoperability", "Limitations in Interoperability Mode"): {
+        "users, groups and resources are managed in Exchange, addresses too":
+            "api/test_interoperability.py::test_what_is_managed_in_exchange_is_refused_with_where_to_do_it",
+        "users and groups are enabled here": "api/test_interoperability.py::test_users_and_groups_are_enabled_and_disabled",
+        "all of Exchange is in the address book": "api/test_interoperability.py::test_address_book_has_the_whole_directory_until_the_end"},
+    ("Interoperability", "Disabling Interoperability and Decommissioning Your Mail Server"): {
+        "it cannot be undone": "api/test_interoperability.py::test_disabling_is_confirmed_and_for_good",
+        "what is not enabled leaves the address book, and comes back by enabling":
+            "api/test_interoperability.py::test_address_book_has_the_whole_directory_until_the_end",
+        "resources are created here then": "api/test_interoperability.py::test_what_is_refused_is_allowed_again_afterwards",
+        "without it nothing changes": "api/test_interoperability.py::test_if_there_is_nothing_to_disable_nothing_changes",
+        "records of domains point here then": "api/test_interoperability.py::test_records_of_domains_are_looked_at_anew_when_it_begins_and_ends"},
     ("Unsupported Attachment Types", "Unsupported Attachment Types"): {
         "all types are accepted but those listed": "api/test_attachments.py::test_names_that_are_accepted",
         "the list": "api/test_attachments.py::test_list_is_that_of_the_guide",
@@ -219,6 +244,8 @@ CHAPTERS = {
                              "Modifying an Email Flow Rule", "Removing an Email Flow Rule"],
     "Using Email Journaling": ["Using Journaling"],
     "Migrating": ["Step 2: Migrate"],
+    "Interoperability": ["Prerequisites", "Add Domains and Enable Mailboxes", "Enable Interoperability", "Enable Email Routing for a User",
+                         "Limitations in Interoperability Mode", "Disabling Interoperability and Decommissioning Your Mail Server"],
     "Unsupported Attachment Types": ["Unsupported Attachment Types"],
 }
 
