@@ -17,7 +17,8 @@ void auth_cache_free(struct auth_cache *cache);
 struct auth_claim {
     bool is_shown; /* there was a credential, of whatever worth */
     char access_key_id[ACCESS_KEY_ID_LENGTH + 1];
-    char account_id[13]; /* of a key that there is */
+    char account_id[13];         /* of a key that there is, or of a user */
+    const char *organization_id; /* of a mail user; NULL: that of the path */
 };
 
 /* What a request shows; NULL where it does not. */

@@ -12,6 +12,7 @@
 #include "model/email.h"
 #include "model/log.h"
 #include "model/mail_domain.h"
+#include "model/network.h"
 #include "model/text.h"
 
 enum kind { TEXT, NUMBER };
@@ -120,6 +121,12 @@ static const struct setting settings[] = {
                    "requests of one access key at once"),
     NUMBER_SETTING(failed_auth_limit, "failed-auth-limit", "5", 0, 1000000,
                    "failed authentications a second of one address, over a minute (0: any number)"),
+    TEXT_SETTING(
+        ews_networks, "ews-networks", NULL,
+        "addresses and networks, by comma, that are not of the Internet and where EWS URLs may lead"),
+    TEXT_SETTING(ews_ca_file, "ews-ca-file", NULL,
+                 "PEM file of certificate authorities that EWS may have, besides those of the system"),
+    NUMBER_SETTING(ews_timeout, "ews-timeout", "10", 1, 60, "seconds that the test of an EWS URL may take"),
     TEXT_SETTING(log_level, "log-level", "info", "error, warning, info or debug"),
     TEXT_SETTING(log_format, "log-format", "text", "text or json"),
 };
@@ -358,6 +365,9 @@ static bool make_lists(struct reader *reader, struct config *config)
     if (config->cors_origins != NULL &&
         !cors_parse(reader->arena, config->cors_origins, &config->origins, &detail))
         return reject(reader, "cors-origins", "%s", detail);
+    if (config->ews_networks != NULL &&
+        !network_list_read(reader->arena, config->ews_networks, &config->ews_network_list, &detail))
+        return reject(reader, "ews-networks", "%s", detail);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "model/arena.h"
 #include "model/settings.h"
 
+struct network_list;
 struct proxy_list;
 
 struct config {
@@ -16,6 +17,8 @@ struct config {
     const char *tls_key;
     const char *trusted_proxies;
     const char *cors_origins;
+    const char *ews_ca_file; /* NULL: those of the system alone */
+    const char *ews_networks;
     const char *state_dir;
     const char *database; /* NULL: the embedded cluster */
     const char *postgresql_bin_dir;
@@ -46,6 +49,7 @@ struct config {
     int64_t rate_limit;
     int64_t rate_limit_burst;
     int64_t failed_auth_limit;
+    int64_t ews_timeout;
     int64_t mailbox_retention;
     int64_t health_check_interval;
     int64_t cleaning_interval;
@@ -59,8 +63,9 @@ struct config {
 
     /* Made from the above. */
     struct settings settings;
-    const struct proxy_list *proxies; /* NULL: none */
-    const char *const *origins;       /* NULL: none */
+    const struct proxy_list *proxies;            /* NULL: none */
+    const char *const *origins;                  /* NULL: none */
+    const struct network_list *ews_network_list; /* NULL: none */
 };
 
 /* What a command takes besides the settings: `--name VALUE`. */

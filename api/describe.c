@@ -7,6 +7,7 @@
 #include "model/account.h"
 #include "model/attachment.h"
 #include "model/audit.h"
+#include "model/availability.h"
 #include "model/directory.h"
 #include "model/dkim.h"
 #include "model/entity.h"
@@ -73,6 +74,8 @@ static const struct field_table *const answers[] = {
     &migration_setting_table,
     &mobile_policy_table,
     &mobile_device_table,
+    &availability_configuration_table,
+    &availability_test_table,
     &mobile_device_sync_table,
     &flow_rule_table,
     &flow_test_result_table,
@@ -121,6 +124,7 @@ static void describe_route(const struct route *route, struct buffer *out)
         out_string(out, *type);
     out_end_array(out);
     out_member_boolean(out, "body_optional", route->body_optional);
+    out_member_boolean(out, "raw_body", route->for_mail_user && route->method != METHOD_GET);
     member_or_null(out, "query", route->query != NULL ? route->query->name : NULL);
     out_end_object(out);
 }

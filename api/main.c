@@ -17,6 +17,7 @@
 #include "api/admin.h"
 #include "api/app.h"
 #include "api/database.h"
+#include "api/ews.h"
 #include "api/flow_cache.h"
 #include "api/hash_gate.h"
 #include "api/metrics.h"
@@ -29,6 +30,8 @@
 #include "model/json_out.h"
 #include "model/log.h"
 #include "model/metrics.h"
+#include "model/secret.h"
+#include "model/xml.h"
 #include "workers/audit_sealer.h"
 #include "workers/domain_verification.h"
 #include "workers/loop.h"
@@ -118,14 +121,6 @@ static sigset_t block_signals(void)
     return heard;
 }
 
-/* jansson's copies of a body may hold a password, also of a body that does not parse. */
-static void free_wiped(void *memory)
-{
-    if (memory != NULL)
-        explicit_bzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
-
 /* One descriptor a connection, and some for all else. */
 static void raise_descriptor_limit(struct config *config)
 {
@@ -153,7 +148,10 @@ static void prepare_libraries(void)
         srandom(value[0]);
         json_object_seed(value[1]);
     }
-    json_set_alloc_funcs(malloc, free_wiped);
+    /* Copies of a body may hold a password, also of a body that does not parse. */
+    json_set_alloc_funcs(malloc, secret_free);
+    xml_prepare();
+    ews_prepare();
     /* What a page needs is kept for the next one: giving it back and faulting it in again costs more than filling it. */
     mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
     mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);

@@ -25,6 +25,8 @@ static const struct {
     [CODE_GROUP_NOT_FOUND] = {404, 0, "No group of this organization has this id."},
     [CODE_RESOURCE_NOT_FOUND] = {404, 0, "No resource of this organization has this id."},
     [CODE_ENTITY_NOT_FOUND] = {404, 0, "No user or group of this organization has this id."},
+    [CODE_AVAILABILITY_CONFIGURATION_NOT_FOUND] =
+        {404, 0, "The organization has no availability configuration for this domain."},
     [CODE_MOBILE_DEVICE_NOT_FOUND] = {404, 0, "No device of this user has this id."},
     [CODE_FLOW_RULE_NOT_FOUND] = {404, 0, "No email flow rule of this organization has this id."},
     [CODE_MAIL_DOMAIN_NOT_FOUND] = {404, 0, "The organization has no such domain."},
@@ -54,6 +56,7 @@ static const struct {
     [CODE_PRIMARY_ADDRESS] = {409, 0, "Make another address the primary one first."},
     [CODE_MEMBERSHIP_CYCLE] = {409, 0, "Take a group on the way out of the one that it is in first."},
     [CODE_BOOKING_OPTIONS] = {409, 0, "Switch automatic acceptance off, or take the delegates away, first."},
+    [CODE_AVAILABILITY_TEST_FAILED] = {409, 0, "Correct what `errors` says, or skip the test."},
     [CODE_MAIL_DOMAIN_NOT_REGISTERED] = {409, 0, "Register the domain first."},
     [CODE_MAIL_DOMAIN_STATE] = {409, 0, "Verify the domain first."},
     [CODE_MAIL_DOMAIN_IN_USE] = {409, 0, "Remove what uses it first."},
@@ -61,7 +64,7 @@ static const struct {
     [CODE_IDEMPOTENCY_IN_PROGRESS] = {409, 1, "Repeat the request in a moment to get its answer."},
     [CODE_PRECONDITION_FAILED] = {412, 0, "Read the resource again and decide anew."},
     [CODE_IDEMPOTENCY_MISMATCH] = {422, 0, "Use a new Idempotency-Key for each request."},
-    [CODE_PAYLOAD_TOO_LARGE] = {413, 0, "A body has at most 1 MiB."},
+    [CODE_PAYLOAD_TOO_LARGE] = {413, 0, "A body has at most 1 MiB, and less where the operation says so."},
     [CODE_UNSUPPORTED_MEDIA_TYPE] = {415, 0, "Send the body as application/json."},
     [CODE_RATE_LIMITED] = {429, 1, "Send fewer requests; Retry-After says when the next one may come."},
     [CODE_INTERNAL_ERROR] = {500, 0, "The operator finds more in the log under this request id."},
@@ -113,7 +116,8 @@ void problem_write(const struct problem *problem, enum code code, const char *re
         out_name(out, "decision");
         out_raw(out, problem->decision, strlen(problem->decision));
     }
-    if (code == CODE_VALIDATION_FAILED && problem->first_fault != NULL)
+    if ((code == CODE_VALIDATION_FAILED || code == CODE_AVAILABILITY_TEST_FAILED) &&
+        problem->first_fault != NULL)
         write_faults(problem, out);
     out_end_object(out);
 }

@@ -216,7 +216,9 @@ static enum code check_arguments(struct request *request)
 static void note_refusal(struct request *request, const char *action, const char *target,
                          const struct auth_claim *claim, const char *actor, enum code code)
 {
-    const char *organization_id = route_argument(request->route, request->arguments, "organization_id");
+    const char *organization_id = claim->organization_id != NULL
+                                      ? claim->organization_id
+                                      : route_argument(request->route, request->arguments, "organization_id");
     bool is_id = organization_id != NULL && id_is_organization(organization_id);
     refusals_add(
         request->app->refusals,
@@ -239,7 +241,7 @@ static const char *target_of(struct request *request)
 /* CODE_OK, or how the request is refused; the audit log shows what was tried. */
 static enum code authorize(struct request *request)
 {
-    struct auth_claim claim;
+    struct auth_claim claim = {0};
     enum code code = authorize_request(request);
     if (code == CODE_OK || code >= CODE_COUNT || problem_status(code) >= 500)
         return code;
@@ -289,17 +291,17 @@ static enum code check_body(struct request *request)
     const struct route *route = request->route;
     if (route->uploads != NULL)
         return check_upload(request);
-    if (route->body == NULL)
+    if (route->body == NULL && !route->for_mail_user)
         return request->body.length == 0
                    ? CODE_OK
                    : problem_set(&request->problem, CODE_BAD_REQUEST,
                                  "This operation takes no body; send the request without one.");
-    if (request->body.length == 0 && route->body_optional)
+    if (request->body.length == 0 && (route->body_optional || route->for_mail_user))
         return CODE_OK;
     if (request->content_encoding != NULL && strcasecmp(request->content_encoding, "identity") != 0)
         return problem_set(&request->problem, CODE_UNSUPPORTED_MEDIA_TYPE,
                            "Send the body without an encoding.");
-    if (!is_json(request))
+    if (!route->for_mail_user && !is_json(request))
         return problem_set(
             &request->problem, CODE_UNSUPPORTED_MEDIA_TYPE, "Send the body with `Content-Type: %s`.",
             route->body_mode == FIELD_UPDATE ? "application/merge-patch+json" : "application/json");

@@ -33,6 +33,7 @@ struct request {
     const char *idempotency_key;
     const char *if_match;
     const char *if_none_match;
+    const char *host; /* NULL: HTTP/1.0 without one */
     const char *cookies;
     const char *csrf_token;
     const char *accept_encoding;

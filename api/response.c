@@ -173,7 +173,10 @@ void response_refuse(struct request *request, enum code code)
     response_json(request, problem_status(code), &body);
     request->response.content_type = "application/problem+json";
     if (code == CODE_UNAUTHENTICATED)
-        response_header(request, "WWW-Authenticate", "Basic realm=\"postreeve\", Bearer");
+        response_header(request, "WWW-Authenticate",
+                        request->route != NULL && request->route->for_mail_user
+                            ? "Basic realm=\"postreeve\", charset=\"UTF-8\""
+                            : "Basic realm=\"postreeve\", Bearer");
     if (retry_after > 0)
         response_header(request, "Retry-After", arena_printf(request->arena, "%d", retry_after));
 }

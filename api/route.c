@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "model/text.h"
 
@@ -10,6 +11,7 @@ static const char *const method_names[METHOD_COUNT] = {"GET", "POST", "PUT", "PA
 struct node {
     const char *segment; /* NULL: an argument */
     size_t length;
+    bool any_case;
     const struct route *routes[METHOD_COUNT];
     struct node *child;
     struct node *sibling;
@@ -25,7 +27,8 @@ const char *method_name(enum method method)
     return method_names[method];
 }
 
-static struct node *child_for(struct router *router, struct node *parent, const char *segment, size_t length)
+static struct node *child_for(struct router *router, struct node *parent, const char *segment, size_t length,
+                              bool any_case)
 {
     bool is_argument = segment[0] == '{';
     struct node **at = &parent->child;
@@ -40,6 +43,7 @@ static struct node *child_for(struct router *router, struct node *parent, const 
     struct node *node = arena_alloc(router->arena, sizeof(*node));
     node->segment = is_argument ? NULL : segment;
     node->length = length;
+    node->any_case = any_case;
     if (is_argument) {
         *at = node;
     } else {
@@ -58,7 +62,7 @@ struct router *router_new(void)
         struct node *node = &router->root;
         for (const char *at = routes[i].path; *at == '/';) {
             size_t length = strcspn(++at, "/");
-            node = child_for(router, node, at, length);
+            node = child_for(router, node, at, length, routes[i].any_case);
             at += length;
         }
         node->routes[routes[i].method] = &routes[i];
@@ -93,10 +97,13 @@ static bool has_route(const struct node *node)
 static const struct node *step(const struct node *parent, const char *segment)
 {
     size_t length = strlen(segment);
-    for (const struct node *node = parent->child; node != NULL; node = node->sibling)
-        if (node->segment == NULL ? length > 0
-                                  : node->length == length && memcmp(node->segment, segment, length) == 0)
+    for (const struct node *node = parent->child; node != NULL; node = node->sibling) {
+        if (node->segment == NULL ? length == 0 : node->length != length)
+            continue;
+        if (node->segment == NULL || memcmp(node->segment, segment, length) == 0 ||
+            (node->any_case && strncasecmp(node->segment, segment, length) == 0))
             return node;
+    }
     return NULL;
 }
 

@@ -33,6 +33,9 @@ struct route {
     const char *action; /* NULL: open to everybody (OPEN_ROUTE) */
     bool only_reads;    /* although its method is not GET */
     bool for_everybody; /* who has a credential needs no permission */
+    bool for_mail_user; /* by HTTP Basic: the handler asks who it is, and reads the body */
+    bool any_case;      /* of the path's letters */
+    size_t body_limit;  /* 0: that of all */
     bool
         for_operator; /* of the whole installation: its own account's identities alone, if they are allowed it */
     enum named_resource

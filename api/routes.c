@@ -2,6 +2,8 @@
 #include "api/account.h"
 #include "api/attachment.h"
 #include "api/audit.h"
+#include "api/autodiscover.h"
+#include "api/availability.h"
 #include "api/directory.h"
 #include "api/dkim.h"
 #include "api/docs.h"
@@ -26,6 +28,7 @@
 #include "api/user.h"
 #include "db/account.h"
 #include "db/audit.h"
+#include "db/availability.h"
 #include "db/directory.h"
 #include "db/dkim.h"
 #include "db/flow_rule.h"
@@ -44,6 +47,7 @@
 #include "db/usage.h"
 #include "db/user.h"
 #include "model/attachment.h"
+#include "model/autodiscover.h"
 #include "model/identity_policy.h"
 #include "model/interoperability.h"
 #include "model/journaling.h"
@@ -86,6 +90,7 @@
 #define DEVICE       USER "/devices/{device_id}"
 #define FLOW_RULE    ORGANIZATION "/flow-rules/{flow_rule_id}"
 #define RESOURCE     ORGANIZATION "/resources/{resource_id}"
+#define AVAILABILITY ORGANIZATION "/availability-configurations"
 #define MAIL_DOMAIN  ORGANIZATION "/domains/{domain}"
 
 /* What users, groups and resources have alike; users under the plain names. */
@@ -115,6 +120,23 @@ const struct route routes[] = {
     ROUTE(GET, "/metrics", "workmail", "GetMetrics", LANE_SLOW, 200, get_metrics, PLAIN,
           .for_operator = true),
     OPEN_ROUTE("/problems/{code}", "GetProblem", get_problem),
+    {.method = METHOD_POST,
+     .path = AUTODISCOVER_PATH,
+     .any_case = true,
+     .operation = "Autodiscover",
+     .only_reads = true,
+     .for_mail_user = true,
+     .body_limit = (size_t)32 * 1024,
+     .lane = LANE_FAST,
+     .status = 200,
+     .handler = autodiscover},
+    {.method = METHOD_GET,
+     .path = AUTODISCOVER_PATH,
+     .any_case = true,
+     .operation = "RedirectAutodiscover",
+     .lane = LANE_FAST,
+     .status = 302,
+     .handler = redirect_autodiscover},
 
     ROUTE(GET, "/v1/account", "workmail", "DescribeAccount", LANE_FAST, 200, describe_account, PLAIN),
     ROUTE(PATCH, "/v1/account", "workmail", "UpdateAccount", LANE_FAST, 200, update_account,
@@ -306,6 +328,21 @@ const struct route routes[] = {
     ROUTE(GET, ORGANIZATION "/address-book", "workmail", "ListAddressBook", LANE_FAST, 200, list_entities,
           QUEUE(queue_address_book), QUERY(address_book_query_table)),
 
+    /* What waits for another host is where it holds up nothing quick. */
+    ROUTE(POST, AVAILABILITY, "workmail", "CreateAvailabilityConfiguration", LANE_SLOW, 201,
+          create_availability_configuration, BODY(availability_configuration_table, FIELD_CREATE),
+          QUERY(availability_options_query)),
+    ROUTE(GET, AVAILABILITY, "workmail", "ListAvailabilityConfigurations", LANE_FAST, 200,
+          list_availability_configurations, QUERY(availability_query_table)),
+    ROUTE(GET, AVAILABILITY "/{domain}", "workmail", "GetAvailabilityConfiguration", LANE_FAST, 200,
+          get_availability_configuration, QUEUE(queue_availability_configuration)),
+    ROUTE(PATCH, AVAILABILITY "/{domain}", "workmail", "UpdateAvailabilityConfiguration", LANE_SLOW, 200,
+          update_availability_configuration, BODY(availability_configuration_table, FIELD_UPDATE),
+          QUERY(availability_options_query)),
+    ROUTE(DELETE, AVAILABILITY "/{domain}", "workmail", "DeleteAvailabilityConfiguration", LANE_FAST, 204,
+          delete_availability_configuration, PLAIN),
+    ROUTE(POST, AVAILABILITY "/{domain}/test", "workmail", "TestAvailabilityConfiguration", LANE_SLOW, 200,
+          test_availability_configuration, ONLY_READS),
     ROUTE(POST, ORGANIZATION "/flow-rules", "workmail", "CreateFlowRule", LANE_FAST, 201, create_flow_rule,
           BODY(flow_rule_table, FIELD_CREATE)),
     ROUTE(GET, ORGANIZATION "/flow-rules", "workmail", "ListFlowRules", LANE_FAST, 200, list_flow_rules,

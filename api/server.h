@@ -1,4 +1,4 @@
-/* HTTP: the only file that calls libmicrohttpd, which one thread of ours drives. */
+/* HTTP: libmicrohttpd, which one thread of ours drives. */
 #pragma once
 
 #include <stdint.h>

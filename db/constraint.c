@@ -15,6 +15,8 @@ static const struct {
      "This alias was given to an organization, maybe one that is deleted; choose another."},
     {"address_registry_pkey", CODE_EMAIL_ADDRESS_IN_USE,
      "This address belongs to another user, group or resource, or is kept for one that was disabled or deleted."},
+    {"availability_configuration_pkey", CODE_NAME_TAKEN,
+     "The organization has an availability configuration for this domain; change that one."},
     {"master_key_alias_key", CODE_ALIAS_TAKEN, "Another key of this account has this alias; choose another."},
     {"master_key_default_key", CODE_RETRY, "Another request made it at the same time."},
     {"iam_group_name_key", CODE_NAME_TAKEN,

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "db/notifier.h"
+#include "db/identity.h"
 #include "db/row.h"
 #include "model/text.h"
 
@@ -20,11 +20,8 @@ void iam_queue_begin(struct db *db, const struct change *change, const struct gr
 {
     /* Identities change rarely, and one change may bear on what another one checked: one after the other. */
     static const struct statement lock = {"SELECT pg_advisory_xact_lock(hashtextextended($1, 7265))", 1};
-    /* Inside the transaction, unlike the jobs' hint: a revocation must not be lost. */
-    static const struct statement notice = {"SELECT pg_notify('" NOTIFIER_IDENTITY_CHANNEL "', '')", 0};
     db_queue_silently(db, &lock, &change->account_id, 1);
-    db_queue_silently(db, &notice, NULL, 0);
-    db_note_identities(db);
+    identity_queue_notice(db);
     if (grant != NULL && grant->granter != NULL)
         authority_queue_again(db, grant->granter->principal);
 }

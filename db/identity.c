@@ -19,7 +19,9 @@
 void identity_queue_notice(struct db *db)
 {
     static const struct statement notice = {"SELECT pg_notify('" NOTIFIER_IDENTITY_CHANNEL "', '')", 0};
-    db_queue_parameters(db, &notice, NULL, 0);
+    db_queue_silently(db, &notice, NULL, 0);
+    db_note_identities(
+        db); /* this process need not wait for the notice: who was told of the change is refused by it */
 }
 
 /* --- secrets --- */

@@ -34,6 +34,17 @@ void limit_queue_keys(struct db *db, const char *account_id)
     DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_CUSTOM_KEYS].code);
 }
 
+void limit_queue_availability(struct db *db, const char *account_id, const char *organization_id)
+{
+    static const struct statement count = {
+        "SELECT (SELECT value FROM account_limit WHERE account_id = $1 AND code = $2) AS value,"
+        " (SELECT count(*) FROM availability_configuration WHERE organization_id = $3) AS used"
+        " FROM account WHERE account_id = $1 AND status = 'ACTIVE'",
+        3};
+    queue_account_lock(db, account_id);
+    DB_QUEUE(db, &count, account_id, limit_rows[LIMIT_AVAILABILITY_CONFIGURATIONS].code, organization_id);
+}
+
 void limit_queue_aliases(struct db *db, const char *account_id, const char *organization_id,
                          const char *entity_id)
 {

@@ -11,6 +11,8 @@
 void limit_queue_organizations(struct db *db, const char *account_id, const char *region);
 /* The same for the account's custom keys. */
 void limit_queue_keys(struct db *db, const char *account_id);
+/* The same for an organization's availability configurations. */
+void limit_queue_availability(struct db *db, const char *account_id, const char *organization_id);
 /* Within a transaction that has locked the user: counts its aliases. */
 void limit_queue_aliases(struct db *db, const char *account_id, const char *organization_id,
                          const char *entity_id);

@@ -14,6 +14,7 @@
 #include "model/job.h"
 #include "model/json_out.h"
 #include "model/operation.h"
+#include "model/region.h"
 #include "model/text.h"
 
 /* $2 is the service domain: hosts follow the operator's setting. */
@@ -26,6 +27,7 @@
     " AS \"endpoints.autodiscover\","                                                                               \
     " 'mobile.mail.' || o.region || '.' || $2::text AS \"endpoints.mobile\","                                       \
     " 'inbound-smtp.' || o.region || '.' || $2::text AS \"endpoints.inbound_mail\","                                \
+    " 'https://ews.mail.' || o.region || '.' || $2::text || '" REGION_EWS_PATH "' AS \"endpoints.ews\","            \
     " o.completed_at, o.deleted_at, o.created_at, o.updated_at"
 
 /* --- reading --- */

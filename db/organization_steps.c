@@ -162,6 +162,7 @@ void organization_remove_settings(struct db *db, const struct organization_row *
 {
     static const struct statement remove[] = {
         {"DELETE FROM organization_health WHERE organization_id = $1", 1},
+        {"DELETE FROM availability_configuration WHERE organization_id = $1", 1},
         {"DELETE FROM mobile_policy WHERE organization_id = $1", 1},
         {"DELETE FROM journaling WHERE organization_id = $1", 1},
         {"DELETE FROM migration_setting WHERE organization_id = $1", 1},

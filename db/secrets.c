@@ -63,6 +63,15 @@ static const struct {
       " WHERE d.organization_id > $1 ORDER BY d.organization_id LIMIT 1000",
       1},
      data_key_opens},
+    {"availability_configuration",
+     {"SELECT concat_ws(E'\n', a.organization_id, a.domain) AS row_name,"
+      " concat_ws(E'\n', 'availability_configuration', a.domain) AS bound_to, a.sealed_password AS sealed,"
+      " " DATA_KEY_COLUMNS " FROM availability_configuration a"
+      " JOIN data_key d ON d.organization_id = a.organization_id JOIN " DATA_KEY_MATERIAL
+      " WHERE (a.organization_id, a.domain) > (split_part($1, E'\n', 1), split_part($1, E'\n', 2))"
+      " ORDER BY a.organization_id, a.domain LIMIT 1000",
+      1},
+     data_key_opens_secret},
     {"dkim_key",
      {"SELECT k.selector AS row_name, " DKIM_KEY_BOUND_TO
       ", k.sealed_private_key AS sealed, " DATA_KEY_COLUMNS

@@ -21,6 +21,8 @@
     X(CODE_RESOURCE_NOT_FOUND, "resource_not_found", "There is no such resource")                         \
     X(CODE_ENTITY_NOT_FOUND, "entity_not_found", "There is no such user or group")                        \
     X(CODE_MOBILE_DEVICE_NOT_FOUND, "mobile_device_not_found", "There is no such device")                 \
+    X(CODE_AVAILABILITY_CONFIGURATION_NOT_FOUND, "availability_configuration_not_found",                  \
+      "There is no such availability configuration")                                                      \
     X(CODE_FLOW_RULE_NOT_FOUND, "flow_rule_not_found", "There is no such email flow rule")                \
     X(CODE_OPERATION_NOT_FOUND, "operation_not_found", "There is no such operation")                      \
     X(CODE_KEY_NOT_FOUND, "key_not_found", "There is no such key")                                        \
@@ -48,6 +50,7 @@
     X(CODE_PRIMARY_ADDRESS, "primary_address", "The primary address cannot be removed")                   \
     X(CODE_MEMBERSHIP_CYCLE, "membership_cycle", "The group would contain itself")                        \
     X(CODE_BOOKING_OPTIONS, "booking_options", "Delegates and automatic acceptance at once")              \
+    X(CODE_AVAILABILITY_TEST_FAILED, "availability_test_failed", "The EWS endpoint fails its test")       \
     X(CODE_MAIL_DOMAIN_NOT_FOUND, "mail_domain_not_found", "There is no such mail domain")                \
     X(CODE_MAIL_DOMAIN_NOT_REGISTERED, "mail_domain_not_registered", "The mail domain is not registered") \
     X(CODE_MAIL_DOMAIN_STATE, "mail_domain_state", "The mail domain's state forbids it")                  \

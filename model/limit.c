@@ -13,6 +13,9 @@ const struct limit_row limit_rows[LIMIT_COUNT] = {
     [LIMIT_CUSTOM_KEYS] = {"custom_keys", 100, "account", "You have reached the maximum number of keys"},
     [LIMIT_DEVICES_PER_USER] = {"devices_per_user", 100, "user",
                                 "The user has the maximum number of mobile devices"},
+    [LIMIT_AVAILABILITY_CONFIGURATIONS] =
+        {"availability_configurations", 100, "organization",
+         "The organization has the maximum number of availability configurations"},
     [LIMIT_SENDER_PATTERNS_PER_RULE] = {"sender_patterns_per_rule", 250, "email flow rule",
                                         "You have reached the maximum number of sender patterns"},
     [LIMIT_SENDER_PATTERNS_PER_ORGANIZATION] = {"sender_patterns_per_organization", 1000, "organization",

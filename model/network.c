@@ -58,3 +58,101 @@ bool network_contains(const struct network *outer, const struct network *inner)
         return false;
     return outer->bits % 8 == 0 || ((outer->address[bytes] ^ inner->address[bytes]) & mask) == 0;
 }
+
+/* --- the Internet --- */
+
+static bool is_in(const struct network *address, const char *const *networks)
+{
+    struct network network;
+    for (; *networks != NULL; networks++)
+        if (network_read(*networks, &network) && network_contains(&network, address))
+            return true;
+    return false;
+}
+
+/* The IPv4 address in four bytes of another. */
+static bool embedded_is_public(const unsigned char *bytes)
+{
+    struct network address = {.address = {[10] = 0xFF, [11] = 0xFF}, .bits = 128};
+    memcpy(address.address + 12, bytes, 4);
+    return network_is_public(&address);
+}
+
+bool network_is_public(const struct network *address)
+{
+    static const char *const v4[] = {"0.0.0.0/0", NULL};
+    static const char *const special_v4[] = {"0.0.0.0/8",
+                                             "10.0.0.0/8",
+                                             "100.64.0.0/10",
+                                             "127.0.0.0/8",
+                                             "169.254.0.0/16",
+                                             "172.16.0.0/12",
+                                             "192.0.0.0/24",
+                                             "192.0.2.0/24",
+                                             "192.31.196.0/24",
+                                             "192.52.193.0/24",
+                                             "192.88.99.0/24",
+                                             "192.168.0.0/16",
+                                             "198.18.0.0/15",
+                                             "192.175.48.0/24",
+                                             "198.51.100.0/24",
+                                             "203.0.113.0/24",
+                                             "224.0.0.0/4",
+                                             "240.0.0.0/4",
+                                             NULL};
+    static const char *const nat64[] = {"64:ff9b::/96", NULL};
+    static const char *const sixto4[] = {"2002::/16", NULL};
+    static const char *const unicast[] = {"2000::/3", NULL};
+    static const char *const special_v6[] = {"2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20",
+                                             NULL};
+
+    if (is_in(address, v4))
+        return !is_in(address, special_v4);
+    if (is_in(address, nat64))
+        return embedded_is_public(address->address + 12);
+    if (is_in(address, sixto4))
+        return embedded_is_public(address->address + 2);
+    return is_in(address, unicast) && !is_in(address, special_v6);
+}
+
+/* --- lists --- */
+
+struct network_list {
+    struct network network;
+    const struct network_list *next;
+};
+
+bool network_list_read(struct arena *arena, const char *text, const struct network_list **ret_list,
+                       const char **ret_detail)
+{
+    const struct network_list *list = NULL;
+    for (;;) {
+        text += strspn(text, " \t");
+        size_t length = strcspn(text, ",");
+        struct network_list *entry = arena_alloc(arena, sizeof(*entry));
+        char *part = arena_copy(arena, text, length);
+        size_t used = strcspn(part, " \t");
+        bool is_one = part[used + strspn(part + used, " \t")] == '\0';
+        part[used] = '\0';
+        if (!is_one || !network_read(part, &entry->network)) {
+            *ret_detail =
+                arena_printf(arena, "\"%s\" is no address or network such as 10.0.0.0/8 or ::1", part);
+            return false;
+        }
+        entry->next = list;
+        list = entry;
+        text += length;
+        if (*text++ == '\0')
+            break;
+    }
+    *ret_list = list;
+    return true;
+}
+
+bool network_list_contains(const struct network_list *list, const struct network *address)
+{
+    for (; list != NULL; list = list->next)
+        if (network_contains(&list->network, address))
+            return true;
+    return false;
+}

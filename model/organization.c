@@ -47,6 +47,7 @@ static const struct field organization_fields[] = {
     FIELD_READ_ONLY_ROW("endpoints.autodiscover", FIELD_STRING),
     FIELD_READ_ONLY_ROW("endpoints.mobile", FIELD_STRING),
     FIELD_READ_ONLY_ROW("endpoints.inbound_mail", FIELD_STRING),
+    FIELD_READ_ONLY_ROW("endpoints.ews", FIELD_STRING),
     FIELD_READ_ONLY_ROW("completed_at", FIELD_TIME),
     FIELD_READ_ONLY_ROW("deleted_at", FIELD_TIME),
     FIELD_READ_ONLY_ROW("created_at", FIELD_TIME),

@@ -24,7 +24,8 @@ const char *password_hash(struct arena *arena, const char *password);
 size_t password_hash_gently(struct arena *arena, const char *const *passwords, size_t count, int64_t most_ms,
                             const char **ret_hashes);
 
-/* Whether the password has this hash, one that password_hash made; it costs as much. */
+/* Whether the password has this hash: one that password_hash made, which costs as much, or that password_format_check takes,
+ * which costs what it costs. Only for threads of the HASH lane. */
 bool password_verify(const char *hash, const char *password);
 
 /* A hash that no password has, for who must not show that there is none. */

@@ -1,18 +1,25 @@
 #include "model/password_format.h"
 
+#include <argon2.h>
+#include <crypt.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "model/secret.h"
 
 #define LETTERS_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 #define CRYPT_BASE64   "./" LETTERS_DIGITS
 #define PHC_BASE64     LETTERS_DIGITS "+/"
 
-/* Who signs in makes us spend as much: a hash that takes minutes or all memory is a way to stop the service. */
-#define ARGON2_MEMORY_MAX 1048576 /* KiB */
+/* Who signs in makes us spend as much, about a second at most: a hash that takes minutes or all memory is a way to stop the
+ * service. */
+#define ARGON2_MEMORY_MAX 262144       /* KiB */
+#define ARGON2_WORK_MAX   (4 * 262144) /* KiB, all passes */
 #define ARGON2_TIME_MAX   64
 #define ARGON2_LANES_MAX  64
-#define BCRYPT_COST_MAX   16
+#define BCRYPT_COST_MAX   14
 #define SHA512_ROUNDS_MAX 1000000
 
 /* A decimal number without a leading zero within bounds, and what must come after it. NULL: it is not there. */
@@ -46,7 +53,7 @@ static const char *take_bytes(const char *at, size_t min, size_t max, char end)
 /* $argon2id$v=19$m=65536,t=3,p=1$salt$hash */
 static bool is_argon2id(const char *at)
 {
-    unsigned long memory = 0, passes, lanes = 0, version;
+    unsigned long memory = 0, passes = 0, lanes = 0, version;
     if (strncmp(at, "$argon2id$", 10) != 0)
         return false;
     at = take_number(at + 10, "v=", "$", 19, 19, &version);
@@ -56,7 +63,7 @@ static bool is_argon2id(const char *at)
         at = take_number(at, "t=", ",", 1, ARGON2_TIME_MAX, &passes);
     if (at != NULL)
         at = take_number(at, "p=", "$", 1, ARGON2_LANES_MAX, &lanes);
-    if (at != NULL && memory < 8 * lanes)
+    if (at != NULL && (memory < 8 * lanes || memory * passes > ARGON2_WORK_MAX))
         return false;
     if (at != NULL)
         at = take_bytes(at, 8, 64, '$');
@@ -115,4 +122,32 @@ bool password_format_check(const char *hash, const char **ret_detail)
     *ret_detail =
         "Not an Argon2id, bcrypt or SHA512-CRYPT hash as mail servers keep them, or its cost is too high.";
     return false;
+}
+
+/* --- verifying --- */
+
+static bool verify_argon2id(const char *hash, const char *password)
+{
+    /* One at a time: it takes a lot of memory. */
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&mutex);
+    bool good = argon2id_verify(hash, password, strlen(password)) == ARGON2_OK;
+    pthread_mutex_unlock(&mutex);
+    return good;
+}
+
+static bool verify_crypt(const char *hash, const char *password)
+{
+    struct crypt_data *data = calloc(1, sizeof(*data));
+    const char *made = data != NULL ? crypt_r(password, hash, data) : NULL;
+    bool good = made != NULL && strlen(made) == strlen(hash) && secret_equal(made, hash, strlen(hash));
+    secret_free(data);
+    return good;
+}
+
+bool password_format_verify(const char *hash, const char *password)
+{
+    if (is_argon2id(hash))
+        return verify_argon2id(hash, password);
+    return (is_bcrypt(hash) || is_sha512_crypt(hash)) && verify_crypt(hash, password);
 }

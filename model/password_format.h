@@ -13,3 +13,6 @@ bool password_format_check(const char *hash, const char **ret_detail);
 
 /* A hash that was checked, without the scheme in braces: it is told by what comes after. */
 const char *password_format_bare(const char *hash);
+
+/* Whether the password has this hash, without scheme; false also for what is none, or too costly. */
+bool password_format_verify(const char *hash, const char *password);

@@ -1,7 +1,9 @@
 #include "model/secret.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/core_names.h>
@@ -170,6 +172,13 @@ bool secret_open(const uint8_t key[static SECRET_KEY_SIZE], const void *aad, siz
 bool secret_equal(const void *a, const void *b, size_t size)
 {
     return CRYPTO_memcmp(a, b, size) == 0;
+}
+
+void secret_free(void *memory)
+{
+    if (memory != NULL)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
 }
 
 void secret_wipe(void *buffer, size_t size)

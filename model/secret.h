@@ -62,6 +62,9 @@ bool secret_equal(const void *a, const void *b, size_t size);
 /* Overwrites so that no compiler removes it. NULL with size 0 is accepted. */
 void secret_wipe(void *buffer, size_t size);
 
+/* free that wipes, for libraries whose copies may hold a secret. Accepts NULL. */
+void secret_free(void *memory);
+
 /* Fills the buffer with random bytes; false when the system has none to give: then use nothing of it. */
 bool secret_random(void *buffer, size_t size);
 

@@ -18,7 +18,7 @@ PROBLEM_STATUS = {
     "iam_user_not_found": 404, "iam_group_not_found": 404, "policy_not_found": 404, "access_key_not_found": 404,
     "session_not_found": 404, "iam_in_use": 409, "managed_policy": 409,
     "group_not_found": 404, "resource_not_found": 404, "entity_not_found": 404, "membership_cycle": 409,
-    "booking_options": 409, "mobile_device_not_found": 404, "mobile_device_state": 409,
+    "booking_options": 409, "mobile_device_not_found": 404, "availability_configuration_not_found": 404, "availability_test_failed": 409, "mobile_device_state": 409,
     "method_not_allowed": 405, "name_taken": 409, "alias_taken": 409, "email_address_in_use": 409,
     "reserved_name": 409, "organization_state": 409, "interoperability_mode": 409, "entity_state": 409, "operation_state": 409, "organization_in_use": 409,
     "primary_address": 409, "account_in_use": 409, "key_not_found": 404, "key_state": 409, "mail_domain_not_found": 404, "mail_domain_not_registered": 409, "mail_domain_state": 409, "mail_domain_in_use": 409, "limit_exceeded": 409,

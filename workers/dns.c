@@ -363,7 +363,7 @@ static void replied(void *argument, const unsigned char *data, size_t length)
 static void ask_server(struct survey *survey, struct pending *pending, const char *name)
 {
     dns_net_ask(survey->dns->net, survey->servers[pending->index].address, name,
-                survey->questions[pending->question].type, survey->is_urgent, replied, pending);
+                (int)survey->questions[pending->question].type, survey->is_urgent, replied, pending);
 }
 
 static int compare_servers(const void *a, const void *b)

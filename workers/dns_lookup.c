@@ -120,7 +120,7 @@ static void replied(void *argument, const unsigned char *data, size_t length)
 static void ask(struct lookup *lookup, bool is_urgent)
 {
     const char *name = lookup->chain.at[0] != '\0' ? lookup->chain.at : ".";
-    dns_net_ask(lookup->lookups->net, NULL, name, lookup->chain.type, is_urgent, replied, lookup);
+    dns_net_ask(lookup->lookups->net, NULL, name, (int)lookup->chain.type, is_urgent, replied, lookup);
 }
 
 static void lookup_free(struct lookup *lookup)

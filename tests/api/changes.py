@@ -6,7 +6,7 @@ from organization import PASSWORD, create_organization, id_of, unique, unique_do
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
-WITHOUT_VERSION = {"CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "CreateFlowRule", "DeleteResources", "CancelOperation",
+WITHOUT_VERSION = {"CreateAvailabilityConfiguration", "CreateOrganization", "ImportUsers", "CreateUser", "CreateGroup", "CreateResource", "CreateFlowRule", "DeleteResources", "CancelOperation",
                     "SyncMobileDevice", "RegisterMailDomain", "CreateIamUser", "CreateIamGroup", "CreatePolicy", "CreateAccessKey", "CreateKey", "SignOut", "DeleteSession",
                    "RegisterToWorkMailForUsers", "DeregisterFromWorkMailForUsers",
                    "RegisterToWorkMailForGroups", "DeregisterFromWorkMailForGroups"}
@@ -46,7 +46,7 @@ class Request:
     def is_gone(self):
         """Whether what it changed is not there any more."""
         return self.route["operation"] in ("DeleteDirectory", "DeleteIamUser", "DeleteIamGroup", "DeletePolicy", "DeleteAccessKey",
-                                           "RemoveMobileDevice", "DeleteFlowRule", "DeregisterMailDomain")
+                                           "RemoveMobileDevice", "DeleteFlowRule", "DeregisterMailDomain", "DeleteAvailabilityConfiguration")
 
 
 # After these nobody can send anything any more; test_accounts.py has what holds for all changes.
@@ -186,6 +186,18 @@ def prepare_identities(service, api, route):
     return Request(route, route["path"].format(**ids), arguments, resource=resource and resource.format(**ids), caller=caller)
 
 
+def prepare_availability(org, route, target, arguments):
+    """No test of it leaves this machine: the address is one that is not asked."""
+    path = org.path + "/availability-configurations"
+    made = {"domain": unique() + ".test", "ews_url": "https://127.0.0.1/EWS/Exchange.asmx", "username": "EXAMPLE\\reader", "password": PASSWORD}
+    if route["operation"] == "CreateAvailabilityConfiguration":
+        return target, {"params": {"skip_test": "true"}, "json": made}, None
+    org.api.post(path, params={"skip_test": "true"}, json=made)
+    if route["method"] == "PATCH":
+        arguments = {"params": {"skip_test": "true"}, "json": {"username": "EXAMPLE\\other"}}
+    return target.replace("{domain}", made["domain"]), arguments, f"{path}/{made['domain']}" if route["changes"] else None
+
+
 def prepare(service, org, route):
     """The request, once everything is there that it needs."""
     if route["operation"] == "CreateSession":
@@ -210,8 +222,10 @@ def prepare(service, org, route):
         target = target.replace("{device_id}", device.id)
     if operation == "AcknowledgeMobileDevice":
         arguments["json"] = device.acknowledgement()
-    domain = None
-    if "{domain}" in target:
+    domain = availability = None
+    if "AvailabilityConfiguration" in operation:
+        target, arguments, availability = prepare_availability(org, route, target, arguments)
+    elif "{domain}" in target:
         domain = dkim_settled(org, org.own_domain(service) if "/dkim" in target else org.register_domain())
         dkim_rests(service, org)
         target = target.replace("{domain}", domain)
@@ -257,7 +271,7 @@ def prepare(service, org, route):
         work_beside_exchange(service, org)
         arguments["params"] = {"confirm": org.alias}
     is_setting = operation in ("PutMobilePolicy", "PutJournaling", "PutMigration")
-    resource = device.path if device else target if rule or is_setting else None
+    resource = availability if availability else device.path if device else target if rule or is_setting else None
     if domain:
         resource = org.domain_path(domain, *(["dkim"] if "/dkim" in target else []))
     return Request(route, target, arguments, entity, resource=resource)

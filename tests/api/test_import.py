@@ -164,6 +164,8 @@ def test_alias_limit_and_trial_hold(make_service):
 
 @pytest.mark.parametrize("text,kept", [(SHA512, SHA512), ("{SHA512-CRYPT}" + SHA512, SHA512), ("{blf-crypt}" + BCRYPT, BCRYPT),
                                        ("{ARGON2ID}" + ARGON2, ARGON2), (ARGON2, ARGON2),
+                                       (ARGON2.replace("m=65536,t=3", "m=262144,t=4"), ARGON2.replace("m=65536,t=3", "m=262144,t=4")),
+                                       (BCRYPT.replace("$10$", "$14$"), BCRYPT.replace("$10$", "$14$")),
                                        ("$6$rounds=10000$salt$" + 86 * "a", "$6$rounds=10000$salt$" + 86 * "a")])
 def test_hash_is_kept_as_it_is(service, org, text, kept):
     assert outcomes(load(org, [person(1, password_hash=text)])) == ["CREATED"]
@@ -174,6 +176,7 @@ def test_hash_is_kept_as_it_is(service, org, text, kept):
     SHA512 + "a", SHA512[:-1], "$6$" + 86 * "a", "$6$rounds=999$s$" + 86 * "a", "$6$rounds=99999999$s$" + 86 * "a", "$6$sa lt$" + 86 * "a",
     "$5$salt$" + 43 * "a", BCRYPT + "b", BCRYPT.replace("$10$", "$03$"), BCRYPT.replace("$10$", "$31$"), BCRYPT.replace("2y", "2x"),
     "{SHA512-CRYPT}" + BCRYPT, "{PLAIN}secret", ARGON2.replace("id", "i"), ARGON2.replace("v=19", "v=16"), ARGON2.replace("m=65536", "m=9999999"),
+    ARGON2.replace("m=65536", "m=262145"), ARGON2.replace("t=3", "t=17"), BCRYPT.replace("$10$", "$15$"),
     ARGON2.replace("t=3", "t=0"), ARGON2.replace("p=1", "p=9999"), ARGON2 + "=", "$argon2id$v=19$m=8,t=1,p=2$c29tZXNhbHRzb21lc2FsdA$" + 43 * "A", "{SHA512-CRYPT"])
 def test_hash_that_is_none_is_refused(org, text):
     result, = load(org, [person(1, password_hash=text)])

@@ -123,7 +123,7 @@ def test_each_route_for_each_kind_of_caller(service, org, callers, route):
             answer = caller.request(request.method, request.target, params=request.params, **body, **request.raw())
         elif not changes:
             arguments = arguments_of(route)
-            body = {"json_body": arguments["json"]} if route["method"] == "POST" else {}
+            body = {"json_body": arguments["json"]} if "json" in arguments else {}
             answer = caller.request(route["method"], fill(route["path"], org.id), params=arguments.get("params"), **body)
         else:
             continue

@@ -44,7 +44,7 @@ def test_active_organization_has_all_that_quick_setup_makes(api, org):
     assert re.fullmatch("d-[0-9a-f]{10}", about["directory_id"])
     assert about["interoperability_enabled"] is False
     assert about["arn"] == f"arn:aws:workmail:us-east-1:{api.credential['account_id']}:organization/{org.id}"
-    assert set(about["endpoints"]) == {"web", "autodiscover", "mobile", "inbound_mail"}
+    assert set(about["endpoints"]) == {"web", "autodiscover", "mobile", "inbound_mail", "ews"}
     assert about["created_at"] <= about["completed_at"]
     assert "deleted_at" not in about and "state_reason" not in about
 

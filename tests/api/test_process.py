@@ -23,8 +23,8 @@ SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "s
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
             "drain-timeout", "upload-limit", "upload-connections", "transfer-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
             "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention", "audit-retention",
-            "dkim-rotation-interval", "dkim-publication-time", "dkim-retirement-time",
-            "tls-cert", "tls-key", "trusted-proxies", "cors-origins"]
+                        "dkim-rotation-interval", "dkim-publication-time", "dkim-retirement-time",
+            "tls-cert", "tls-key", "trusted-proxies", "cors-origins", "ews-networks", "ews-ca-file", "ews-timeout"]
 
 
 def refused_start(service, *words):
@@ -42,6 +42,8 @@ def refused_start(service, *words):
     (["--metrics-listen", "nonsense"], "metrics-listen"),
     (["--metrics-listen", "no.such.host.invalid:80"], "no.such.host.invalid"),
     (["--rate-limit", "-1"], "rate-limit"),
+    (["--ews-networks", "10.0.0.0/8, nowhere"], "ews-networks"),
+    (["--ews-timeout", "0"], "ews-timeout"),
     (["--rate-limit", "100", "--rate-limit-burst", "99"], "rate-limit-burst"),
     (["--http-threads", "257"], "http-threads"),
     (["--job-threads", "0"], "job-threads"),

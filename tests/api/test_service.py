@@ -131,7 +131,7 @@ def test_regions_and_limits_are_lists_of_few_rows(api):
     regions = {region["name"]: region for region in api.get("/v1/regions")["items"]}
     assert set(regions) == {"us-east-1", "us-west-2", "eu-west-1"}
     for name, region in regions.items():
-        for host in ("inbound_mail_host", "autodiscover_host", "mobile_host", "web_host"):
+        for host in ("inbound_mail_host", "autodiscover_host", "mobile_host", "web_host", "ews_host"):
             assert name in region[host] and region[host].endswith("postreeve.test")
     limits = {limit["code"]: limit for limit in api.get("/v1/account/limits")["items"]}
     assert limits["quick_setup_organizations"]["default"] == 2

@@ -17,7 +17,7 @@ def missing(operation_ids, lines):
     succeeded = set()
     for line in lines:
         operation_id, _, status = line.strip().partition(" ")
-        if status.startswith("2"):
+        if status.startswith("2") or status == "302":
             succeeded.add(operation_id)
     return sorted(set(operation_ids) - succeeded)
 

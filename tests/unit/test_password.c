@@ -101,6 +101,47 @@ static void test_a_hash_verifies_its_password_alone(void **state)
     }
 }
 
+static const char *argon2id(struct arena *arena, uint32_t passes, uint32_t kib, uint32_t lanes, size_t salt)
+{
+    char text[256];
+    assert_int_equal(argon2id_hash_encoded(passes, kib, lanes, "Passw0rd!", 9, "0123456789abcdef", salt, 32,
+                                           text, sizeof(text)),
+                     ARGON2_OK);
+    return arena_string(arena, text);
+}
+
+/* As other mail servers made them. */
+static void test_imported_hashes_are_verified(void **state)
+{
+    static const char bcrypt[] = "$2b$05$abcdefghijklmnopqrstuuFAKRAH04u6Xw79ex7hAKlkJe/GeWyTm";
+    static const char sha512[] =
+        "$6$saltsalt$B.Jo0ry5vc9EqWhay6Slrl.e3IkeJEf5CtDxnKDqXf1CvnnxfpQFSeAGwNsSzFvaerLx9wibjNa1PM2Osekn81";
+    static const char sha512_rounds[] =
+        "$6$rounds=10000$salt$/.3bJRJlZvCbmMZI8uWy8OCTy9zMUWCO57EK6u3yWE1Rqab9Smp6AXxoHhWpGi9t724SG4/ZlepCGX5njL0R0/";
+    const char *hashes[] = {bcrypt,
+                            arena_printf(*state, "$2a%s", bcrypt + 3),
+                            arena_printf(*state, "$2y%s", bcrypt + 3),
+                            sha512,
+                            sha512_rounds,
+                            argon2id(*state, 3, 65536, 1, 16),
+                            argon2id(*state, 2, 19456, 1, 8),
+                            argon2id(*state, 1, 1024, 4, 16),
+                            password_hash(*state, "Passw0rd!")};
+    for (size_t i = 0; i < COUNT(hashes); i++) {
+        const char *cut = arena_copy(*state, hashes[i], strlen(hashes[i]) - 1);
+        assert_row(password_verify(hashes[i], "Passw0rd!"), "%s", hashes[i]);
+        assert_row(!password_verify(hashes[i], "Passw0rd"), "%s of another", hashes[i]);
+        assert_row(!password_verify(hashes[i], ""), "%s of none", hashes[i]);
+        assert_row(!password_verify(hashes[i], unit_repeat(*state, "x", 900)), "%s of a long one", hashes[i]);
+        assert_row(!password_verify(cut, "Passw0rd!"), "%s", cut);
+    }
+    assert_false(password_verify("", ""));
+    assert_false(password_verify("*0", "Passw0rd!"));
+    assert_int_equal(strlen(password_of_nobody()),
+                     strlen(password_hash(*state, "Passw0rd!"))); /* it costs as much */
+    assert_false(password_verify(password_of_nobody(), "nobody"));
+}
+
 static void test_two_hashes_of_one_password_differ(void **state)
 {
     const char *first = password_hash(*state, "Passw0rd!");
@@ -122,6 +163,7 @@ int main(void)
         UNIT_TEST(test_only_latin_1_is_allowed),
         UNIT_TEST(test_lengths_are_in_characters),
         UNIT_TEST(test_a_hash_verifies_its_password_alone),
+        UNIT_TEST(test_imported_hashes_are_verified),
         UNIT_TEST(test_two_hashes_of_one_password_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

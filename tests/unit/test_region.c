@@ -11,7 +11,8 @@ static void test_a_region_lists_its_hosts(void **state)
                         "\"inbound_mail_host\":\"inbound-smtp.eu-west-1.postreeve.test\","
                         "\"autodiscover_host\":\"autodiscover.mail.eu-west-1.postreeve.test\","
                         "\"mobile_host\":\"mobile.mail.eu-west-1.postreeve.test\","
-                        "\"web_host\":\"web.mail.eu-west-1.postreeve.test\"}");
+                        "\"web_host\":\"web.mail.eu-west-1.postreeve.test\","
+                        "\"ews_host\":\"ews.mail.eu-west-1.postreeve.test\"}");
 }
 
 static void test_only_the_settings_regions_exist(void **state)
