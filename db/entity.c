@@ -368,7 +368,7 @@ static enum code need_enabled_here(struct change *change, const struct entity_ke
         return interoperability_refuse(&locked->organization, "resources are enabled", change->problem);
     return email != NULL
                ? interoperability_refuse(&locked->organization,
-                                         "addresses are chosen (leave `email` out here)", change->problem)
+                                         "addresses (leave `email` out here) are chosen", change->problem)
                : CODE_OK;
 }
 

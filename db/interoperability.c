@@ -44,10 +44,11 @@ enum code interoperability_refuse(const struct organization_row *organization, c
 {
     if (!organization->is_interoperable)
         return CODE_OK;
-    return problem_set(problem, CODE_INTEROPERABILITY_MODE,
-                       "The organization works beside Exchange: %s in the Exchange Admin Center, or in the"
-                       " directory, and come here from there.",
-                       what);
+    return problem_set(
+        problem, CODE_INTEROPERABILITY_MODE,
+        "The organization works beside Exchange: %s in the Exchange Admin Center or the directory, and"
+        " come here from there.",
+        what);
 }
 
 /* --- changing --- */
@@ -70,6 +71,7 @@ static void queue_look_anew(struct db *db, const char *organization_id)
     };
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
         db_queue_silently(db, &statements[i], &organization_id, 1);
+    db_note_job(db);
 }
 
 static enum code lock(struct db *db, struct change *change, const char *organization_id,

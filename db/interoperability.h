@@ -14,7 +14,6 @@ enum code interoperability_disable(struct db *db, struct change *change, const c
 /* The operator's: CODE_INTEROPERABILITY_MODE without a directory of type AD_CONNECTOR, and once it was disabled. */
 enum code interoperability_enable(struct db *db, struct change *change, const char *organization_id);
 
-/* CODE_INTEROPERABILITY_MODE, while the mode is on, for what is done in Exchange; `what` ends "… are", "… is": the beginning of
- * a sentence. */
+/* CODE_INTEROPERABILITY_MODE, while the mode is on, for what is done in Exchange: "users are created". */
 enum code interoperability_refuse(const struct organization_row *organization, const char *what,
                                   struct problem *problem);

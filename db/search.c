@@ -108,19 +108,15 @@ enum code search_queue_directory(struct db *db, const char *account_id, const ch
 
 /* --- the address book --- */
 
-/* What is enabled; beside Exchange also what the directory has otherwise, but for its own accounts. Two arms, which an index
- * each serves; of an organization that is not beside Exchange the second is not looked at. */
-#define ARM(state)                                                           \
-    "SELECT e.organization_id, e.entity_id, e.kind, e.name, e.display_name," \
-    " e.display_name_folded, e.search_text, e.state FROM entity e"           \
+#define IN_BOOK(state) \
     " WHERE e.organization_id = $1 AND e.state = '" state "' AND NOT e.hidden_from_address_list"
-#define IN_BOOK                                                                                                                  \
-    "FROM (" ARM("ENABLED") " UNION ALL " ARM(                                                                                   \
-        "DISABLED") " AND e.kind <> 'RESOURCE'"                                                                                  \
-                    "  AND (SELECT o.interoperability_enabled FROM organization o WHERE o.organization_id = $1)) e" ENTITY_JOIN( \
-                        "LEFT JOIN", "user_detail", "u") ENTITY_JOIN("LEFT JOIN", "group_detail", "g")
-#define NOT_OF_THE_SYSTEM \
-    " WHERE (e.state = 'ENABLED' OR coalesce(u.type, g.type) NOT IN ('SYSTEM_USER', 'SYSTEM_GROUP'))"
+#define BOOK_JOINS                               \
+    ENTITY_JOIN("LEFT JOIN", "user_detail", "u") \
+    ENTITY_JOIN("LEFT JOIN", "group_detail", "g") ENTITY_JOIN("LEFT JOIN", "resource_detail", "r")
+/* Beside Exchange: what the directory has otherwise, but for its own accounts. Elsewhere these rows are not looked at. */
+#define BESIDE_EXCHANGE                                                                         \
+    " AND (SELECT o.interoperability_enabled FROM organization o WHERE o.organization_id = $1)" \
+    " AND e.kind <> 'RESOURCE' AND coalesce(u.type, g.type) NOT IN ('SYSTEM_USER', 'SYSTEM_GROUP')"
 
 enum code search_queue_address_book(struct db *db, const char *account_id, const char *organization_id,
                                     struct address_book_query *query, struct problem *problem,
@@ -133,10 +129,12 @@ enum code search_queue_address_book(struct db *db, const char *account_id, const
             "  ELSE e.entity_id::text END AS entity_id, e.kind, coalesce(u.type, g.type, r.type) AS type, e.name,"
             " e.display_name, coalesce((SELECT a.email FROM email_address a WHERE a.organization_id = $1"
             "  AND a.entity_id = e.entity_id AND a.is_primary), (SELECT x.proposed_email FROM external_entry x"
-            "  WHERE x.organization_id = $1 AND x.entity_id = e.entity_id)) AS email, u.first_name, u.last_name, u.telephone, u.job_title, u.department,"
+            "  WHERE x.organization_id = $1 AND x.entity_id = e.entity_id)) AS email,"
+            " u.first_name, u.last_name, u.telephone, u.job_title, u.department,"
             " u.company, u.office, coalesce(g.description, r.description) AS description",
-        .from = IN_BOOK ENTITY_JOIN("LEFT JOIN", "resource_detail", "r") NOT_OF_THE_SYSTEM,
-        .counted = IN_BOOK NOT_OF_THE_SYSTEM,
+        .from = "FROM entity e" BOOK_JOINS IN_BOOK("ENABLED"),
+        .counted = "FROM entity e" IN_BOOK("ENABLED"),
+        .besides = "FROM entity e" BOOK_JOINS IN_BOOK("DISABLED") BESIDE_EXCHANGE,
         .fixed = 1,
         .filters = {" AND e.kind = $?", ENTITY_CONTAINS},
         .orders = {ENTITY_ORDER_DISPLAY_NAME},

@@ -18,7 +18,7 @@ bool directory_check_id(const char *id, const char **ret_detail)
     return false;
 }
 
-static const char *const types[] = {"WORKMAIL", NULL};
+static const char *const types[] = {"WORKMAIL", "SIMPLE_AD", "MANAGED_AD", "AD_CONNECTOR", "LDAP", NULL};
 const char *const directory_statuses[] = {"AVAILABLE", "IN_USE", NULL};
 
 /* The columns of the view in db/directory.c, in this order. */
