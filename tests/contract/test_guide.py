@@ -147,7 +147,7 @@ GUIDE = {
         "it cannot be undone": "api/test_interoperability.py::test_disabling_is_confirmed_and_for_good",
         "what is not enabled leaves the address book, and comes back by enabling":
             "api/test_interoperability.py::test_address_book_has_the_whole_directory_until_the_end",
-        "resources are created here then": "api/test_interoperability.py::test_what_is_refused_is_allowed_again_afterwards",
+        "resources are created here then": "api/test_interoperability.py::test_resources_and_addresses_are_of_here_afterwards",
         "without it nothing changes": "api/test_interoperability.py::test_if_there_is_nothing_to_disable_nothing_changes",
         "records of domains point here then": "api/test_interoperability.py::test_records_of_domains_are_looked_at_anew_when_it_begins_and_ends"},
     ("Interoperability", "Configure availability settings"): {
