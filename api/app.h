@@ -27,6 +27,7 @@ struct app {
     struct refusals *refusals;
     struct rate_limiter *request_limiter; /* by access key */
     struct rate_limiter *failure_limiter; /* failed authentications, by address */
+    struct rate_limiter *guess_limiter;   /* passwords, by log-in name and address */
     struct hash_gate *hash_gate;          /* of sign-ins */
     atomic_bool is_trying_ews;            /* a thread waits for an EWS endpoint */
     struct executor *executor;            /* NULL before there is one */

@@ -6,6 +6,7 @@
 
 #include "api/app.h"
 #include "api/basic.h"
+#include "api/guess.h"
 #include "db/mail_user.h"
 #include "model/autodiscover.h"
 #include "model/password.h"
@@ -41,7 +42,10 @@ static enum code check_password(struct request *request, const char *login, cons
         return code;
     const char *hash = found ? ret_user->password_hash : NULL;
     bool good = password_verify(hash != NULL ? hash : password_of_nobody(), password);
-    return good && hash != NULL ? CODE_OK : refuse(request, found ? ret_user : NULL);
+    if (!good || hash == NULL)
+        return refuse(request, found ? ret_user : NULL);
+    guess_was_right(request);
+    return CODE_OK;
 }
 
 static enum code authenticate(struct request *request, struct mail_user *ret_user)
@@ -53,11 +57,11 @@ static enum code authenticate(struct request *request, struct mail_user *ret_use
                            "Send the user's address and password by HTTP Basic.");
     if (!basic_read(request->arena, request->authorization, &login, &password))
         return refuse(request, NULL);
-    enum code code = request_enter_hash_gate(request);
+    enum code code = guess_begin(request, login);
     if (code == CODE_OK)
         code = check_password(request, login, password, ret_user);
     if (code != CODE_MOVE_LANE)
-        request_leave_hash_gate(request);
+        guess_end(request);
     return code;
 }
 

@@ -121,6 +121,8 @@ static const struct setting settings[] = {
                    "requests of one access key at once"),
     NUMBER_SETTING(failed_auth_limit, "failed-auth-limit", "5", 0, 1000000,
                    "failed authentications a second of one address, over a minute (0: any number)"),
+    NUMBER_SETTING(password_guesses, "password-guesses", "10", 0, 1000000,
+                   "wrong passwords for one log-in name from one address in 10 minutes (0: any number)"),
     TEXT_SETTING(
         ews_networks, "ews-networks", NULL,
         "addresses and networks, by comma, that are not of the Internet and where EWS URLs may lead"),

@@ -49,6 +49,7 @@ struct config {
     int64_t rate_limit;
     int64_t rate_limit_burst;
     int64_t failed_auth_limit;
+    int64_t password_guesses;
     int64_t ews_timeout;
     int64_t mailbox_retention;
     int64_t health_check_interval;

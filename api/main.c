@@ -38,6 +38,7 @@
 
 /* Over so long failed authentications are counted. */
 #define FAILED_AUTH_WINDOW_S 60
+#define GUESS_WINDOW_S       600
 
 /* What a running service consists of, in the order in which it is started. */
 struct service {
@@ -223,9 +224,11 @@ static bool start(struct service *service)
     app->environment.notifier = notifier_new(service->database.conninfo);
     app->auth_cache = auth_cache_new(app->environment.notifier);
     app->flow_cache = flow_cache_new(app->environment.notifier);
-    app->request_limiter = rate_limiter_new(service->config.rate_limit, service->config.rate_limit_burst);
-    app->failure_limiter = rate_limiter_new(service->config.failed_auth_limit,
+    app->request_limiter = rate_limiter_new(service->config.rate_limit, 1, service->config.rate_limit_burst);
+    app->failure_limiter = rate_limiter_new(service->config.failed_auth_limit, 1,
                                             service->config.failed_auth_limit * FAILED_AUTH_WINDOW_S);
+    app->guess_limiter =
+        rate_limiter_new(service->config.password_guesses, GUESS_WINDOW_S, service->config.password_guesses);
     app->hash_gate = hash_gate_new();
     app->metrics_view = metrics_view_new(&app->environment);
     if (!notifier_start(app->environment.notifier)) {
@@ -322,6 +325,7 @@ static void stop(struct service *service)
     flow_cache_free(app->flow_cache);
     rate_limiter_free(app->request_limiter);
     rate_limiter_free(app->failure_limiter);
+    rate_limiter_free(app->guess_limiter);
     hash_gate_free(app->hash_gate);
     notifier_free(app->environment.notifier);
     router_free(app->router);

@@ -28,17 +28,17 @@ struct rate_limiter {
     struct bucket sets[SETS][WAYS];
 };
 
-struct rate_limiter *rate_limiter_new(int64_t per_second, int64_t quota)
+struct rate_limiter *rate_limiter_new(int64_t count, int64_t seconds, int64_t quota)
 {
-    if (per_second == 0)
+    if (count == 0)
         return NULL;
     struct rate_limiter *limiter = calloc(1, sizeof(*limiter));
     if (limiter == NULL || getrandom(&limiter->seed, sizeof(limiter->seed), 0) < 0)
         abort();
-    limiter->token_ns = SECOND_NS / per_second;
+    limiter->token_ns = SECOND_NS * seconds / count;
     limiter->quota = quota;
     snprintf(limiter->policy, sizeof(limiter->policy), "\"default\";q=%" PRId64 ";w=%" PRId64, quota,
-             (quota + per_second - 1) / per_second);
+             (quota * seconds + count - 1) / count);
     for (unsigned i = 0; i < LOCKS; i++)
         pthread_mutex_init(&limiter->locks[i], NULL);
     return limiter;
@@ -106,6 +106,16 @@ bool rate_limiter_take(struct rate_limiter *limiter, const char *key, int64_t no
         .full_in_s = seconds_up(full_at_ns - now_ns),
     };
     return taken;
+}
+
+void rate_limiter_fill(struct rate_limiter *limiter, const char *key)
+{
+    if (limiter == NULL)
+        return;
+    size_t set = set_of(limiter, key);
+    pthread_mutex_lock(&limiter->locks[set % LOCKS]);
+    find(limiter->sets[set], key)->full_at_ns = 0;
+    pthread_mutex_unlock(&limiter->locks[set % LOCKS]);
 }
 
 void rate_limit_address_key(const char *address, char ret_key[static RATE_LIMIT_KEY_SIZE])

@@ -9,7 +9,7 @@
 #include "api/authorize.h"
 #include "api/compress.h"
 #include "api/flow_cache.h"
-#include "api/hash_gate.h"
+#include "api/guess.h"
 #include "api/problem.h"
 #include "api/waiting.h"
 #include "model/digest.h"
@@ -108,35 +108,9 @@ enum code request_hash_password(struct request *request, const char *password, c
     return CODE_OK;
 }
 
-enum code request_enter_hash_gate(struct request *request)
-{
-    struct app *app = request->app;
-    if (request->in_hash_gate)
-        return CODE_OK;
-    switch (hash_gate_enter(app->hash_gate, request->source_address, &request->hash_place)) {
-    case HASH_GATE_OPEN:
-        request->in_hash_gate = true;
-        return request_move(request, LANE_HASH);
-    case HASH_GATE_ADDRESS_FULL:
-        metrics_add(app->environment.metrics, METRIC_LIMITED_ADDRESS, 1);
-        return problem_set(&request->problem, CODE_RATE_LIMITED,
-                           "Too many passwords come from your address at once.");
-    case HASH_GATE_FULL:
-        break;
-    }
-    return problem_set(&request->problem, CODE_OVERLOADED, "Too many callers sign in at once; try again.");
-}
-
-void request_leave_hash_gate(struct request *request)
-{
-    if (request->in_hash_gate)
-        hash_gate_leave(request->app->hash_gate, request->hash_place);
-    request->in_hash_gate = false;
-}
-
 void request_end(struct request *request)
 {
-    request_leave_hash_gate(request);
+    guess_end(request);
     flow_set_release(request->flow_rules);
     authority_release(request->principal.authority);
 }

@@ -63,7 +63,8 @@ struct request {
     struct idempotency idempotency; /* key is NULL without one */
     bool in_hash_gate;              /* it has this place there: */
     unsigned hash_place;
-    struct list_pending list;    /* of a list whose statements are queued */
+    char guess_key[RATE_LIMIT_KEY_SIZE]; /* of the password that it shows (api/guess.h) */
+    struct list_pending list;            /* of a list whose statements are queued */
     struct flow_set *flow_rules; /* that it holds (api/flow_cache.h); NULL: none, then they are read: */
     uint64_t flow_generation;    /* what they are as of */
 
@@ -120,11 +121,6 @@ struct buffer request_buffer(struct request *request);
  * stored under it, if there is one. */
 enum code request_replay_upload(struct request *request, const char *digest, bool *ret_replayed);
 struct answer request_answer(struct request *request);
-
-/* For the password of a caller who has proven nothing: a place in the lane for hashing, as long as there are any for his
- * address. CODE_MOVE_LANE until the request is there; leave once it is hashed. */
-enum code request_enter_hash_gate(struct request *request);
-void request_leave_hash_gate(struct request *request);
 
 /* Hashes a password in the lane for it: CODE_MOVE_LANE until the request is there. */
 enum code request_hash_password(struct request *request, const char *password, const char **ret_hash);

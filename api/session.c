@@ -4,6 +4,7 @@
 
 #include "api/app.h"
 #include "api/authorize.h"
+#include "api/guess.h"
 #include "db/iam_session.h"
 #include "model/id.h"
 #include "model/password.h"
@@ -59,6 +60,7 @@ static enum code check_password(struct request *request, const struct sign_in *s
     bool good = password_verify(hash != NULL ? hash : password_of_nobody(), sign_in->password);
     if (!good || hash == NULL)
         return refuse(request, sign_in, session->iam_user_id);
+    guess_was_right(request);
     session->password_hash = hash;
     return CODE_OK;
 }
@@ -72,11 +74,11 @@ enum code create_session(struct request *request)
 
     enum code code = request_body(request, &sign_in, &set);
     if (code == CODE_OK)
-        code = request_enter_hash_gate(request);
+        code = guess_begin(request, arena_printf(request->arena, "%s\n%s", sign_in.account_id, sign_in.name));
     if (code == CODE_OK)
         code = check_password(request, &sign_in, &session);
     if (code != CODE_MOVE_LANE)
-        request_leave_hash_gate(request);
+        guess_end(request);
     if (code != CODE_OK)
         return code;
     if (!secret_random_text(token, SESSION_TOKEN_LENGTH, SECRET_ALPHANUMERIC))

@@ -21,7 +21,7 @@ SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "s
             "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "journaling-sender", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
-            "drain-timeout", "upload-limit", "upload-connections", "transfer-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit",
+            "drain-timeout", "upload-limit", "upload-connections", "transfer-timeout", "metrics-listen", "rate-limit", "rate-limit-burst", "failed-auth-limit", "password-guesses",
             "cleaning-interval", "idempotency-retention", "job-retention", "operation-retention", "audit-retention",
                         "dkim-rotation-interval", "dkim-publication-time", "dkim-retirement-time",
             "tls-cert", "tls-key", "trusted-proxies", "cors-origins", "ews-networks", "ews-ca-file", "ews-timeout"]

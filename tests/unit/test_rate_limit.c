@@ -19,7 +19,7 @@ static int take(struct rate_limiter *limiter, const char *key, int64_t now, int 
 static void test_quota_at_once_then_the_rate(void **state)
 {
     (void)state;
-    struct rate_limiter *limiter = rate_limiter_new(10, 25);
+    struct rate_limiter *limiter = rate_limiter_new(10, 1, 25);
     assert_int_equal(take(limiter, "a", BEGIN, 100), 25);
     assert_int_equal(take(limiter, "a", BEGIN + SECOND / 10 - 1, 100), 0);
     assert_int_equal(take(limiter, "a", BEGIN + SECOND / 10, 100), 1);
@@ -31,7 +31,7 @@ static void test_quota_at_once_then_the_rate(void **state)
 static void test_each_key_has_its_own(void **state)
 {
     (void)state;
-    struct rate_limiter *limiter = rate_limiter_new(1, 3);
+    struct rate_limiter *limiter = rate_limiter_new(1, 1, 3);
     assert_int_equal(take(limiter, "a", BEGIN, 9), 3);
     assert_int_equal(take(limiter, "b", BEGIN, 9), 3);
     assert_int_equal(take(limiter, "a", BEGIN, 9), 0);
@@ -41,7 +41,7 @@ static void test_each_key_has_its_own(void **state)
 static void test_what_the_caller_is_told_is_true(void **state)
 {
     (void)state;
-    struct rate_limiter *limiter = rate_limiter_new(2, 4);
+    struct rate_limiter *limiter = rate_limiter_new(2, 1, 4);
     struct rate rate;
     for (int left = 3; left >= 0; left--) {
         assert_true(rate_limiter_take(limiter, "a", BEGIN, &rate));
@@ -59,16 +59,39 @@ static void test_what_the_caller_is_told_is_true(void **state)
 static void test_refused_ones_cost_nothing(void **state)
 {
     (void)state;
-    struct rate_limiter *limiter = rate_limiter_new(1, 1);
+    struct rate_limiter *limiter = rate_limiter_new(1, 1, 1);
     assert_int_equal(take(limiter, "a", BEGIN, 1000), 1);
     assert_int_equal(take(limiter, "a", BEGIN + SECOND, 1), 1);
     rate_limiter_free(limiter);
 }
 
+static void test_fewer_than_one_a_second(void **state)
+{
+    (void)state;
+    struct rate_limiter *limiter = rate_limiter_new(10, 600, 10);
+    assert_int_equal(take(limiter, "a", BEGIN, 100), 10);
+    assert_int_equal(take(limiter, "a", BEGIN + 60 * SECOND - 1, 100), 0);
+    assert_int_equal(take(limiter, "a", BEGIN + 60 * SECOND, 100), 1);
+    rate_limiter_free(limiter);
+}
+
+static void test_filled_bucket_is_as_new_and_others_stay(void **state)
+{
+    (void)state;
+    struct rate_limiter *limiter = rate_limiter_new(1, 1, 3);
+    assert_int_equal(take(limiter, "a", BEGIN, 9), 3);
+    assert_int_equal(take(limiter, "b", BEGIN, 9), 3);
+    rate_limiter_fill(limiter, "a");
+    assert_int_equal(take(limiter, "a", BEGIN, 9), 3);
+    assert_int_equal(take(limiter, "b", BEGIN, 9), 0);
+    rate_limiter_free(limiter);
+    rate_limiter_fill(NULL, "a");
+}
+
 static void test_no_limit(void **state)
 {
     (void)state;
-    struct rate_limiter *limiter = rate_limiter_new(0, 1);
+    struct rate_limiter *limiter = rate_limiter_new(0, 1, 1);
     struct rate rate;
     assert_null(limiter);
     assert_true(rate_limiter_take(limiter, "a", BEGIN, &rate));
@@ -80,7 +103,7 @@ static void test_no_limit(void **state)
 static void test_crowd_does_not_push_out_who_is_limited(void **state)
 {
     (void)state;
-    struct rate_limiter *limiter = rate_limiter_new(1, 1000);
+    struct rate_limiter *limiter = rate_limiter_new(1, 1, 1000);
     char key[RATE_LIMIT_KEY_SIZE];
     assert_int_equal(take(limiter, "culprit", BEGIN, 2000), 1000);
     for (int i = 0; i < 200000; i++) {
@@ -94,7 +117,7 @@ static void test_crowd_does_not_push_out_who_is_limited(void **state)
 static void test_crowd_is_let_through_though_there_are_more_than_are_remembered(void **state)
 {
     (void)state;
-    struct rate_limiter *limiter = rate_limiter_new(1, 1);
+    struct rate_limiter *limiter = rate_limiter_new(1, 1, 1);
     char key[RATE_LIMIT_KEY_SIZE];
     for (int i = 0; i < 50000; i++) {
         snprintf(key, sizeof(key), "%d", i);
@@ -106,8 +129,8 @@ static void test_crowd_is_let_through_though_there_are_more_than_are_remembered(
 static void test_highest_settings_do_not_overflow(void **state)
 {
     (void)state;
-    struct rate_limiter *fast = rate_limiter_new(1000000, 1000000000);
-    struct rate_limiter *slow = rate_limiter_new(1, 1000000000);
+    struct rate_limiter *fast = rate_limiter_new(1000000, 1, 1000000000);
+    struct rate_limiter *slow = rate_limiter_new(1, 1, 1000000000);
     assert_int_equal(take(fast, "a", BEGIN, 100000), 100000);
     assert_int_equal(take(slow, "a", BEGIN, 100000), 100000);
     rate_limiter_free(fast);
@@ -141,6 +164,8 @@ int main(void)
         UNIT_TEST(test_each_key_has_its_own),
         UNIT_TEST(test_what_the_caller_is_told_is_true),
         UNIT_TEST(test_refused_ones_cost_nothing),
+        UNIT_TEST(test_fewer_than_one_a_second),
+        UNIT_TEST(test_filled_bucket_is_as_new_and_others_stay),
         UNIT_TEST(test_no_limit),
         UNIT_TEST(test_crowd_does_not_push_out_who_is_limited),
         UNIT_TEST(test_crowd_is_let_through_though_there_are_more_than_are_remembered),
