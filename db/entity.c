@@ -340,8 +340,10 @@ static int queue_mailbox(struct db *db, struct change *change, const struct orga
 
     usage_queue_begin(db, key);
     DB_QUEUE(db, &mailbox, key->organization_id, key->entity_id, id_new_uuid(change->arena));
-    /* The test domain's address comes with it, unless the name makes none or somebody chose it before. */
-    if (!email_parse(change->arena, local, organization->test_domain, &test_alias, &detail))
+    /* The test domain's address comes with it, unless the name makes none, or one that is kept for the service (a directory
+     * may have any name), or somebody chose it before. */
+    if (!email_parse(change->arena, local, organization->test_domain, &test_alias, &detail) ||
+        address_may_be_used(db, organization, &test_alias, change->arena, &detail) != CODE_OK)
         return 2;
     address_queue_add_if_free(db, key->organization_id, key->entity_id, test_alias.address);
     return 3;

@@ -75,6 +75,15 @@ def test_sender_of_records_can_be_nobody(api, org):
             method(path, json={"email": sender}, expect="reserved_name")
 
 
+def test_sender_of_records_does_not_come_with_a_mailbox(service, api, org):
+    """Directories have names that nobody checked."""
+    user, sender = org.create_user("early"), api.get(journaling(org))["sender_address"]
+    service.sql("UPDATE entity SET name = 'amazonjournaling' WHERE organization_id = %s AND entity_id = %s", org.id, user["user_id"])
+    org.enable(user, expect="reserved_name")
+    org.enable(user, email="chosen")
+    assert org.aliases(user) == [f"chosen@{org.domain}"] and sender == f"amazonjournaling@{org.domain}"
+
+
 def test_sender_of_records_is_the_operators_choice(make_service):
     api = make_service("--journaling-sender", "Journal.Records").client()
     org = create_organization(api)
@@ -141,7 +150,8 @@ def test_chosen_administrator_who_is_disabled_is_told_of_until_gone(service, api
     assert shown.headers["ETag"] != first.headers["ETag"]
     api.delete(org.user(user))
     assert api.get(migration(org))["user"]["state"] == "DELETED"
-    service.sql("DELETE FROM entity WHERE organization_id = %s AND entity_id = %s", org.id, user["user_id"])
+    for table in ("address_registry", "entity"):  # as when it is purged
+        service.sql(f"DELETE FROM {table} WHERE organization_id = %s AND entity_id = %s", org.id, user["user_id"])
     assert api.get(migration(org))["user"]["name"] == "migration_admin"
     other = org.create_enabled()
     # What is observed is not what a change depends on.
