@@ -67,13 +67,16 @@ enum code entity_queue_list(struct db *db, const struct entity_kind *kind, const
                             struct list_pending *ret_pending)
 {
     struct arena *arena = problem->arena;
+    bool of_others =
+        query->type != NULL && kind->own_type != NULL && strcmp(query->type, kind->own_type) != 0;
     const char *const filters[LIST_MAX_FILTERS] = {
         query->state, query->type, query->name,
         query->email, query->q,    query->state == NULL ? "DELETED" : NULL,
     };
     memcpy(query->page.filters, filters, sizeof(filters));
     organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
-    return list_queue(db, kind->list, &query->page, &organization_id, arena, problem, ret_pending);
+    return list_queue(db, of_others ? kind->list_of_others : kind->list, &query->page, &organization_id,
+                      arena, problem, ret_pending);
 }
 
 enum code entity_collect_list(struct db *db, const struct list_pending *pending, struct problem *problem,

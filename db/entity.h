@@ -16,8 +16,9 @@ struct entity_kind {
     bool is_deleted_directly; /* without being disabled first */
     enum code not_found;
     bool (*is_id)(const char *text);
-    const struct field_table *table; /* of the view */
-    const struct list_spec *list;    /* by organization */
+    const struct field_table *table;        /* of the view */
+    const struct list_spec *list;           /* by organization */
+    const struct list_spec *list_of_others; /* those that are not of own_type */
     const struct statement
         *describe; /* the organization's state, then the view: one row when only the former is there */
     const struct statement *see;    /* the view and the version */

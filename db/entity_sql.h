@@ -34,9 +34,9 @@
 #define ENTITY_CONTAINS " AND e.search_text LIKE '%' || search_pattern($?) || '%'"
 
 /* What entity_queue_list filters by, in its order. A name is compared by the collation of its index. */
-#define ENTITY_FILTERS                                                                \
+#define ENTITY_FILTERS(type)                                                          \
     {                                                                                 \
-        " AND e.state = $?", " AND d.type = $?",                                      \
+        " AND e.state = $?", " AND " type " = $?",                                    \
             " AND e.name_folded = lower($? COLLATE \"und-x-icu\") COLLATE \"C\"",     \
             (" AND e.entity_id = (SELECT r.entity_id FROM address_registry r"         \
              " WHERE r.email = lower($? COLLATE \"C\") AND r.organization_id = $1)"), \
@@ -55,6 +55,15 @@
         "created_at", "e.created_at", "timestamptz" \
     }
 /* The members of a list_spec that all kinds have alike. */
-#define ENTITY_LIST(kind, joins)                                                                      \
-    .from = ENTITY_FROM(kind, joins), .fixed = 1, .filters = ENTITY_FILTERS, .default_order = "name", \
+#define ENTITY_LIST_FROM(from_, type)                                                    \
+    .from = from_, .fixed = 1, .filters = ENTITY_FILTERS(type), .default_order = "name", \
     .id = "e.entity_id", .id_type = "uuid"
+#define ENTITY_LIST(kind, joins) ENTITY_LIST_FROM(ENTITY_FROM(kind, joins), "d.type")
+/* Few are of another type than the kind's own: they are looked up one by one, not looked for among all. */
+#define ENTITY_LIST_OTHERS(kind, detail, joins)                                                     \
+    ENTITY_LIST_FROM("FROM " detail                                                                 \
+                     " x CROSS JOIN LATERAL (SELECT y.* FROM entity y WHERE y.organization_id = $1" \
+                     " AND y.entity_id = x.entity_id OFFSET 0) e" joins                             \
+                     " JOIN organization o ON o.organization_id = e.organization_id"                \
+                     " WHERE x.organization_id = $1 AND x.type <> '" kind "'",                      \
+                     "x.type")

@@ -12,10 +12,8 @@
 #define COLUMNS                                                                                     \
     "e.entity_id AS group_id, e.name, d.type, e.state, e.display_name, d.description," ENTITY_EMAIL \
     "," ENTITY_ALIASES ", e.hidden_from_address_list,"                                              \
-    " (SELECT count(*) FROM entity_edge m WHERE m.organization_id = e.organization_id"              \
-    "  AND m.relation = 'MEMBER' AND m.owner_id = e.entity_id) AS member_count,"                    \
-    " o.directory_id, e.enabled_at, e.disabled_at, e.purge_at, e.created_at, e.updated_at"
-#define JOINS ENTITY_JOIN("JOIN", "group_detail", "d")
+    " d.member_count, o.directory_id, e.enabled_at, e.disabled_at, e.purge_at, e.created_at, e.updated_at"
+#define JOINS ENTITY_JOIN("LEFT JOIN", "group_detail", "d")
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(group_types, GROUP_NAME_MAX)};
 const struct field_table group_query_table = FIELD_TABLE("list_groups_query", query_fields);
@@ -25,6 +23,12 @@ static const struct list_spec list = {
     .columns = COLUMNS,
     .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
     ENTITY_LIST("GROUP", JOINS),
+};
+static const struct list_spec others = {
+    .table = &group_table,
+    .columns = COLUMNS,
+    .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
+    ENTITY_LIST_OTHERS("GROUP", "group_detail", JOINS),
 };
 static const struct statement describe = ENTITY_DESCRIBE("GROUP", COLUMNS, JOINS);
 static const struct statement see = ENTITY_SEE("GROUP", COLUMNS, JOINS);
@@ -38,6 +42,7 @@ const struct entity_kind group_kind = {
     .is_id = id_is_uuid,
     .table = &group_table,
     .list = &list,
+    .list_of_others = &others,
     .describe = &describe,
     .see = &see,
 };

@@ -31,7 +31,7 @@
     " d.auto_decline_recurring_requests AS \"booking_options.auto_decline_recurring_requests\","                       \
     " d.auto_decline_conflicting_requests AS \"booking_options.auto_decline_conflicting_requests\","                   \
     " " DELEGATES ", " WARNINGS ", e.enabled_at, e.disabled_at, e.purge_at, e.created_at, e.updated_at"
-#define JOINS ENTITY_JOIN("JOIN", "resource_detail", "d")
+#define JOINS ENTITY_JOIN("LEFT JOIN", "resource_detail", "d")
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(resource_types, RESOURCE_NAME_MAX)};
 const struct field_table resource_query_table = FIELD_TABLE("list_resources_query", query_fields);

@@ -19,7 +19,8 @@
     " m.provisioned_at AS \"mailbox.provisioned_at\","                                                                     \
     " CASE WHEN m.mailbox_id IS NOT NULL THEN e.purge_at END AS \"mailbox.purge_at\","                                     \
     " e.enabled_at, e.disabled_at, o.directory_id, e.created_at, e.updated_at"
-#define JOINS ENTITY_JOIN("JOIN", "user_detail", "d") ENTITY_JOIN("LEFT JOIN", "mailbox", "m")
+/* Each has its details; as an outer join it is left out where only rows are counted. */
+#define JOINS ENTITY_JOIN("LEFT JOIN", "user_detail", "d") ENTITY_JOIN("LEFT JOIN", "mailbox", "m")
 
 static const struct field query_fields[] = {ENTITY_QUERY_ROWS(user_types, 64)};
 const struct field_table user_query_table = FIELD_TABLE("list_users_query", query_fields);
@@ -29,6 +30,12 @@ static const struct list_spec list = {
     .columns = COLUMNS,
     .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
     ENTITY_LIST("USER", JOINS),
+};
+static const struct list_spec others = {
+    .table = &user_table,
+    .columns = COLUMNS,
+    .orders = {ENTITY_ORDER_NAME, ENTITY_ORDER_DISPLAY_NAME, ENTITY_ORDER_CREATED_AT},
+    ENTITY_LIST_OTHERS("USER", "user_detail", JOINS),
 };
 static const struct statement describe = ENTITY_DESCRIBE("USER", COLUMNS, JOINS);
 static const struct statement see = ENTITY_SEE("USER", COLUMNS, JOINS);
@@ -45,6 +52,7 @@ const struct entity_kind user_kind = {
     .is_id = id_is_uuid,
     .table = &user_table,
     .list = &list,
+    .list_of_others = &others,
     .describe = &describe,
     .see = &see,
     .forget = &forget_password,

@@ -44,6 +44,9 @@ CONTRADICTIONS = {
             JOIN entity m ON (m.organization_id, m.entity_id) = (d.organization_id, d.member_id)
         WHERE 'DELETED' IN (o.state, m.state) OR m.kind <> d.member_kind
             OR (d.relation, o.kind) NOT IN (('MEMBER', 'GROUP'), ('DELEGATE', 'RESOURCE'))""",
+    "group whose members are not as many as it says": """
+        SELECT organization_id, entity_id FROM group_detail g WHERE member_count <> (SELECT count(*) FROM entity_edge
+            WHERE (organization_id, owner_id, relation) = (g.organization_id, g.entity_id, 'MEMBER'))""",
     "group that contains itself": """
         WITH RECURSIVE nested AS (
             SELECT organization_id, owner_id, member_id FROM entity_edge WHERE relation = 'MEMBER' AND member_kind = 'GROUP'

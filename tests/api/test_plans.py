@@ -4,7 +4,7 @@ import time
 import pytest
 
 from devices import STRICT, Device, put_policy
-from organization import create_organization
+from organization import create_organization, wait_operation
 from service import Service
 
 
@@ -110,5 +110,56 @@ def test_pages_of_a_large_list_read_little(large, kind):
         before = rows_read(service)
         for query in ("", f"name={kind}77", f"name={kind.upper()}77", f"email={email}", "order_by=-created_at"):
             assert len(org.api.get(f"{org.path}/{kind}s?page_size=1&{query}")["items"]) == 1, query
+        read.append(rows_read(service) - before)
+    assert min(read) < MANY / 5
+
+
+@pytest.mark.parametrize("kind", ["user", "group", "resource"])
+def test_filters_that_one_among_many_passes_read_little(large, kind):
+    service, org = large
+    of = {state: f"{kind}{number}" for state, number in (("ENABLED", 777), ("DELETED", 888))}
+    for state, name in of.items():
+        service.sql("UPDATE entity SET state = %s WHERE name = %s", state, name)
+    queries = [(f"state={state}&order_by={order}", name) for state, name in of.items() for order in ("name", "-name", "created_at")]
+    if kind != "resource":
+        service.sql(f"UPDATE {kind}_detail SET type = %s WHERE entity_id = (SELECT entity_id FROM entity WHERE name = %s)",
+                    f"SYSTEM_{kind.upper()}", f"{kind}666")
+        queries += [(f"type=SYSTEM_{kind.upper()}{more}", f"{kind}666") for more in ("", "&state=DISABLED", "&order_by=-display_name")]
+        queries += [(f"state={state}&order_by=display_name", name) for state, name in of.items()]
+    read = []
+    for _ in range(3):  # as above
+        before = rows_read(service)
+        for query, name in queries:
+            page = org.api.get(f"{org.path}/{kind}s?include_total=true&{query}")
+            assert ([each["name"] for each in page["items"]], page["total"]) == ([name], 1), query
+        read.append(rows_read(service) - before)
+    assert min(read) < MANY / 5
+
+
+def test_results_of_one_outcome_among_many_lines_read_little(large):
+    service, org = large
+    operation = org.api.post(org.users + "/import", expect=202, body=b'{"name": "imported", "display_name": "I"}\n',
+                             headers={"Content-Type": "application/x-ndjson"})["operation_id"]
+    assert wait_operation(org.api, operation)["status"] == "SUCCEEDED"
+    service.sql(f"INSERT INTO import_result (import_id, line, outcome, name) SELECT %s, n, 'UNCHANGED', 'x' FROM generate_series(2, {MANY}) n", operation)
+    read = []
+    for _ in range(3):
+        before = rows_read(service)
+        page = org.api.get(f"/v1/operations/{operation}/results?outcome=CREATED&include_total=true")
+        assert [each["line"] for each in page["items"]] == [1]
+        read.append(rows_read(service) - before)
+    assert min(read) < MANY / 5
+
+
+def test_page_of_groups_reads_no_members(large):
+    service, org = large
+    service.sql(f"""INSERT INTO entity_edge (organization_id, relation, owner_id, member_id, member_kind)
+                    SELECT g.organization_id, 'MEMBER', g.entity_id, u.entity_id, 'USER' FROM entity g JOIN entity u
+                    ON u.organization_id = g.organization_id AND u.kind = 'USER' AND u.state <> 'DELETED'
+                    WHERE g.organization_id = %s AND g.kind = 'GROUP' AND g.name = 'group1'""", org.id)
+    read = []
+    for _ in range(3):  # as above
+        before = rows_read(service)
+        assert org.api.get(f"{org.groups}?page_size=1")["items"][0]["member_count"] > MANY / 2
         read.append(rows_read(service) - before)
     assert min(read) < MANY / 5
