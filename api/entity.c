@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "db/organization.h"
 #include "model/email.h"
 
 struct entity_key request_entity(const struct request *request)
@@ -26,7 +27,8 @@ enum code list_entities(struct request *request)
 {
     struct buffer body = request_buffer(request);
     const char *next_token;
-    enum code code = entity_collect_list(request->db, &request->list, &request->problem, &body, &next_token);
+    enum code code =
+        organization_collect_list(request->db, &request->list, &request->problem, &body, &next_token);
     return code == CODE_OK ? response_page(request, &body, next_token) : code;
 }
 

@@ -81,15 +81,8 @@ enum code availability_list(struct db *db, const char *account_id, const char *o
         .id = "a.domain",
         .id_type = "text",
     };
-    struct list_pending pending;
-    struct organization_row row;
-    organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
-    enum code code = list_queue(db, &list, &query->page, &organization_id, out->arena, problem, &pending);
-    if (code == CODE_OK)
-        code = organization_collect(db, out->arena, problem, &row);
-    if (code == CODE_OK)
-        code = organization_need_serving(&row, problem);
-    return code == CODE_OK ? list_collect(db, &pending, problem, out, ret_next_token) : code;
+    return organization_list_parts(db, account_id, organization_id, &list, &query->page, problem, out,
+                                   ret_next_token);
 }
 
 enum code availability_find(struct db *db, const char *account_id, const struct availability_key *key,

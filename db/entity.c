@@ -66,7 +66,6 @@ enum code entity_queue_list(struct db *db, const struct entity_kind *kind, const
                             const char *organization_id, struct entity_query *query, struct problem *problem,
                             struct list_pending *ret_pending)
 {
-    struct arena *arena = problem->arena;
     bool of_others =
         query->type != NULL && kind->own_type != NULL && strcmp(query->type, kind->own_type) != 0;
     const char *const filters[LIST_MAX_FILTERS] = {
@@ -74,21 +73,8 @@ enum code entity_queue_list(struct db *db, const struct entity_kind *kind, const
         query->email, query->q,    query->state == NULL ? "DELETED" : NULL,
     };
     memcpy(query->page.filters, filters, sizeof(filters));
-    organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
-    return list_queue(db, of_others ? kind->list_of_others : kind->list, &query->page, &organization_id,
-                      arena, problem, ret_pending);
-}
-
-enum code entity_collect_list(struct db *db, const struct list_pending *pending, struct problem *problem,
-                              struct buffer *out, const char **ret_next_token)
-{
-    struct organization_row organization;
-    enum code code = organization_collect(db, out->arena, problem, &organization);
-    if (code == CODE_OK)
-        code = organization_need_serving(&organization, problem);
-    if (code != CODE_OK)
-        return code;
-    return list_collect(db, pending, problem, out, ret_next_token);
+    const struct list_spec *list = of_others ? kind->list_of_others : kind->list;
+    return organization_queue_list(db, account_id, organization_id, list, &query->page, problem, ret_pending);
 }
 
 enum code entity_list_parts(struct db *db, const char *account_id, const struct entity_key *key,

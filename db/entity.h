@@ -55,11 +55,10 @@ struct entity_query {
         FIELD_STRING_ROW(struct entity_query, name, 0, 1, name_max),          \
         FIELD_STRING_ROW(struct entity_query, email, 0, 1, EMAIL_MAX),        \
         FIELD_STRING_ROW(struct entity_query, q, 0, 1, 256)
+/* The first half; organization_collect_list is the other. */
 enum code entity_queue_list(struct db *db, const struct entity_kind *kind, const char *account_id,
                             const char *organization_id, struct entity_query *query, struct problem *problem,
                             struct list_pending *ret_pending);
-enum code entity_collect_list(struct db *db, const struct list_pending *pending, struct problem *problem,
-                              struct buffer *out, const char **ret_next_token);
 
 /* A list of what an entity has, or is connected with: its spec has organization and entity as fixed parameters. The problem
  * is that of entity_collect_view when the entity is not there. */

@@ -288,17 +288,10 @@ enum code mail_domain_list(struct db *db, const char *account_id, const char *or
         .id = "m.domain",
         .id_type = "text",
     };
-    struct list_pending pending;
-    struct organization_row row;
     query->page.filters[0] = query->ownership_status;
     query->page.filters[1] = query->prefix;
-    organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
-    enum code code = list_queue(db, &list, &query->page, &organization_id, out->arena, problem, &pending);
-    if (code == CODE_OK)
-        code = organization_collect(db, out->arena, problem, &row);
-    if (code == CODE_OK)
-        code = organization_need_serving(&row, problem);
-    return code == CODE_OK ? list_collect(db, &pending, problem, out, ret_next_token) : code;
+    return organization_list_parts(db, account_id, organization_id, &list, &query->page, problem, out,
+                                   ret_next_token);
 }
 
 /* --- for changes --- */

@@ -240,8 +240,9 @@ static void connect_and_listen(struct notifier *notifier)
                                            "tcp_user_timeout", "connect_timeout",  NULL};
     const char *const values[] = {notifier->conninfo, "postreeve notifier", "10", "10000", "3", NULL};
     notifier->connection = PQconnectdbParams(keywords, values, 1);
+    /* It hears nothing while it waits for its own hints to be on disk, which a crash may lose as well. */
     PGresult *result = wait_run(notifier->connection,
-                                "LISTEN " JOB_CHANNEL "; LISTEN " ENDED_CHANNEL
+                                "SET synchronous_commit = off; LISTEN " JOB_CHANNEL "; LISTEN " ENDED_CHANNEL
                                 "; LISTEN " NOTIFIER_IDENTITY_CHANNEL "; LISTEN " FLOW_CHANNEL,
                                 ANSWER_MS);
     bool listening = PQresultStatus(result) == PGRES_COMMAND_OK;

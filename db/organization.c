@@ -195,6 +195,33 @@ enum code organization_need_confirmed(struct change *change, const struct organi
                        "Repeat the organization's alias as `confirm`: this cannot be undone.");
 }
 
+enum code organization_queue_list(struct db *db, const char *account_id, const char *organization_id,
+                                  const struct list_spec *spec, const struct list_query *query,
+                                  struct problem *problem, struct list_pending *ret_pending)
+{
+    organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
+    return list_queue(db, spec, query, &organization_id, problem->arena, problem, ret_pending);
+}
+
+enum code organization_collect_list(struct db *db, const struct list_pending *pending,
+                                    struct problem *problem, struct buffer *out, const char **ret_next_token)
+{
+    struct organization_row row;
+    enum code code = organization_collect(db, out->arena, problem, &row);
+    if (code == CODE_OK)
+        code = organization_need_serving(&row, problem);
+    return code == CODE_OK ? list_collect(db, pending, problem, out, ret_next_token) : code;
+}
+
+enum code organization_list_parts(struct db *db, const char *account_id, const char *organization_id,
+                                  const struct list_spec *spec, const struct list_query *query,
+                                  struct problem *problem, struct buffer *out, const char **ret_next_token)
+{
+    struct list_pending pending;
+    enum code code = organization_queue_list(db, account_id, organization_id, spec, query, problem, &pending);
+    return code == CODE_OK ? organization_collect_list(db, &pending, problem, out, ret_next_token) : code;
+}
+
 static const char *path_of(struct arena *arena, const char *organization_id)
 {
     return arena_printf(arena, "/v1/organizations/%s", organization_id);

@@ -78,6 +78,17 @@ enum code organization_need_serving(const struct organization_row *row, struct p
 enum code organization_need_confirmed(struct change *change, const struct organization_row *row,
                                       const char *confirm);
 
+/* A list of what a serving organization has, in two halves; its spec has the organization as its fixed parameter. */
+enum code organization_queue_list(struct db *db, const char *account_id, const char *organization_id,
+                                  const struct list_spec *spec, const struct list_query *query,
+                                  struct problem *problem, struct list_pending *ret_pending);
+enum code organization_collect_list(struct db *db, const struct list_pending *pending,
+                                    struct problem *problem, struct buffer *out, const char **ret_next_token);
+/* Both. */
+enum code organization_list_parts(struct db *db, const char *account_id, const char *organization_id,
+                                  const struct list_spec *spec, const struct list_query *query,
+                                  struct problem *problem, struct buffer *out, const char **ret_next_token);
+
 /* The same problems for who found out otherwise. */
 enum code organization_not_found(struct problem *problem);
 enum code organization_not_serving(const char *organization_id, const char *state, struct problem *problem);

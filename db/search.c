@@ -144,6 +144,6 @@ enum code search_queue_address_book(struct db *db, const char *account_id, const
     };
     query->page.filters[0] = query->kind;
     query->page.filters[1] = query->q;
-    organization_queue(db, account_id, organization_id, ORGANIZATION_READ);
-    return list_queue(db, &list, &query->page, &organization_id, problem->arena, problem, ret_pending);
+    return organization_queue_list(db, account_id, organization_id, &list, &query->page, problem,
+                                   ret_pending);
 }

@@ -1,5 +1,5 @@
-/* Searching an organization's directory, and its address book. Queued and collected as entity_queue_list and
- * entity_collect_list are. */
+/* Searching an organization's directory, and its address book. What is queued here
+ * organization_collect_list collects. */
 #pragma once
 
 #include "db/list.h"

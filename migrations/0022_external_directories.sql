@@ -12,6 +12,7 @@ ALTER TABLE directory
     ADD COLUMN sync_claims bigint NOT NULL DEFAULT 0,
     ADD COLUMN sync_cookie text,
     ADD COLUMN sync_generation bigint NOT NULL DEFAULT 0,
+    ADD COLUMN compared_generation bigint NOT NULL DEFAULT 0,
     ADD COLUMN sync_full_wanted boolean NOT NULL DEFAULT false,
     ADD COLUMN sync_failures integer NOT NULL DEFAULT 0,
     ADD COLUMN sync_lag_ms bigint,
@@ -38,6 +39,7 @@ COMMENT ON COLUMN directory.sync_due_at IS 'When it may be claimed by who follow
 COMMENT ON COLUMN directory.sync_claims IS 'Fence: who follows it writes only while this is what he claimed.';
 COMMENT ON COLUMN directory.sync_cookie IS 'Where to go on, in the words of the directory server; NULL: with a full comparison.';
 COMMENT ON COLUMN directory.sync_generation IS 'Number of the last full comparison that was begun: entries that it did not see at its end are gone.';
+COMMENT ON COLUMN directory.compared_generation IS 'Number of the last full comparison that ended.';
 COMMENT ON COLUMN directory.sync_full_wanted IS 'A full comparison is to be made, whatever the cookie says.';
 COMMENT ON COLUMN directory.sync_failures IS 'In a row: how long the next attempt waits.';
 COMMENT ON COLUMN directory.sync_lag_ms IS 'From when the last batch was read to when it was committed.';

@@ -60,6 +60,14 @@ void arena_free(struct arena *arena)
     }
 }
 
+size_t arena_size(const struct arena *arena)
+{
+    size_t size = 0;
+    for (const struct block *block = arena->last; block != NULL; block = block->previous)
+        size += sizeof(*block) + block->size;
+    return size;
+}
+
 void *arena_alloc_raw(struct arena *arena, size_t size)
 {
     if (size > SIZE_MAX / 2)

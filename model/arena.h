@@ -12,6 +12,9 @@ struct arena *arena_new(void);
 /* Wipes what was used (it may have held a secret) and frees it. Accepts NULL. */
 void arena_free(struct arena *arena);
 
+/* Bytes that it has of the process's memory. */
+size_t arena_size(const struct arena *arena);
+
 /* Zeroed memory, aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t size);
 

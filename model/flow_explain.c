@@ -107,6 +107,7 @@ void flow_write_decision(const struct flow_matcher *matcher, const struct flow_s
 
 struct warner {
     struct arena *arena;
+    struct arena *scratch; /* of one pattern: overlaps are more than what is said of them */
     const struct flow_matcher *matcher;
     const struct flow_source *rules;
     struct buffer *texts; /* of each rule */
@@ -160,7 +161,7 @@ static void warn_of_same_pattern(struct warner *warner, const struct flow_match 
     const char *why =
         action == loser->source->action
             ? "the same action, and a name that comes first"
-            : arena_printf(warner->arena, "the more restrictive action %s", flow_actions[action]);
+            : arena_printf(warner->scratch, "the more restrictive action %s", flow_actions[action]);
     warn(warner, loser->rule,
          "This rule never applies to %s, because the rule \"%s\" has the same pattern with %s.",
          loser->pattern, winner->source->name, why);
@@ -192,7 +193,8 @@ static void warn_of_overlap(struct warner *warner, const struct flow_match *winn
 static void warn_of_pattern(struct warner *warner, const char *pattern, size_t number)
 {
     const struct flow_match *matches;
-    size_t count = flow_match_pattern(warner->matcher, pattern, warner->arena, &matches);
+    warner->scratch = arena_new();
+    size_t count = flow_match_pattern(warner->matcher, pattern, warner->scratch, &matches);
     const struct flow_match *winner = &matches[0];
     warner->seen[winner->rule] = number;
     for (size_t i = 1; i < count; i++) {
@@ -205,6 +207,7 @@ static void warn_of_pattern(struct warner *warner, const char *pattern, size_t n
         else
             warn_of_overlap(warner, winner, loser);
     }
+    arena_free(warner->scratch);
 }
 
 const char *const *flow_warnings(struct arena *arena, const struct flow_matcher *matcher,

@@ -40,7 +40,6 @@ struct flow_matcher {
     uint32_t keys_end;
     struct slot *slots;
     uint64_t mask;
-    size_t size;
 };
 
 /* --- hashing --- */
@@ -123,18 +122,6 @@ static size_t count_patterns(const struct flow_source *rules, size_t count, size
     return patterns;
 }
 
-static void *take(struct flow_matcher *matcher, size_t size)
-{
-    matcher->size += size;
-    return arena_alloc(matcher->arena, size);
-}
-
-static const char *take_text(struct flow_matcher *matcher, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    return memcpy(take(matcher, size), text, size);
-}
-
 /* The number of the pattern's key, which is made when it is the first. */
 static uint32_t need_key(struct flow_matcher *matcher, const char *pattern)
 {
@@ -175,9 +162,10 @@ static void add_rules(struct flow_matcher *matcher, const struct flow_source *ru
 {
     size_t owner_count = 0;
     for (size_t i = 0; i < count; i++) {
-        matcher->rules[i] = (struct flow_source){.flow_rule_id = take_text(matcher, rules[i].flow_rule_id),
-                                                 .name = take_text(matcher, rules[i].name),
-                                                 .action = rules[i].action};
+        matcher->rules[i] =
+            (struct flow_source){.flow_rule_id = arena_string(matcher->arena, rules[i].flow_rule_id),
+                                 .name = arena_string(matcher->arena, rules[i].name),
+                                 .action = rules[i].action};
         for (const char *const *pattern = rules[i].patterns; *pattern != NULL; pattern++)
             matcher->owners[owner_count++] =
                 (struct owner){need_key(matcher, *pattern), (uint32_t)i, rules[i].action};
@@ -206,13 +194,12 @@ struct flow_matcher *flow_matcher_new(const struct flow_source *rules, size_t co
     size_t slots = SLOT_MIN;
     while (slots < 2 * patterns)
         slots *= 2;
-    *matcher = (struct flow_matcher){
-        .arena = arena, .mask = slots - 1, .size = sizeof(*matcher), .keys_end = KEY_ALIGNMENT};
-    matcher->rules = take(matcher, (count + 1) * sizeof(*matcher->rules));
-    matcher->owners = take(matcher, (patterns + 1) * sizeof(*matcher->owners));
-    matcher->keys = take(matcher, keys_size);
-    matcher->key_offsets = take(matcher, (patterns + 1) * sizeof(*matcher->key_offsets));
-    matcher->slots = take(matcher, slots * sizeof(*matcher->slots));
+    *matcher = (struct flow_matcher){.arena = arena, .mask = slots - 1, .keys_end = KEY_ALIGNMENT};
+    matcher->rules = arena_alloc(arena, (count + 1) * sizeof(*matcher->rules));
+    matcher->owners = arena_alloc(arena, (patterns + 1) * sizeof(*matcher->owners));
+    matcher->keys = arena_alloc(arena, keys_size);
+    matcher->key_offsets = arena_alloc(arena, (patterns + 1) * sizeof(*matcher->key_offsets));
+    matcher->slots = arena_alloc(arena, slots * sizeof(*matcher->slots));
     add_rules(matcher, rules, count);
     return matcher;
 }
@@ -230,7 +217,7 @@ const char *flow_matcher_pattern(const struct flow_matcher *matcher, size_t numb
 
 size_t flow_matcher_size(const struct flow_matcher *matcher)
 {
-    return matcher->size;
+    return arena_size(matcher->arena);
 }
 
 /* --- senders --- */
@@ -240,9 +227,9 @@ static char lower(char byte)
     return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
 }
 
-/* In lower case, and without quotes (RFC 5321, 4.1.2): who puts them around would escape a rule otherwise. 0: it is too
- * long, or empty. */
-static size_t copy_local(const char *text, size_t length, char *to)
+/* In lower case, and without quotes (RFC 5321, 4.1.2): who puts them around would escape a rule otherwise. False: it is too
+ * long, or there is none. */
+static bool copy_local(const char *text, size_t length, char *to, size_t *ret_size)
 {
     bool is_quoted = length >= 2 && text[0] == '"' && text[length - 1] == '"';
     const char *end = is_quoted ? text + length - 1 : text + length;
@@ -250,11 +237,12 @@ static size_t copy_local(const char *text, size_t length, char *to)
     for (const char *at = is_quoted ? text + 1 : text; at < end; at++) {
         if (is_quoted && *at == '\\' && at + 1 < end)
             at++;
-        if (size == 64)
-            return 0;
+        if (size == FLOW_LOCAL_MAX)
+            return false;
         to[size++] = lower(*at);
     }
-    return size;
+    *ret_size = size;
+    return length > 0;
 }
 
 /* A host name of plain labels, as nearly all are: what IDNA would make of it is itself in lower case. 0: it is not one. */
@@ -272,7 +260,7 @@ static size_t copy_plain_domain(const char *text, char *to)
             return 0;
         if (byte == '\0')
             return dots > 0 ? size : 0;
-        if (size == 253)
+        if (size == FLOW_DOMAIN_MAX)
             return 0;
         to[size++] = byte;
         if (byte == '.') {
@@ -282,27 +270,52 @@ static size_t copy_plain_domain(const char *text, char *to)
     }
 }
 
+/* Whoever has a domain names what is below it as he likes (`my_host`, `r3---sn`), and must not escape a wildcard by that. 0: a
+ * label is empty, it is too long, or no address goes on like this. */
+static size_t copy_any_domain(const char *text, char *to)
+{
+    size_t size = 0;
+    for (; *text != '\0'; text++) {
+        bool is_inner = size > 0 && to[size - 1] != '.';
+        if (size == FLOW_DOMAIN_MAX || (*text == '.' && !is_inner) || strchr(" \"(),;<>\\", *text) != NULL ||
+            (unsigned char)*text < ' ' || *text == 0x7f)
+            return 0;
+        to[size++] = lower(*text);
+    }
+    return size > 0 && to[size - 1] != '.' ? size : 0;
+}
+
+/* 0: it is none. A dot at its end is no part of it. */
+static size_t copy_domain(struct arena *arena, const char *text, char *to)
+{
+    const char *domain, *detail;
+    size_t length = copy_plain_domain(text, to);
+    if (length > 0)
+        return length;
+    length = strlen(text);
+    text = arena_copy(arena, text, length > 0 && text[length - 1] == '.' ? length - 1 : length);
+    if (!email_domain_parse(arena, text, &domain, &detail))
+        return copy_any_domain(text, to);
+    length = strlen(domain);
+    memcpy(to, domain, length);
+    return length;
+}
+
 bool flow_sender_parse(struct arena *arena, const char *text, struct flow_sender *ret_sender,
                        const char **ret_detail)
 {
     const char *at = strrchr(text, '@');
-    const char *domain;
-    size_t local = at != NULL ? copy_local(text, (size_t)(at - text), ret_sender->text) : 0;
-    if (local == 0) {
-        *ret_detail = "An address is 1 to 64 bytes, an @ and a domain.";
-        return false;
+    size_t local, length = 0;
+    if (at != NULL && copy_local(text, (size_t)(at - text), ret_sender->text, &local)) {
+        ret_sender->text[local] = '@';
+        ret_sender->domain = local + 1;
+        length = copy_domain(arena, at + 1, ret_sender->text + ret_sender->domain);
+        ret_sender->length = ret_sender->domain + length;
     }
-    ret_sender->text[local] = '@';
-    ret_sender->domain = local + 1;
-    size_t length = copy_plain_domain(at + 1, ret_sender->text + ret_sender->domain);
-    if (length == 0) {
-        if (!email_domain_parse(arena, at + 1, &domain, ret_detail))
-            return false;
-        length = strlen(domain);
-        memcpy(ret_sender->text + ret_sender->domain, domain, length);
-    }
-    ret_sender->length = ret_sender->domain + length;
-    return true;
+    if (length == 0)
+        *ret_detail =
+            "An address is a local part, an @ and a domain, without a name before it or angle brackets around it.";
+    return length > 0;
 }
 
 /* --- matching --- */

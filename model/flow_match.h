@@ -26,14 +26,19 @@ const char *flow_matcher_pattern(const struct flow_matcher *matcher, size_t numb
 /* Bytes that it takes. */
 size_t flow_matcher_size(const struct flow_matcher *matcher);
 
+/* More than RFC 5321 allows, as servers take it: a rule for a domain is not escaped by a long local part. */
+#define FLOW_LOCAL_MAX  256
+#define FLOW_DOMAIN_MAX 253
+
 /* An address of a Sender or From header, ready to be matched. */
 struct flow_sender {
-    char text[EMAIL_MAX + 64]; /* in lower case, the domain as A-label */
+    char
+        text[FLOW_LOCAL_MAX + 1 + FLOW_DOMAIN_MAX]; /* in lower case, the domain as A-label; not terminated */
     size_t length;
     size_t domain; /* where it begins */
 };
 
-/* A quoted local part is the same without its quotes. On failure ret_detail says what is wrong; the arena is for that, and
+/* A quoted local part is the same without its quotes. A domain that is no domain name stays as it is: a wildcard may match it. On failure ret_detail says what is wrong; the arena is for that, and
  * for domains that are not plain ASCII. */
 bool flow_sender_parse(struct arena *arena, const char *text, struct flow_sender *ret_sender,
                        const char **ret_detail);

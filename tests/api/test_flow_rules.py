@@ -267,6 +267,21 @@ def test_sender_comes_before_from(org):
     assert winner(ask(org, sender="x@other.test")) == (None, "NORMAL_DELIVERY")
 
 
+@pytest.mark.parametrize("sender", ["root@localhost", "x@[192.0.2.1]", "x@[IPv6:2001:db8::1]"])
+def test_sender_that_no_pattern_can_name_does_not_hide_from(org, sender):
+    create(org, "spam.test", name="One")
+    assert winner(ask(org, sender=sender)) == (None, "NORMAL_DELIVERY")
+    assert winner(ask(org, sender=sender, **{"from": "x@spam.test"})) == ("One", "DROP")
+
+
+@pytest.mark.parametrize("sender", ["x@my_host.spam.test", "x@r3---sn.spam.test", "x@xn--.spam.test", "x@-.spam.test", "x@☃.spam.test",
+                                    "x@spam.test.", '""@spam.test', '"X"@SPAM.test', 200 * "l" + "@spam.test"])
+def test_nobody_escapes_a_wildcard_by_an_odd_address(org, sender):
+    create(org, "*.spam.test", name="One")
+    assert winner(ask(org, sender=sender)) == ("One", "DROP")
+    assert ask(org, senders=[sender])["items"][0]["action"] == "DROP"
+
+
 def test_without_a_match_mail_is_handled_as_usual(org):
     answer = ask(org, sender="x@a.test")
     assert answer.body == {"sender": "x@a.test", "action": "NORMAL_DELIVERY", "losing": [], "losing_count": 0}
@@ -285,7 +300,7 @@ def test_several_senders_at_once(org):
 @pytest.mark.parametrize("members,faults", [
     ({}, {"/sender required"}), ({"sender": "x@a.test", "senders": ["x@a.test"]}, {"/senders contradiction"}),
     ({"sender": "a.test", "from": "@a.test"}, {"/sender invalid_format", "/from invalid_format"}),
-    ({"sender": "Ann <ann@a.test>"}, {"/sender invalid_format"}), ({"from": "x@localhost"}, {"/from invalid_format"}),
+    ({"sender": "Ann <ann@a.test>"}, {"/sender invalid_format"}), ({"from": "x@a..test"}, {"/from invalid_format"}),
     ({"sender": ""}, {"/sender too_short"}), ({"sender": "x" * 321}, {"/sender too_long"}),
     ({"senders": []}, {"/senders too_short"}), ({"senders": 101 * ["x@a.test"]}, {"/senders too_long"}),
     ({"senders": ["x@a.test", "x", "x@b.test", "y"]}, {"/senders/1 invalid_format", "/senders/3 invalid_format"}),
@@ -309,6 +324,15 @@ def test_rules_of_another_organization_do_not_apply(org):
     other = create_organization(org.api)
     create(org, "a.test")
     assert winner(ask(other, sender="x@a.test"))[0] is None
+
+
+def test_root_of_another_account_asks_for_no_rules_also_when_they_are_kept(service, org):
+    create(org, "a.test")
+    stranger = service.client(service.admin("create-account", "--name", unique("account")))
+    for _ in range(2):
+        ask(org, sender="x@a.test")
+        ask(org, api=stranger, sender="x@a.test", expect="organization_not_found")
+        ask(org, api=stranger, senders=["x@a.test"], expect="organization_not_found")
 
 
 def test_rules_of_an_organization_that_is_gone_are_gone(service, api, org):
@@ -395,13 +419,17 @@ def test_change_is_seen_by_another_process_within_50_ms(pair):
         action = ["DROP", "BOUNCE"][number % 2]
         ask(org, api=two, sender="x@a.test")  # so that it keeps what was
         change(org, rule, action=action)
-        changed = time.monotonic()
-        while ask(org, api=two, sender="x@a.test")["action"] != action:
-            assert time.monotonic() - changed < 2
-        late.append(time.monotonic() - changed)
+        changed, stale = time.monotonic(), 0
+        while True:
+            asked = time.monotonic()
+            if ask(org, api=two, sender="x@a.test")["action"] == action:
+                break
+            stale = asked - changed
+            assert stale < 2
+        late.append(stale)
     late.sort()
-    # The machine may be busy with other tests for a moment.
-    assert statistics.median(late) <= 0.05, late
+    # When the last question was asked that was answered as before. The machine may be busy with other tests for a moment.
+    assert late[35] <= 0.05, late
     print(f"{1000 * statistics.median(late):.1f} ms, at most {1000 * late[-1]:.1f} ms")
 
 

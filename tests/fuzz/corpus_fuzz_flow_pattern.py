@@ -5,7 +5,7 @@ import sys
 
 TEXTS = ["mailbox@domain.com", "domain.com", "*.domain.com", "*.bücher.example", "xn--bcher-kva.example", "例え.テスト", "a@b@c.d",
          '"a b"@domain.com', '"a\\"b"@c.d', "*", "*.", "*.*.a.b", "a..b", "-a.b", "a-.b", "ab--c.d", "a@[192.0.2.1]", "", "@", "٠.example",
-         "ａ．ｂ", "a.b.", "x" * 64 + "@" + "d." * 126 + "d"]
+         "ａ．ｂ", "a.b.", "x@my_host.b.c", "x@r3---sn.b.c", "x@[a].b.c.", "x@a..b.c", "x" * 64 + "@" + "d." * 126 + "d"]
 
 
 def main(folder):

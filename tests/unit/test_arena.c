@@ -33,6 +33,21 @@ static void test_large_pieces_leave_room_for_small_ones(void **state)
     }
 }
 
+static void test_size_is_of_all_blocks(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new();
+    size_t empty = arena_size(arena);
+    assert_in_range(empty, 4000, 4100);
+    arena_alloc(arena, 1);
+    assert_int_equal(arena_size(arena), empty);
+    arena_alloc(arena, 4000);
+    assert_in_range(arena_size(arena), 20000, 20200);
+    arena_alloc(arena, 1U << 20);
+    assert_in_range(arena_size(arena), 20000 + (1U << 20), 20300 + (1U << 20));
+    arena_free(arena);
+}
+
 static void test_copies_are_their_own(void **state)
 {
     char text[] = "postreeve";
@@ -63,6 +78,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT_TEST(test_memory_is_zeroed_aligned_and_apart),
         UNIT_TEST(test_large_pieces_leave_room_for_small_ones),
+        UNIT_TEST(test_size_is_of_all_blocks),
         UNIT_TEST(test_copies_are_their_own),
         UNIT_TEST(test_printf_writes_any_length),
         UNIT_TEST(test_free_accepts_null),
