@@ -14,10 +14,12 @@
 #include "db/audit_export.h"
 #include "db/audit_seal.h"
 #include "db/audit_verify.h"
+#include "db/interoperability.h"
 #include "db/job.h"
 #include "db/limit.h"
 #include "db/migrate.h"
 #include "db/secrets.h"
+#include "model/id.h"
 #include "model/json_out.h"
 #include "model/text.h"
 
@@ -41,6 +43,7 @@ struct command {
     const char *code[2];
     const char *value[2];
     const char *name[2];
+    const char *organization[2];
     const char *policies[MAX_POLICIES + 1];
     const char *access_key_id[2];
     const char *trial[2];
@@ -278,6 +281,15 @@ static int restart_audit(struct command *command)
     return code == CODE_OK ? print(&command->change.answer.body) : fail(command, code);
 }
 
+static int enable_interoperability(struct command *command)
+{
+    const char *organization_id = command->organization[0];
+    if (organization_id == NULL || !id_is_organization(organization_id))
+        return refuse("enable-interoperability needs --organization ID, which is m- and 32 hex digits");
+    enum code code = interoperability_enable(command->db, &command->change, organization_id);
+    return code == CODE_OK ? print(&command->change.answer.body) : fail(command, code);
+}
+
 static int retry_jobs(struct command *command)
 {
     int64_t count = 0;
@@ -313,6 +325,8 @@ static const struct {
      "[--sequence N] [--account ID|installation]   prints all events"},
     {"restart-audit", restart_audit, true, "operator:RestartAuditLog",
      "[--account ID|installation]   after its head was lost or altered"},
+    {"enable-interoperability", enable_interoperability, true, "operator:EnableInteroperability",
+     "--organization ID [--account ID]   works beside Exchange from then on"},
     {"retry-jobs", retry_jobs, false, "operator:RetryJobs",
      "background work that was given up is tried again"},
 };
@@ -347,6 +361,7 @@ static bool read_options(struct command *command, int argc, char **argv)
         {"name", command->name, 1},
         {"policy", command->policies, MAX_POLICIES},
         {"access-key-id", command->access_key_id, 1},
+        {"organization", command->organization, 1},
         {"trial", command->trial, 1},
         {"sequence", command->sequence, 1},
         {"hash", command->hash, 1},

@@ -73,6 +73,8 @@ static const struct setting settings[] = {
     NUMBER_SETTING(
         domain_proof_grace, "domain-proof-grace", "604800", 1, 315360000,
         "seconds that a verified mail domain may lack its proof before its organization is IMPAIRED"),
+    TEXT_SETTING(journaling_sender, "journaling-sender", "amazonjournaling",
+                 "local part of the address, in each test mail domain, that journal records come from"),
     TEXT_SETTING(region, "region", "us-east-1", "region of organizations whose creator names none"),
     TEXT_SETTING(regions, "regions", "us-east-1,us-west-2,eu-west-1", "all regions, by comma"),
     NUMBER_SETTING(mailbox_retention, "mailbox-retention", "2592000", 1, 315360000,
@@ -407,6 +409,12 @@ static bool make_settings(struct reader *reader)
         return reject(reader, "ownership-label",
                       "is a DNS label of letters, digits, hyphens and underscores, not \"%s\"",
                       config->ownership_label);
+    struct email sender;
+    if (strchr(config->journaling_sender, '@') != NULL ||
+        !email_parse(reader->arena, config->journaling_sender, made->service_domain, &sender, &detail))
+        return reject(reader, "journaling-sender", "is the local part of an address, not \"%s\"",
+                      config->journaling_sender);
+    made->journaling_sender = sender.local;
     made->mailbox_retention_s = config->mailbox_retention;
     made->health_check_interval_s = config->health_check_interval;
     made->cleaning_interval_s = config->cleaning_interval;

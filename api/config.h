@@ -34,6 +34,7 @@ struct config {
     int64_t directory_plain;
     int64_t domain_verification_timeout;
     int64_t domain_proof_grace;
+    const char *journaling_sender;
     const char *region;
     int64_t http_threads;
     int64_t job_threads;

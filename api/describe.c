@@ -17,10 +17,13 @@
 #include "model/iam.h"
 #include "model/identity_policy.h"
 #include "model/import.h"
+#include "model/interoperability.h"
+#include "model/journaling.h"
 #include "model/json_out.h"
 #include "model/key.h"
 #include "model/limit.h"
 #include "model/mail_domain.h"
+#include "model/migration_setting.h"
 #include "model/mobile_device.h"
 #include "model/mobile_policy.h"
 #include "model/operation.h"
@@ -67,6 +70,9 @@ static const struct field_table *const answers[] = {
     &mail_domain_table,
     &identity_policy_table,
     &default_domain_table,
+    &interoperability_table,
+    &journaling_table,
+    &migration_setting_table,
     &mobile_policy_table,
     &mobile_device_table,
     &availability_configuration_table,

@@ -139,10 +139,9 @@ enum code delete_alias(struct request *request)
     struct entity_key key = request_entity(request);
     struct change change = request_change(request);
     struct email email;
-    const char *detail = "Give the whole address.";
+    const char *detail;
 
-    if (strchr(request->arguments[2], '@') == NULL ||
-        !email_parse(request->arena, request->arguments[2], NULL, &email, &detail)) {
+    if (!email_parse_whole(request->arena, request->arguments[2], &email, &detail)) {
         problem_add_parameter(&request->problem, "email", "invalid_format", "%s", detail);
         return CODE_VALIDATION_FAILED;
     }

@@ -43,6 +43,7 @@ static const struct {
     [CODE_EMAIL_ADDRESS_IN_USE] = {409, 0, "Choose another address."},
     [CODE_RESERVED_NAME] = {409, 0, "Choose another name."},
     [CODE_ORGANIZATION_STATE] = {409, 0, "Wait until the organization's state allows it."},
+    [CODE_INTEROPERABILITY_MODE] = {409, 0, "The organization works beside Exchange, where this is done."},
     [CODE_ENTITY_STATE] = {409, 0, "The entity's state does not allow it."},
     [CODE_MOBILE_DEVICE_STATE] = {409, 0, "The device's state does not allow it."},
     [CODE_OPERATION_STATE] = {409, 0, "Wait for its end."},

@@ -24,6 +24,7 @@
 #include "api/search.h"
 #include "api/service.h"
 #include "api/session.h"
+#include "api/setting.h"
 #include "api/user.h"
 #include "db/account.h"
 #include "db/audit.h"
@@ -48,6 +49,9 @@
 #include "model/attachment.h"
 #include "model/autodiscover.h"
 #include "model/identity_policy.h"
+#include "model/interoperability.h"
+#include "model/journaling.h"
+#include "model/migration_setting.h"
 
 /* A route cannot be written without an action; what is open says so. */
 #define ROUTE(route_method, route_path, prefix, name, route_lane, success, function, ...) \
@@ -358,6 +362,18 @@ const struct route routes[] = {
     ROUTE(PATCH, FLOW_RULE, "workmail", "UpdateFlowRule", LANE_FAST, 200, update_flow_rule,
           BODY(flow_rule_table, FIELD_UPDATE)),
     ROUTE(DELETE, FLOW_RULE, "workmail", "DeleteFlowRule", LANE_FAST, 204, delete_flow_rule, PLAIN),
+    ROUTE(GET, ORGANIZATION "/journaling", "workmail", "GetJournaling", LANE_FAST, 200, get_journaling,
+          QUEUE(queue_journaling)),
+    ROUTE(PUT, ORGANIZATION "/journaling", "workmail", "PutJournaling", LANE_FAST, 200, put_journaling,
+          BODY(journaling_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/migration", "workmail", "GetMigration", LANE_FAST, 200, get_migration,
+          QUEUE(queue_migration)),
+    ROUTE(PUT, ORGANIZATION "/migration", "workmail", "PutMigration", LANE_FAST, 200, put_migration,
+          BODY(migration_setting_table, FIELD_CREATE)),
+    ROUTE(GET, ORGANIZATION "/interoperability", "workmail", "GetInteroperability", LANE_FAST, 200,
+          get_interoperability, QUEUE(queue_interoperability)),
+    ROUTE(POST, ORGANIZATION "/interoperability/disable", "workmail", "DisableInteroperability", LANE_FAST,
+          200, disable_interoperability, QUERY(interoperability_end_query)),
     ROUTE(GET, "/v1/attachment-types", "workmail", "ListUnsupportedAttachmentTypes", LANE_FAST, 200,
           list_unsupported_attachment_types, PLAIN),
     ROUTE(POST, "/v1/attachment-types/test", "workmail", "TestAttachments", LANE_FAST, 200, test_attachments,

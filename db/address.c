@@ -3,18 +3,15 @@
 #include <string.h>
 #include <strings.h>
 
-/* The default local part of journal records' sender (guide, "Using email journaling"). */
-#define JOURNALING_SENDER "amazonjournaling"
-
-bool address_is_reserved(const char *local_part)
+bool address_is_reserved(const struct db *db, const char *local_part)
 {
-    return strcasecmp(local_part, JOURNALING_SENDER) == 0;
+    return strcasecmp(local_part, db_settings(db)->journaling_sender) == 0;
 }
 
-enum code address_may_be_used(const struct organization_row *organization, const struct email *email,
-                              struct arena *arena, const char **ret_detail)
+enum code address_may_be_used(const struct db *db, const struct organization_row *organization,
+                              const struct email *email, struct arena *arena, const char **ret_detail)
 {
-    if (!address_is_reserved(email->local) || strcmp(email->domain, organization->test_domain) != 0)
+    if (!address_is_reserved(db, email->local) || strcmp(email->domain, organization->test_domain) != 0)
         return CODE_OK;
     *ret_detail =
         arena_printf(arena, "%s is the sender of journal records; choose another address.", email->address);
@@ -35,7 +32,7 @@ enum code address_resolve(struct db *db, struct change *change, const struct org
         problem_add_member(change->problem, "email", "invalid_format", "%s", detail);
         return CODE_VALIDATION_FAILED;
     }
-    if (address_may_be_used(organization, &email, change->arena, &detail) != CODE_OK)
+    if (address_may_be_used(db, organization, &email, change->arena, &detail) != CODE_OK)
         return problem_set(change->problem, CODE_RESERVED_NAME, "%s", detail);
 
     DB_RESULT result = NULL;

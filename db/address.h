@@ -11,11 +11,11 @@ enum code address_resolve(struct db *db, struct change *change, const struct org
                           const char *text, const char *name, struct email *ret_email);
 
 /* CODE_RESERVED_NAME, with the reason, for an address of the organization that is kept for the service. */
-enum code address_may_be_used(const struct organization_row *organization, const struct email *email,
-                              struct arena *arena, const char **ret_detail);
+enum code address_may_be_used(const struct db *db, const struct organization_row *organization,
+                              const struct email *email, struct arena *arena, const char **ret_detail);
 
 /* Whether a name or local part is kept for the service: the sender of journal records. */
-bool address_is_reserved(const char *local_part);
+bool address_is_reserved(const struct db *db, const char *local_part);
 
 /* Queued; each gives one result to collect. */
 /* Gives the address to the entity unless it has it; of another one: CODE_EMAIL_ADDRESS_IN_USE. */

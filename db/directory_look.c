@@ -97,7 +97,7 @@ static void fail(struct directory_line *line, const char *code, const char *deta
     }
 }
 
-static void check(struct arena *arena, struct directory_line *line)
+static void check(const struct db *db, struct arena *arena, struct directory_line *line)
 {
     const struct directory_entry *entry = line->entry;
     const char *detail = "The name has to have 1 to 256 characters.";
@@ -107,7 +107,7 @@ static void check(struct arena *arena, struct directory_line *line)
         fail(line, "name_invalid",
              arena_printf(arena, "Its name cannot be a %s's here: %s", entry->is_group ? "group" : "user",
                           length > most ? "it is too long." : detail));
-    else if (address_is_reserved(email_local_part_of_name(arena, line->name)))
+    else if (address_is_reserved(db, email_local_part_of_name(arena, line->name)))
         fail(line, "reserved_name", "Its name is kept for the sender of journal records.");
     if (strlen(entry->dn) > DIRECTORY_DN_MAX)
         fail(line, "dn_too_long", "Its distinguished name is longer than 2,000 bytes.");
@@ -235,7 +235,7 @@ enum code directory_look(struct directory_work *work)
         return code;
     for (size_t i = 0; i < work->count; i++) {
         read_line(arena, result, (int)i, &work->lines[i]);
-        check(arena, &work->lines[i]);
+        check(work->db, arena, &work->lines[i]);
     }
     settle_names(work);
     return CODE_OK;

@@ -37,8 +37,6 @@ static enum code lock_both(struct db *db, struct change *change, const struct wo
     struct entity_locked locked = {0};
     queue_lock_nesting(db, change, work);
     enum code code = entity_lock_by(db, change, work->owner, &lock, work->member_id, &locked, NULL);
-    if (code == CODE_OK)
-        code = entity_need_changeable(change, work->owner, &locked);
     return code == CODE_OK ? entity_need_built_in(change, work->owner, &locked) : code;
 }
 
@@ -120,8 +118,6 @@ static enum code remove_body(struct db *db, struct change *change, void *argumen
     DB_RESULT before = NULL;
 
     enum code code = entity_lock(db, change, owner, &locked, NULL);
-    if (code == CODE_OK)
-        code = entity_need_changeable(change, owner, &locked);
     if (code == CODE_OK)
         code = entity_need_built_in(change, owner, &locked);
     if (code == CODE_OK)

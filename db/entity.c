@@ -7,6 +7,7 @@
 #include "db/edge.h"
 #include "db/entity_change.h"
 #include "db/group.h"
+#include "db/interoperability.h"
 #include "db/job.h"
 #include "db/limit.h"
 #include "db/resource.h"
@@ -200,6 +201,11 @@ enum code entity_need_changeable(struct change *change, const struct entity_key 
 {
     if (entity_is_state(locked, "DELETED"))
         return entity_wrong_state(change, key, locked, "What is deleted is not changed; create a new one.");
+    if (key->kind == &user_kind && strcmp(locked->type, "RESOURCE") == 0)
+        return problem_set(
+            change->problem, CODE_ENTITY_STATE,
+            "This is a room or equipment mailbox of Exchange: it is listed, but neither enabled nor"
+            " changed. Create a resource instead, once interoperability is disabled.");
     if (key->kind->own_type != NULL && strcmp(locked->type, key->kind->own_type) != 0)
         return problem_set(change->problem, CODE_ENTITY_STATE,
                            "This is one of the directory's own (%s); it is listed but not changed.",
@@ -207,12 +213,24 @@ enum code entity_need_changeable(struct change *change, const struct entity_key 
     return CODE_OK;
 }
 
+enum code entity_need_editable(struct change *change, const struct entity_key *key,
+                               const struct entity_locked *locked)
+{
+    enum code code = entity_need_changeable(change, key, locked);
+    if (code != CODE_OK)
+        return code;
+    const char *what =
+        arena_printf(change->arena, "changes of %ss, their addresses and members are made", key->kind->noun);
+    return interoperability_refuse(&locked->organization, what, change->problem);
+}
+
 enum code entity_need_built_in(struct change *change, const struct entity_key *key,
                                const struct entity_locked *locked)
 {
-    return locked->is_external
+    enum code code = entity_need_editable(change, key, locked);
+    return code == CODE_OK && locked->is_external
                ? organization_read_only(&locked->organization, key->kind->noun, change->problem)
-               : CODE_OK;
+               : code;
 }
 
 uint64_t entity_other_members(const struct field_table *table, uint64_t set, const char *const *own)
@@ -228,7 +246,7 @@ enum code entity_need_own_members(struct change *change, const struct entity_key
                                   const struct entity_locked *locked, uint64_t set, const char *const *own)
 {
     return entity_other_members(key->kind->table, set, own) != 0 ? entity_need_built_in(change, key, locked)
-                                                                 : CODE_OK;
+                                                                 : entity_need_editable(change, key, locked);
 }
 
 static enum code lock_changeable(struct db *db, struct change *change, const struct entity_key *key,
@@ -246,9 +264,28 @@ enum code entity_enter(struct db *db, struct change *change, const char *organiz
     return code == CODE_OK ? organization_need_serving(ret_organization, change->problem) : code;
 }
 
-enum code entity_need_unreserved(struct change *change, const char *name)
+enum code entity_need_creatable(const struct entity_kind *kind, const struct organization_row *organization,
+                                struct problem *problem)
 {
-    if (address_is_reserved(email_local_part_of_name(change->arena, name)))
+    enum code code = organization_need_serving(organization, problem);
+    if (code == CODE_OK)
+        code = interoperability_refuse(organization,
+                                       arena_printf(problem->arena, "%ss are created", kind->noun), problem);
+    return code == CODE_OK && kind != &resource_kind
+               ? organization_need_built_in(organization, kind->noun, problem)
+               : code;
+}
+
+enum code entity_enter_to_create(struct db *db, struct change *change, const struct entity_key *key,
+                                 struct organization_row *ret_organization)
+{
+    enum code code = entity_enter(db, change, key->organization_id, ret_organization);
+    return code == CODE_OK ? entity_need_creatable(key->kind, ret_organization, change->problem) : code;
+}
+
+enum code entity_need_unreserved(const struct db *db, struct change *change, const char *name)
+{
+    if (address_is_reserved(db, email_local_part_of_name(change->arena, name)))
         return problem_set(change->problem, CODE_RESERVED_NAME,
                            "This name is kept for the sender of journal records; choose another.");
     return CODE_OK;
@@ -325,8 +362,10 @@ static int queue_mailbox(struct db *db, struct change *change, const struct orga
 
     usage_queue_begin(db, key);
     DB_QUEUE(db, &mailbox, key->organization_id, key->entity_id, id_new_uuid(change->arena));
-    /* The test domain's address comes with it, unless the name makes none or somebody chose it before. */
-    if (!email_parse(change->arena, local, organization->test_domain, &test_alias, &detail))
+    /* The test domain's address comes with it, unless the name makes none, or one that is kept for the service (a directory
+     * may have any name), or somebody chose it before. */
+    if (!email_parse(change->arena, local, organization->test_domain, &test_alias, &detail) ||
+        address_may_be_used(db, organization, &test_alias, change->arena, &detail) != CODE_OK)
         return 2;
     address_queue_add_if_free(db, key->organization_id, key->entity_id, test_alias.address);
     return 3;
@@ -345,6 +384,18 @@ int entity_queue_enable(struct db *db, struct change *change, const struct organ
     return 4 + (key->kind->has_mailbox ? queue_mailbox(db, change, organization, key, name) : 0);
 }
 
+/* Beside Exchange resources are enabled there only; the others are here, with the address that they have there. */
+static enum code need_enabled_here(struct change *change, const struct entity_key *key,
+                                   const struct entity_locked *locked, const char *email)
+{
+    if (key->kind == &resource_kind)
+        return interoperability_refuse(&locked->organization, "resources are enabled", change->problem);
+    return email != NULL
+               ? interoperability_refuse(&locked->organization,
+                                         "addresses (leave `email` out here) are chosen", change->problem)
+               : CODE_OK;
+}
+
 enum code entity_enable_body(struct db *db, struct change *change, void *argument)
 {
     const struct entity_work *work = argument;
@@ -361,8 +412,10 @@ enum code entity_enable_body(struct db *db, struct change *change, void *argumen
         return entity_wrong_state(change, key, &locked,
                                   "Its account is disabled in the directory; enable it there first.");
     const char *wanted = work->email != NULL ? work->email : locked.email;
-    code = address_resolve(db, change, &locked.organization, wanted != NULL ? wanted : locked.proposed_email,
-                           locked.name, &email);
+    code = need_enabled_here(change, key, &locked, work->email);
+    if (code == CODE_OK)
+        code = address_resolve(db, change, &locked.organization,
+                               wanted != NULL ? wanted : locked.proposed_email, locked.name, &email);
     if (code == CODE_OK && locked.email != NULL)
         code = entity_room_for_address(db, change, key, email.address, NULL);
     if (code == CODE_OK && key->kind->has_mailbox && locked.organization.is_on_trial)
@@ -440,9 +493,9 @@ enum code entity_delete_body(struct db *db, struct change *change, void *argumen
         return code;
     if (entity_is_state(&locked, "DELETED"))
         return CODE_OK;
-    code = entity_need_changeable(change, key, &locked);
-    if (code == CODE_OK)
-        code = entity_need_built_in(change, key, &locked);
+    /* A resource was made here, before the mode was on: nothing takes it away from elsewhere. */
+    code = key->kind == &resource_kind ? entity_need_changeable(change, key, &locked)
+                                       : entity_need_built_in(change, key, &locked);
     if (code != CODE_OK)
         return code;
     if (entity_is_state(&locked, "ENABLED") && !key->kind->is_deleted_directly)

@@ -40,7 +40,7 @@ enum code entity_list_aliases(struct db *db, const char *account_id, const struc
 static enum code need_enabled(struct change *change, const struct entity_key *key,
                               const struct entity_locked *locked)
 {
-    enum code code = entity_need_changeable(change, key, locked);
+    enum code code = entity_need_editable(change, key, locked);
     if (code == CODE_OK && !entity_is_state(locked, "ENABLED"))
         code = entity_wrong_state(change, key, locked,
                                   "Enable it first; its primary address can be given then.");

@@ -44,7 +44,11 @@ enum code entity_wrong_state(struct change *change, const struct entity_key *key
 enum code entity_need_changeable(struct change *change, const struct entity_key *key,
                                  const struct entity_locked *locked);
 
-/* CODE_DIRECTORY_READ_ONLY for what only its external directory may change … */
+/* The same, and CODE_INTEROPERABILITY_MODE, for what changes more than whether it is enabled. */
+enum code entity_need_editable(struct change *change, const struct entity_key *key,
+                               const struct entity_locked *locked);
+
+/* The same, and CODE_DIRECTORY_READ_ONLY for what only its external directory may change … */
 enum code entity_need_built_in(struct change *change, const struct entity_key *key,
                                const struct entity_locked *locked);
 /* Those of the members whose bit is set that are not among these (NULL after the last). */
@@ -57,8 +61,14 @@ enum code entity_need_own_members(struct change *change, const struct entity_key
 enum code entity_enter(struct db *db, struct change *change, const char *organization_id,
                        struct organization_row *ret_organization);
 
+/* The same for a new entity: CODE_INTEROPERABILITY_MODE where those are made in Exchange. */
+enum code entity_enter_to_create(struct db *db, struct change *change, const struct entity_key *key,
+                                 struct organization_row *ret_organization);
+enum code entity_need_creatable(const struct entity_kind *kind, const struct organization_row *organization,
+                                struct problem *problem);
+
 /* CODE_RESERVED_NAME for a name that is kept for the service. */
-enum code entity_need_unreserved(struct change *change, const char *name);
+enum code entity_need_unreserved(const struct db *db, struct change *change, const char *name);
 
 /* Queued; each gives one result to collect. A new entity is DISABLED; its search text is made by entity_queue_touch. */
 void entity_queue_insert(struct db *db, const struct entity_key *key, const char *name,

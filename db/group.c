@@ -73,9 +73,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     struct email email;
     int pending = 2;
 
-    enum code code = entity_enter(db, change, key->organization_id, &organization);
-    if (code == CODE_OK)
-        code = organization_need_built_in(&organization, "group", change->problem);
+    enum code code = entity_enter_to_create(db, change, key, &organization);
     if (code == CODE_OK && group->email != NULL)
         code = address_resolve(db, change, &organization, group->email, group->name, &email);
     if (code != CODE_OK)
@@ -96,7 +94,7 @@ enum code group_create(struct db *db, struct change *change, const char *organiz
         .key = entity_key(&group_kind, organization_id, id_new_uuid(change->arena)),
         .group = group,
     };
-    enum code code = entity_need_unreserved(change, group->name);
+    enum code code = entity_need_unreserved(db, change, group->name);
     return code == CODE_OK ? tx_run(db, change, create_body, &work) : code;
 }
 
@@ -113,8 +111,6 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
     int pending = 0;
 
     enum code code = edge_lock_with_owners(db, change, key, &locked, &group);
-    if (code == CODE_OK)
-        code = entity_need_changeable(change, key, &locked);
     if (code == CODE_OK)
         code = entity_need_own_members(change, key, &locked, work->set, own);
     if (code == CODE_OK && patch->email != NULL)
@@ -135,7 +131,7 @@ enum code group_update(struct db *db, struct change *change, const struct entity
                        const struct mail_group *patch, uint64_t set)
 {
     struct work work = {.key = *key, .group = patch, .set = set};
-    enum code code = patch->name != NULL ? entity_need_unreserved(change, patch->name) : CODE_OK;
+    enum code code = patch->name != NULL ? entity_need_unreserved(db, change, patch->name) : CODE_OK;
     return code == CODE_OK ? tx_run(db, change, update_body, &work) : code;
 }
 

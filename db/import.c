@@ -5,6 +5,7 @@
 
 #include "db/data_key.h"
 #include "db/idempotency.h"
+#include "db/interoperability.h"
 #include "db/job.h"
 #include "db/operation.h"
 #include "db/organization.h"
@@ -68,6 +69,8 @@ static enum code begin_body(struct db *db, struct change *change, void *argument
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
     if (code == CODE_OK)
         code = organization_need_serving(&organization, change->problem);
+    if (code == CODE_OK)
+        code = interoperability_refuse(&organization, "users and groups are imported", change->problem);
     if (code == CODE_OK)
         code = organization_need_built_in(&organization, "user", change->problem);
     if (code == CODE_OK)

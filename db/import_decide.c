@@ -151,7 +151,7 @@ static void decide_new(struct import_work *work, struct import_line *line)
                            "There is no such user yet: a new one needs this member.");
     if ((line->set & BIT(IMPORT_QUOTA_MB)) == 0)
         line->entry.quota_mb = USER_QUOTA_DEFAULT_MB;
-    if (address_is_reserved(email_local_part_of_name(work->change->arena, line->entry.name)))
+    if (address_is_reserved(work->db, email_local_part_of_name(work->change->arena, line->entry.name)))
         fault(line, "name", CODE_RESERVED_NAME, "This name is kept for the sender of journal records.");
 }
 
@@ -170,6 +170,11 @@ static void decide_present(struct import_line *line)
 void import_decide(struct import_work *work, struct import_line *line)
 {
     line->changed = 0;
+    if (work->organization->is_interoperable) {
+        fault(line, "name", CODE_INTEROPERABILITY_MODE,
+              "The organization works beside Exchange, since the upload: users and groups come from there.");
+        return;
+    }
     if (line->is_there)
         decide_present(line);
     else if (!line->was_tried)

@@ -107,7 +107,7 @@ static enum code resolve(struct import_work *work, struct import_line *line, con
         problem_add_member(problem, member, "invalid_format", "%s", detail);
         return CODE_VALIDATION_FAILED;
     }
-    enum code code = address_may_be_used(organization, &email, problem->arena, &detail);
+    enum code code = address_may_be_used(work->db, organization, &email, problem->arena, &detail);
     const struct import_known *domain = work->domains;
     while (code == CODE_OK && domain != NULL && strcmp(domain->name, email.domain) != 0)
         domain = domain->next;

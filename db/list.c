@@ -120,42 +120,70 @@ static void add_position(struct buffer *sql, const struct variant *variant, int 
     buffer_text(sql, ")");
 }
 
+/* The rows of one FROM; each takes the same parameters. */
+static void add_rows(struct buffer *sql, const struct list_spec *spec, const struct variant *variant,
+                     const char *from, int *parameters)
+{
+    *parameters = spec->fixed;
+    buffer_text(sql, "SELECT ");
+    if (variant->count) {
+        buffer_text(sql, "count(*)");
+    } else {
+        buffer_text(sql, spec->columns);
+        for (int i = 0; i < variant->key_count; i++)
+            buffer_printf(sql, ", (%s)::text", variant->keys[i].expression);
+    }
+    buffer_printf(sql, " %s", from);
+    for (unsigned i = 0; i < LIST_MAX_FILTERS; i++)
+        if ((variant->filters & (1U << i)) != 0)
+            add_fragment(sql, spec->filters[i], parameters);
+    if (variant->some)
+        add_fragment(sql, spec->visible, parameters);
+    if (variant->count)
+        return;
+    if (variant->after)
+        add_position(sql, variant, parameters);
+    for (int i = 0; i < variant->key_count; i++)
+        buffer_printf(sql, "%s%s%s", i > 0 ? ", " : " ORDER BY ", variant->keys[i].expression,
+                      variant->keys[i].descending ? " DESC" : "");
+    buffer_printf(sql, " LIMIT $%d::bigint", ++*parameters);
+}
+
+/* A page of each, in order, of which the first ones are the page of both: the keys stand behind the columns. */
+static void add_both(struct buffer *sql, const struct list_spec *spec, const struct variant *variant,
+                     const char *from, int *parameters)
+{
+    buffer_text(sql, variant->count ? "SELECT (" : "SELECT * FROM ((");
+    add_rows(sql, spec, variant, from, parameters);
+    buffer_text(sql, variant->count ? ") + (" : ") UNION ALL (");
+    add_rows(sql, spec, variant, spec->besides, parameters);
+    buffer_text(sql, variant->count ? ")" : ")) both_of_them");
+    if (variant->count)
+        return;
+    for (int i = 0; i < variant->key_count; i++)
+        buffer_printf(sql, "%s%d%s", i > 0 ? ", " : " ORDER BY ", row_columns(spec->table) + 1 + i,
+                      variant->keys[i].descending ? " DESC" : "");
+    buffer_printf(sql, " LIMIT $%d::bigint", *parameters);
+}
+
 static const char *build(struct arena *arena, const struct list_spec *spec, const struct variant *variant,
                          int *ret_parameters)
 {
     struct buffer sql = {.arena = arena};
-    int parameters = spec->fixed;
-
+    const char *from = variant->count && spec->counted != NULL ? spec->counted : spec->from;
     bool has_flag = spec->flag != NULL && !variant->count;
 
     if (spec->with != NULL)
         buffer_text(&sql, spec->with);
-    buffer_text(&sql, has_flag ? ", page AS MATERIALIZED (SELECT " : "SELECT ");
-    if (variant->count) {
-        buffer_text(&sql, "count(*)");
-    } else {
-        buffer_text(&sql, spec->columns);
-        for (int i = 0; i < variant->key_count; i++)
-            buffer_printf(&sql, ", (%s)::text", variant->keys[i].expression);
-    }
-    buffer_printf(&sql, " %s", variant->count && spec->counted != NULL ? spec->counted : spec->from);
-    for (unsigned i = 0; i < LIST_MAX_FILTERS; i++)
-        if ((variant->filters & (1U << i)) != 0)
-            add_fragment(&sql, spec->filters[i], &parameters);
-    if (variant->some)
-        add_fragment(&sql, spec->visible, &parameters);
-    if (!variant->count) {
-        if (variant->after)
-            add_position(&sql, variant, &parameters);
-        for (int i = 0; i < variant->key_count; i++)
-            buffer_printf(&sql, "%s%s%s", i > 0 ? ", " : " ORDER BY ", variant->keys[i].expression,
-                          variant->keys[i].descending ? " DESC" : "");
-        buffer_printf(&sql, " LIMIT $%d::bigint", ++parameters);
-    }
+    if (has_flag)
+        buffer_text(&sql, ", page AS MATERIALIZED (");
+    if (spec->besides != NULL)
+        add_both(&sql, spec, variant, from, ret_parameters);
+    else
+        add_rows(&sql, spec, variant, from, ret_parameters);
     /* One row at least, which has the flag. */
     if (has_flag)
         buffer_printf(&sql, ") SELECT p.*, %s FROM (SELECT) one LEFT JOIN page p ON true", spec->flag);
-    *ret_parameters = parameters;
     return buffer_string(&sql);
 }
 

@@ -21,6 +21,9 @@ struct list_spec {
     const char *columns; /* the rows of the table, in order */
     const char *from;    /* "FROM … WHERE …" over the fixed parameters $1 … */
     const char *counted; /* the same rows without what only the columns and orders need; NULL: from */
+    /* More rows, in the same order by an index of their own, that the same filters are put to; NULL: none. The texts of the
+     * keys, which have collation "C" or are of one length, are in the order of the keys. */
+    const char *besides;
     int fixed;
     const char *filters[LIST_MAX_FILTERS]; /* " AND …"; `$?` stands for its value */
     const char *visible;                   /* " AND … = ANY($?)", where some callers see only some */

@@ -133,7 +133,8 @@ void organization_queue(struct db *db, const char *account_id, const char *organ
     };
     static const struct statement read = {
         "SELECT organization_id, alias, region, setup, state, is_serving, directory_id, test_domain, default_domain,"
-        " version, (SELECT d.type FROM directory d WHERE d.directory_id = organization.directory_id) AS directory_type,"
+        " version, interoperability_enabled,"
+        " (SELECT d.type FROM directory d WHERE d.directory_id = organization.directory_id) AS directory_type,"
         " (SELECT a.is_trial AND a.trial_ends_at > now() FROM account a WHERE a.account_id = $2) AS is_on_trial" OWN_ONE,
         2};
 #undef OWN_ONE
@@ -160,6 +161,7 @@ enum code organization_collect(struct db *db, struct arena *arena, struct proble
         .state = row_text(arena, result, 0, "state"),
         .is_serving = row_flag(result, 0, "is_serving"),
         .is_on_trial = row_flag(result, 0, "is_on_trial"),
+        .is_interoperable = row_flag(result, 0, "interoperability_enabled"),
         .directory_id = row_text(arena, result, 0, "directory_id"),
         .directory_type = row_text(arena, result, 0, "directory_type"),
         .test_domain = row_text(arena, result, 0, "test_domain"),
@@ -201,6 +203,15 @@ enum code organization_need_built_in(const struct organization_row *row, const c
 enum code organization_need_serving(const struct organization_row *row, struct problem *problem)
 {
     return row->is_serving ? CODE_OK : organization_not_serving(row->organization_id, row->state, problem);
+}
+
+enum code organization_need_confirmed(struct change *change, const struct organization_row *row,
+                                      const char *confirm)
+{
+    if (strcmp(text_lower(change->arena, confirm), row->alias) == 0)
+        return CODE_OK;
+    return problem_set(change->problem, CODE_CONFIRMATION_MISMATCH,
+                       "Repeat the organization's alias as `confirm`: this cannot be undone.");
 }
 
 enum code organization_queue_list(struct db *db, const char *account_id, const char *organization_id,
@@ -381,6 +392,12 @@ static enum code take_directory(struct db *db, struct change *change, const stru
                            directory.region);
         return CODE_VALIDATION_FAILED;
     }
+    if (wanted->interoperability_enabled && strcmp(directory.type, DIRECTORY_AD_CONNECTOR) != 0) {
+        problem_add_member(change->problem, "interoperability_enabled", "invalid_value",
+                           "It needs a directory of type " DIRECTORY_AD_CONNECTOR "; this one is a %s.",
+                           directory.type);
+        return CODE_VALIDATION_FAILED;
+    }
     *ret_region = directory.region;
     return DB_RUN(db, change->problem, NULL, &take, wanted->directory_id, making->organization_id);
 }
@@ -420,8 +437,9 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
 {
     static const struct statement insert = {
         "INSERT INTO organization (organization_id, account_id, alias, region, setup, directory_id, test_domain,"
-        " default_domain, key_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
-        8};
+        " default_domain, key_id, interoperability_enabled, interoperability_enabled_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, CASE WHEN $9 THEN now() END)",
+        9};
     static const struct statement insert_alias = {
         "INSERT INTO organization_alias (alias, organization_id) VALUES ($1, $2)", 2};
     static const struct statement insert_transition = {
@@ -439,7 +457,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
         return code;
     const char *domain = arena_printf(change->arena, "%s.%s", wanted->alias, db_settings(db)->service_domain);
     DB_QUEUE(db, &insert, making->organization_id, change->account_id, wanted->alias, region, wanted->setup,
-             wanted->directory_id, domain, key.key_id);
+             wanted->directory_id, domain, key.key_id, row_boolean(wanted->interoperability_enabled));
     account_queue_begin_trial(db, change->arena, change->account_id);
     DB_QUEUE(db, &insert_alias, wanted->alias, making->organization_id);
     DB_QUEUE(db, &insert_transition, making->organization_id, change->actor);
@@ -453,6 +471,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     out_member(after, "region", region);
     out_member(after, "setup", wanted->setup);
     out_member(after, "directory_id", wanted->directory_id);
+    out_member_boolean(after, "interoperability_enabled", wanted->interoperability_enabled);
     out_member(after, "state", "REQUESTED");
     out_end_object(after);
     change->audit.organization_id = making->organization_id;
@@ -588,9 +607,9 @@ static enum code remove_body(struct db *db, struct change *change, void *argumen
     enum code code = lock_for_change(db, change, making->organization_id, &row);
     if (code != CODE_OK)
         return code;
-    if (strcmp(text_lower(change->arena, removal->confirm), row.alias) != 0)
-        return problem_set(change->problem, CODE_CONFIRMATION_MISMATCH,
-                           "Repeat the organization's alias as `confirm`: this cannot be undone.");
+    code = organization_need_confirmed(change, &row, removal->confirm);
+    if (code != CODE_OK)
+        return code;
     /* Under the lock: nobody enables a user meanwhile. */
     code = DB_RUN(db, change->problem, &enabled, &count_enabled, row.organization_id);
     if (code == CODE_OK)

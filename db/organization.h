@@ -50,7 +50,8 @@ struct organization_row {
     const char *setup;
     const char *state;
     bool is_serving;
-    bool is_on_trial; /* its account */
+    bool is_on_trial;      /* its account */
+    bool is_interoperable; /* works beside Exchange: db/interoperability.h */
     const char *directory_id;
     const char *directory_type;
     const char *test_domain;
@@ -80,6 +81,9 @@ enum code organization_read_only(const struct organization_row *row, const char 
 /* … unless the directory is built in. */
 enum code organization_need_built_in(const struct organization_row *row, const char *noun,
                                      struct problem *problem);
+/* CODE_CONFIRMATION_MISMATCH unless its alias is repeated, for what cannot be undone. */
+enum code organization_need_confirmed(struct change *change, const struct organization_row *row,
+                                      const char *confirm);
 
 /* A list of what a serving organization has, in two halves; its spec has the organization as its fixed parameter. */
 enum code organization_queue_list(struct db *db, const char *account_id, const char *organization_id,

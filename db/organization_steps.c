@@ -177,6 +177,8 @@ void organization_remove_settings(struct db *db, const struct organization_row *
         {"DELETE FROM organization_health WHERE organization_id = $1", 1},
         {"DELETE FROM availability_configuration WHERE organization_id = $1", 1},
         {"DELETE FROM mobile_policy WHERE organization_id = $1", 1},
+        {"DELETE FROM journaling WHERE organization_id = $1", 1},
+        {"DELETE FROM migration_setting WHERE organization_id = $1", 1},
         {"DELETE FROM flow_rule WHERE organization_id = $1", 1},
         {"UPDATE operation o SET status = 'CANCELED', finished_at = clock_timestamp(),"
          " error = 'The organization is being deleted.' FROM mail_domain m WHERE m.organization_id = $1"

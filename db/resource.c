@@ -158,7 +158,7 @@ static enum code put_options_body(struct db *db, struct change *change, void *ar
 
     enum code code = entity_lock(db, change, key, &locked, NULL);
     if (code == CODE_OK)
-        code = entity_need_changeable(change, key, &locked);
+        code = entity_need_editable(change, key, &locked);
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, &before, &get_options, key->organization_id, key->entity_id);
     if (code == CODE_OK)
@@ -224,7 +224,7 @@ static enum code create_body(struct db *db, struct change *change, void *argumen
     struct email email;
     int pending = 2;
 
-    enum code code = entity_enter(db, change, key->organization_id, &organization);
+    enum code code = entity_enter_to_create(db, change, key, &organization);
     if (code == CODE_OK)
         code = address_resolve(db, change, &organization, resource->email, resource->name, &email);
     if (code != CODE_OK)
@@ -255,7 +255,7 @@ enum code resource_create(struct db *db, struct change *change, const char *orga
         .key = entity_key(&resource_kind, organization_id, id_new_resource(change->arena)),
         .resource = resource,
     };
-    enum code code = entity_need_unreserved(change, resource->name);
+    enum code code = entity_need_unreserved(db, change, resource->name);
     return code == CODE_OK ? tx_run(db, change, create_body, &work) : code;
 }
 
@@ -273,7 +273,7 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
 
     enum code code = edge_lock_with_members(db, change, key, patch->delegate_ids, &locked, &resource);
     if (code == CODE_OK)
-        code = entity_need_changeable(change, key, &locked);
+        code = entity_need_editable(change, key, &locked);
     if (code == CODE_OK && patch->delegate_ids != NULL)
         code = edge_replace(db, change, &edge_delegate, key, "delegate_ids", patch->delegate_ids);
     if (code == CODE_OK && patch->email != NULL)
@@ -292,7 +292,7 @@ enum code resource_update(struct db *db, struct change *change, const struct ent
                           const struct resource *patch, uint64_t set)
 {
     struct work work = {.key = *key, .resource = patch, .set = set};
-    enum code code = patch->name != NULL ? entity_need_unreserved(change, patch->name) : CODE_OK;
+    enum code code = patch->name != NULL ? entity_need_unreserved(db, change, patch->name) : CODE_OK;
     return code == CODE_OK ? tx_run(db, change, update_body, &work) : code;
 }
 

@@ -108,7 +108,15 @@ enum code search_queue_directory(struct db *db, const char *account_id, const ch
 
 /* --- the address book --- */
 
-#define IN_BOOK " WHERE e.organization_id = $1 AND e.state = 'ENABLED' AND NOT e.hidden_from_address_list"
+#define IN_BOOK(state) \
+    " WHERE e.organization_id = $1 AND e.state = '" state "' AND NOT e.hidden_from_address_list"
+#define BOOK_JOINS                               \
+    ENTITY_JOIN("LEFT JOIN", "user_detail", "u") \
+    ENTITY_JOIN("LEFT JOIN", "group_detail", "g") ENTITY_JOIN("LEFT JOIN", "resource_detail", "r")
+/* Beside Exchange: what the directory has otherwise, but for its own accounts. Elsewhere these rows are not looked at. */
+#define BESIDE_EXCHANGE                                                                         \
+    " AND (SELECT o.interoperability_enabled FROM organization o WHERE o.organization_id = $1)" \
+    " AND e.kind <> 'RESOURCE' AND coalesce(u.type, g.type) NOT IN ('SYSTEM_USER', 'SYSTEM_GROUP')"
 
 enum code search_queue_address_book(struct db *db, const char *account_id, const char *organization_id,
                                     struct address_book_query *query, struct problem *problem,
@@ -119,12 +127,14 @@ enum code search_queue_address_book(struct db *db, const char *account_id, const
         .columns =
             "CASE e.kind WHEN 'RESOURCE' THEN 'r-' || replace(e.entity_id::text, '-', '')"
             "  ELSE e.entity_id::text END AS entity_id, e.kind, coalesce(u.type, g.type, r.type) AS type, e.name,"
-            " e.display_name," ENTITY_EMAIL
-            ", u.first_name, u.last_name, u.telephone, u.job_title, u.department,"
+            " e.display_name, coalesce((SELECT a.email FROM email_address a WHERE a.organization_id = $1"
+            "  AND a.entity_id = e.entity_id AND a.is_primary), (SELECT x.proposed_email FROM external_entry x"
+            "  WHERE x.organization_id = $1 AND x.entity_id = e.entity_id)) AS email,"
+            " u.first_name, u.last_name, u.telephone, u.job_title, u.department,"
             " u.company, u.office, coalesce(g.description, r.description) AS description",
-        .from = "FROM entity e" ENTITY_JOIN("LEFT JOIN", "user_detail", "u") ENTITY_JOIN(
-            "LEFT JOIN", "group_detail", "g") ENTITY_JOIN("LEFT JOIN", "resource_detail", "r") IN_BOOK,
-        .counted = "FROM entity e" IN_BOOK,
+        .from = "FROM entity e" BOOK_JOINS IN_BOOK("ENABLED"),
+        .counted = "FROM entity e" IN_BOOK("ENABLED"),
+        .besides = "FROM entity e" BOOK_JOINS IN_BOOK("DISABLED") BESIDE_EXCHANGE,
         .fixed = 1,
         .filters = {" AND e.kind = $?", ENTITY_CONTAINS},
         .orders = {ENTITY_ORDER_DISPLAY_NAME},

@@ -24,7 +24,8 @@ struct address_book_query {
 };
 extern const struct field_table address_book_query_table;
 
-/* What is enabled and not hidden, by display name. */
+/* What is enabled and not hidden, by display name; of an organization that works beside Exchange also what its directory has
+ * besides. */
 enum code search_queue_address_book(struct db *db, const char *account_id, const char *organization_id,
                                     struct address_book_query *query, struct problem *problem,
                                     struct list_pending *ret_pending);

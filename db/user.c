@@ -106,9 +106,7 @@ static enum code create_entry(struct db *db, struct change *change, struct work 
     entity_queue_view(db, change->account_id, &work->key);
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
     if (code == CODE_OK)
-        code = organization_need_serving(&organization, change->problem);
-    if (code == CODE_OK)
-        code = organization_need_built_in(&organization, "user", change->problem);
+        code = entity_need_creatable(&user_kind, &organization, change->problem);
     if (code == CODE_OK)
         code = db_collect(db, change->problem, NULL);
     if (code != CODE_OK)
@@ -120,9 +118,7 @@ static enum code create_with_mailbox(struct db *db, struct change *change, struc
 {
     struct organization_row organization;
     struct email email;
-    enum code code = entity_enter(db, change, work->key.organization_id, &organization);
-    if (code == CODE_OK)
-        code = organization_need_built_in(&organization, "user", change->problem);
+    enum code code = entity_enter_to_create(db, change, &work->key, &organization);
     if (code == CODE_OK)
         code = address_resolve(db, change, &organization, work->user->email, work->user->name, &email);
     if (code == CODE_OK && organization.is_on_trial)
@@ -151,7 +147,7 @@ enum code user_create(struct db *db, struct change *change, const char *organiza
         .user = user,
         .password_hash = password_hash,
     };
-    enum code code = entity_need_unreserved(change, user->name);
+    enum code code = entity_need_unreserved(db, change, user->name);
     return code == CODE_OK ? tx_run(db, change, create_body, &work) : code;
 }
 
@@ -160,9 +156,7 @@ enum code user_check_create(struct db *db, struct change *change, const char *or
     struct organization_row organization;
     organization_queue(db, change->account_id, organization_id, ORGANIZATION_READ);
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
-    if (code == CODE_OK)
-        code = organization_need_serving(&organization, change->problem);
-    return code == CODE_OK ? organization_need_built_in(&organization, "user", change->problem) : code;
+    return code == CODE_OK ? entity_need_creatable(&user_kind, &organization, change->problem) : code;
 }
 
 /* --- changing --- */
@@ -203,8 +197,6 @@ static enum code update_body(struct db *db, struct change *change, void *argumen
 
     enum code code = entity_lock(db, change, key, &locked, &user);
     if (code == CODE_OK)
-        code = entity_need_changeable(change, key, &locked);
-    if (code == CODE_OK)
         code = entity_need_own_members(change, key, &locked, work->set, own);
     if (code != CODE_OK)
         return code;
@@ -233,8 +225,6 @@ static enum code password_body(struct db *db, struct change *change, void *argum
 
     enum code code = entity_lock(db, change, &work->key, &locked, NULL);
     if (code == CODE_OK)
-        code = entity_need_changeable(change, &work->key, &locked);
-    if (code == CODE_OK)
         code = entity_need_built_in(change, &work->key, &locked);
     if (code != CODE_OK)
         return code;
@@ -254,7 +244,5 @@ enum code user_check_password_change(struct db *db, struct change *change, const
 {
     struct entity_locked seen = {0};
     enum code code = entity_see(db, change, key, &seen);
-    if (code == CODE_OK)
-        code = entity_need_changeable(change, key, &seen);
     return code == CODE_OK ? entity_need_built_in(change, key, &seen) : code;
 }

@@ -37,6 +37,7 @@
     X(CODE_EMAIL_ADDRESS_IN_USE, "email_address_in_use", "The email address is in use")                   \
     X(CODE_RESERVED_NAME, "reserved_name", "The name is reserved")                                        \
     X(CODE_ORGANIZATION_STATE, "organization_state", "The organization's state forbids it")               \
+    X(CODE_INTEROPERABILITY_MODE, "interoperability_mode", "The interoperability mode forbids it")        \
     X(CODE_ENTITY_STATE, "entity_state", "The entity's state forbids it")                                 \
     X(CODE_MOBILE_DEVICE_STATE, "mobile_device_state", "The device's state forbids it")                   \
     X(CODE_OPERATION_STATE, "operation_state", "The operation cannot be canceled")                        \

@@ -23,7 +23,7 @@ bool directory_check_id(const char *id, const char **ret_detail)
 
 bool directory_type_is_read_only(const char *type)
 {
-    return strcmp(type, "AD_CONNECTOR") == 0 || strcmp(type, "LDAP") == 0;
+    return strcmp(type, DIRECTORY_AD_CONNECTOR) == 0 || strcmp(type, "LDAP") == 0;
 }
 
 bool directory_type_is_external(const char *type)
@@ -40,7 +40,8 @@ static bool check_name(const char *name, const char **ret_detail)
     return text_has_no_outer_space(name, ret_detail);
 }
 
-const char *const directory_types[] = {"WORKMAIL", "SIMPLE_AD", "MANAGED_AD", "AD_CONNECTOR", "LDAP", NULL};
+const char *const directory_types[] = {"WORKMAIL", "SIMPLE_AD", "MANAGED_AD", DIRECTORY_AD_CONNECTOR,
+                                       "LDAP",     NULL};
 const char *const directory_statuses[] = {"AVAILABLE", "IN_USE", NULL};
 static const char *const sync_statuses[] = {"PENDING", "LOADING", "FOLLOWING", "FAILING", NULL};
 

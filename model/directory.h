@@ -6,6 +6,9 @@
 
 #define DIRECTORY_ID_LENGTH 12
 
+/* The type of those that an Exchange server may work with. */
+#define DIRECTORY_AD_CONNECTOR "AD_CONNECTOR"
+
 struct directory {
     const char *type;
     const char *name;

@@ -86,6 +86,13 @@ bool email_parse(struct arena *arena, const char *text, const char *default_doma
     return true;
 }
 
+bool email_parse_whole(struct arena *arena, const char *text, struct email *ret_email,
+                       const char **ret_detail)
+{
+    *ret_detail = "Give the whole address.";
+    return strchr(text, '@') != NULL && email_parse(arena, text, NULL, ret_email, ret_detail);
+}
+
 const char *email_local_part_of_name(struct arena *arena, const char *name)
 {
     return arena_copy(arena, name, strcspn(name, "@"));

@@ -18,6 +18,10 @@ struct email {
 bool email_parse(struct arena *arena, const char *text, const char *default_domain, struct email *ret_email,
                  const char **ret_detail);
 
+/* The same of a whole address: a lone local part is none. */
+bool email_parse_whole(struct arena *arena, const char *text, struct email *ret_email,
+                       const char **ret_detail);
+
 /* The A-label of a domain in lower case. */
 bool email_domain_parse(struct arena *arena, const char *text, const char **ret_domain,
                         const char **ret_detail);

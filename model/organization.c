@@ -37,7 +37,7 @@ static const struct field organization_fields[] = {
                      DIRECTORY_ID_LENGTH, .check = directory_check_id),
     FIELD_STRING_ROW(struct organization, key_id, FIELD_CREATE_ONLY, 36, 36, .check = key_check_id),
     FIELD_STRINGS_ROW(struct organization, domains, FIELD_CREATE_ONLY | FIELD_WRITE_ONLY, 0, 100),
-    FIELD_READ_ONLY_ROW("interoperability_enabled", FIELD_BOOLEAN),
+    FIELD_BOOLEAN_ROW(struct organization, interoperability_enabled, FIELD_CREATE_ONLY),
     FIELD_READ_ONLY_ROW("state", FIELD_ENUM, .values = organization_states),
     FIELD_READ_ONLY_ROW("state_reason", FIELD_STRING),
     FIELD_READ_ONLY_ROW("default_domain", FIELD_STRING),
@@ -64,9 +64,10 @@ enum code organization_check_setup(const struct organization *organization, stru
     else if (!is_standard && organization->directory_id != NULL)
         problem_add_member(problem, "directory_id", "read_only",
                            "QUICK makes a directory; leave this member out, or say STANDARD.");
-    else
-        return CODE_OK;
-    return CODE_VALIDATION_FAILED;
+    if (!is_standard && organization->interoperability_enabled)
+        problem_add_member(problem, "interoperability_enabled", "invalid_value",
+                           "It needs STANDARD, with a directory of type " DIRECTORY_AD_CONNECTOR ".");
+    return problem->first_fault == NULL ? CODE_OK : CODE_VALIDATION_FAILED;
 }
 
 static const struct field transition_fields[] = {

@@ -12,12 +12,13 @@ struct organization {
     const char *setup;
     const char *directory_id; /* of a STANDARD one */
     const char *key_id;
-    const char *const *domains; /* to be registered with it, as they came; NULL: none */
+    bool interoperability_enabled; /* works beside Exchange */
+    const char *const *domains;    /* to be registered with it, as they came; NULL: none */
 };
 
 extern const char *const organization_states[]; /* NULL after the last */
 
-/* A directory is named with STANDARD, and only then: adds the fault. */
+/* A directory is named with STANDARD, and only then, and interoperability needs one: adds the fault. */
 enum code organization_check_setup(const struct organization *organization, struct problem *problem);
 extern const struct field_table organization_table;
 extern const struct field_table transition_table;

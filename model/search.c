@@ -5,8 +5,8 @@
 
 const char *const entity_kinds[] = {"USER", "GROUP", "RESOURCE", NULL};
 static const char *const matches[] = {"EXACT", "BEGINNING", "PART", NULL};
-static const char *const entry_types[] = {"USER",         "SYSTEM_USER", "REMOTE_USER", "GROUP",
-                                          "SYSTEM_GROUP", "ROOM",        "EQUIPMENT",   NULL};
+static const char *const entry_types[] = {"USER",         "SYSTEM_USER", "RESOURCE",  "REMOTE_USER", "GROUP",
+                                          "SYSTEM_GROUP", "ROOM",        "EQUIPMENT", NULL};
 
 /* The columns in db/search.c, in this order. */
 static const struct field found_fields[] = {

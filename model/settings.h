@@ -7,12 +7,13 @@
 #define SETTINGS_MAX_REGIONS 16
 
 struct settings {
-    const char *service_domain;   /* parent of all test mail domains and service hosts */
-    const char *dns_resolvers;    /* addresses by comma, each perhaps with :port; NULL: the system's */
-    bool directory_plain_allowed; /* directories may be asked without TLS also on other hosts */
-    int64_t dns_port;             /* at which authoritative servers are asked */
-    const char *ownership_label;  /* what proves a mail domain is published below it */
-    const char *region;           /* of an organization whose creator names none */
+    const char *service_domain;    /* parent of all test mail domains and service hosts */
+    const char *dns_resolvers;     /* addresses by comma, each perhaps with :port; NULL: the system's */
+    bool directory_plain_allowed;  /* directories may be asked without TLS also on other hosts */
+    int64_t dns_port;              /* at which authoritative servers are asked */
+    const char *ownership_label;   /* what proves a mail domain is published below it */
+    const char *journaling_sender; /* local part, in the test domain, that journal records come from */
+    const char *region;            /* of an organization whose creator names none */
     const char *regions[SETTINGS_MAX_REGIONS]; /* NULL after the last */
     int64_t domain_verification_timeout_s;     /* then a mail domain without proof has FAILED */
     int64_t domain_proof_grace_s; /* so long a verified one may lack it before its organization is impaired */

@@ -22,7 +22,7 @@ PROBLEM_STATUS = {
     "group_not_found": 404, "resource_not_found": 404, "entity_not_found": 404, "membership_cycle": 409,
     "booking_options": 409, "mobile_device_not_found": 404, "availability_configuration_not_found": 404, "availability_test_failed": 409, "mobile_device_state": 409,
     "method_not_allowed": 405, "name_taken": 409, "alias_taken": 409, "email_address_in_use": 409,
-    "reserved_name": 409, "organization_state": 409, "entity_state": 409, "operation_state": 409, "organization_in_use": 409,
+    "reserved_name": 409, "organization_state": 409, "interoperability_mode": 409, "entity_state": 409, "operation_state": 409, "organization_in_use": 409,
     "primary_address": 409, "account_in_use": 409, "key_not_found": 404, "key_state": 409, "mail_domain_not_found": 404, "mail_domain_not_registered": 409, "mail_domain_state": 409, "mail_domain_in_use": 409, "limit_exceeded": 409,
     "idempotency_in_progress": 409, "precondition_failed": 412, "idempotency_mismatch": 422,
     "payload_too_large": 413, "unsupported_media_type": 415, "rate_limited": 429, "internal_error": 500, "overloaded": 503,

@@ -50,6 +50,14 @@ def create_organization(api, alias=None, **members):
     return Organization(api, begun["organization_id"])
 
 
+def work_beside_exchange(service, org):
+    """As of an organization whose directory is that of an Exchange server, from now on."""
+    service.sql("""UPDATE directory SET type = 'AD_CONNECTOR', connection = '{}', sync_status = 'FOLLOWING'
+                   WHERE organization_id = %s AND type = 'WORKMAIL'""", org.id)
+    (account_id,), = service.sql("SELECT account_id FROM organization WHERE organization_id = %s", org.id)
+    return service.admin("enable-interoperability", "--organization", org.id, "--account", account_id)
+
+
 class Organization:
     def __init__(self, api, organization_id):
         self.api, self.id = api, organization_id

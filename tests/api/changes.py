@@ -2,7 +2,7 @@
 import iam
 from devices import Device
 from dkim_keys import dkim_rests, dkim_settled
-from organization import PASSWORD, create_organization, id_of, unique, unique_domain, wait_operation
+from organization import PASSWORD, create_organization, id_of, unique, unique_domain, wait_operation, work_beside_exchange
 from routes import arguments_of, closed_routes, is_mutation, of_identities
 
 # They make something new, or change several at once: there is no one version that they could be held against.
@@ -280,9 +280,15 @@ def prepare(service, org, route):
         org.api.post(org.path + "/deactivate", expect=200)
     elif operation.startswith(("CreateAlias", "UpdatePrimaryEmailAddress")):
         arguments["json"] = {"email": "boss"}
+    elif operation == "PutMigration":
+        arguments["json"] = {"migration_admin": org.create_enabled()["user_id"]}
     elif "ids" in arguments.get("json", {}):
         arguments["json"] = {"ids": make_several(org, operation)}
-    resource = availability if availability else device.path if device else target if rule else org.path + "/mobile-policy" if operation == "PutMobilePolicy" else None
+    if operation == "DisableInteroperability":
+        work_beside_exchange(service, org)
+        arguments["params"] = {"confirm": org.alias}
+    is_setting = operation in ("PutMobilePolicy", "PutJournaling", "PutMigration")
+    resource = availability if availability else device.path if device else target if rule or is_setting else None
     if domain:
         resource = org.domain_path(domain, *(["dkim"] if "/dkim" in target else []))
     return Request(route, target, arguments, entity, resource=resource)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from organization import PASSWORD, create_organization, unique
+from organization import PASSWORD, create_organization, unique, work_beside_exchange
 from service import wait_until
 from tls_files import DAY, Authority
 
@@ -371,11 +371,10 @@ def test_there_are_as_many_as_the_limit_says(make_service):
 
 
 def test_beside_exchange_a_user_is_enabled_first(service, org):
-    service.sql("UPDATE organization SET interoperability_enabled = true WHERE organization_id = %s", org.id)
+    user = org.create_user()
+    work_beside_exchange(service, org)
     create(org, "https://127.0.0.1/", skip=True, expect="organization_state")
-    service.sql("UPDATE organization SET interoperability_enabled = false WHERE organization_id = %s", org.id)
-    org.create_enabled()
-    service.sql("UPDATE organization SET interoperability_enabled = true WHERE organization_id = %s", org.id)
+    org.enable(user)
     create(org, "https://127.0.0.1/", skip=True)
 
 

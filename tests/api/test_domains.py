@@ -8,7 +8,7 @@ import urllib.parse
 import pytest
 
 from domains import record, wait_unchecked
-from organization import create_organization, unique, unique_domain, wait_operation
+from organization import create_organization, unique, unique_domain, wait_operation, work_beside_exchange
 from test_accounts import set_limit
 
 POLICY_MEMBERS = {"Sid": "AuthorizeWorkMail", "Effect": "Allow"}
@@ -245,7 +245,7 @@ def test_dkim_status_is_that_of_all_three_records(service, org, statuses, expect
 
 def test_with_interoperability_mail_and_clients_are_not_expected_here(service, api, org):
     domain = org.register_domain()
-    service.sql("UPDATE organization SET interoperability_enabled = true WHERE organization_id = %s", org.id)
+    work_beside_exchange(service, org)
     shown = describe(org, domain)
     assert {row["purpose"] for row in shown["records"] if row["status"] == "NOT_EXPECTED"} == {"MX", "AUTODISCOVER"}
     assert " MX " not in api.get(org.domain_path(domain, "zone-file")).raw.decode()

@@ -129,8 +129,31 @@ GUIDE = {
         "several resources are removed at once": "api/test_several_at_once.py::test_several_resources_are_removed_in_one_request"},
     ("Interoperability", "Prerequisites"): {
         "availability settings need an enabled user": "api/test_availability.py::test_beside_exchange_a_user_is_enabled_first",
+        "the directory is that of an AD Connector": "api/test_interoperability.py::test_organization_is_created_with_it_on_such_a_directory_only",
+        "DNS records must not point here": "api/test_interoperability.py::test_records_of_domains_are_looked_at_anew_when_it_begins_and_ends",
         "the EWS URL is asked by HTTPS, and its certificate is of a valid authority":
             "api/test_availability.py::test_certificates_are_verified"},
+    ("Interoperability", "Add Domains and Enable Mailboxes"): {
+        "domains are added": "api/test_interoperability.py::test_settings_and_domains_stay_here",
+        "users and groups are enabled": "api/test_interoperability.py::test_users_and_groups_are_enabled_and_disabled",
+        "resources are not, and are listed among users": "api/test_interoperability.py::test_room_of_exchange_is_listed_among_users_and_not_enabled"},
+    ("Interoperability", "Enable Interoperability"): {
+        "when the organization is created": "api/test_interoperability.py::test_organization_is_created_with_it_on_such_a_directory_only",
+        "or later, by the operator": "api/test_interoperability.py::test_the_operator_enables_it_for_an_organization_with_a_connected_directory"},
+    ("Interoperability", "Enable Email Routing for a User"): {
+        "addresses in both domains are added": "api/test_interoperability.py::test_address_in_the_test_domain_comes_with_the_mailbox"},
+    ("Interoperability", "Limitations in Interoperability Mode"): {
+        "users, groups and resources are managed in Exchange, addresses too":
+            "api/test_interoperability.py::test_what_is_managed_in_exchange_is_refused_with_where_to_do_it",
+        "users and groups are enabled here": "api/test_interoperability.py::test_users_and_groups_are_enabled_and_disabled",
+        "all of Exchange is in the address book": "api/test_interoperability.py::test_address_book_has_the_whole_directory_until_the_end"},
+    ("Interoperability", "Disabling Interoperability and Decommissioning Your Mail Server"): {
+        "it cannot be undone": "api/test_interoperability.py::test_disabling_is_confirmed_and_for_good",
+        "what is not enabled leaves the address book, and comes back by enabling":
+            "api/test_interoperability.py::test_address_book_has_the_whole_directory_until_the_end",
+        "resources are created here then": "api/test_interoperability.py::test_resources_and_addresses_are_of_here_afterwards",
+        "without it nothing changes": "api/test_interoperability.py::test_if_there_is_nothing_to_disable_nothing_changes",
+        "records of domains point here then": "api/test_interoperability.py::test_records_of_domains_are_looked_at_anew_when_it_begins_and_ends"},
     ("Interoperability", "Configure availability settings"): {
         "they have domain, EWS URL, and the service account's name and password":
             "api/test_availability.py::test_only_what_succeeds_is_taken_unless_the_test_is_skipped",
@@ -215,6 +238,16 @@ GUIDE = {
     ("Managing Email Flows", "Removing an Email Flow Rule"): {
         "a rule is removed": "api/test_flow_rules.py::test_rule_is_created_described_listed_changed_and_removed",
         "it applies no more at once": "api/test_flow_rules.py::test_rules_apply_at_once"},
+    ("Using Email Journaling", "Using Journaling"): {
+        "records go to one address, failures are told to another": "api/test_settings.py::test_journaling_is_switched_on_and_off_at_once",
+        "both are needed": "api/test_settings.py::test_journaling_needs_two_whole_addresses",
+        "records come from an address of the organization": "api/test_settings.py::test_journaling_is_off_and_its_sender_is_in_the_test_domain",
+        "nobody can have that address or name": "api/test_settings.py::test_sender_of_records_can_be_nobody"},
+    ("Migrating", "Step 2: Migrate"): {
+        "the migration administrator is the user migration_admin":
+            "api/test_settings.py::test_without_a_choice_nobody_or_the_enabled_migration_admin_is_it",
+        "or one who is chosen": "api/test_settings.py::test_migration_administrator_is_chosen_by_id_or_name",
+        "who is enabled": "api/test_settings.py::test_migration_administrator_is_an_enabled_user_of_the_organization"},
     ("Unsupported Attachment Types", "Unsupported Attachment Types"): {
         "all types are accepted but those listed": "api/test_attachments.py::test_names_that_are_accepted",
         "the list": "api/test_attachments.py::test_list_is_that_of_the_guide",
@@ -228,13 +261,17 @@ CHAPTERS = {
     "Working with domains": ["Working with domains", "Add a domain", "Remove a domain", "Choose the default domain", "Verifying domains",
                              "Editing domain identity policies"],
     "Working with resources": ["Working with resources", "Create a resource", "Edit a resource", "Remove a resource"],
-    "Interoperability": ["Prerequisites", "Configure availability settings", "Troubleshooting"],
+    "Interoperability": ["Prerequisites", "Add Domains and Enable Mailboxes", "Enable Interoperability", "Enable Email Routing for a User",
+                         "Configure availability settings", "Limitations in Interoperability Mode",
+                         "Disabling Interoperability and Decommissioning Your Mail Server", "Troubleshooting"],
     "Best practices": ["Use AutoDiscover to configure endpoints", "AutoDiscover phase 2 troubleshooting"],
     "Working with organizations": ["Edit your organization's mobile device policy"],
     "Working with mobile devices": ["Remotely wipe mobile devices", "Remove a user's mobile devices from the devices list",
                                     "View mobile device details"],
     "Managing Email Flows": ["Managing Email Flows", "Rule Actions", "Sender Patterns", "Creating an Email Flow Rule", "Testing an Email Flow Rule",
                              "Modifying an Email Flow Rule", "Removing an Email Flow Rule"],
+    "Using Email Journaling": ["Using Journaling"],
+    "Migrating": ["Step 2: Migrate"],
     "Unsupported Attachment Types": ["Unsupported Attachment Types"],
 }
 
