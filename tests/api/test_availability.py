@@ -443,7 +443,8 @@ def test_slow_servers_hold_up_nothing_but_tests_of_which_only_so_many_wait(near,
         near_org.api.get(near_org.users, params={"include_total": "true"})
         assert time.monotonic() - begun < 1
     statuses = [one.result(60) for one in sent]
-    assert set(statuses) == {200, 503} and statuses.count(200) >= 4 + 16
+    # 16 may wait, and up to 4 are done meanwhile: those whose thread was free before the last came.
+    assert set(statuses) == {200, 503} and 16 <= statuses.count(200) <= 4 + 16, statuses
     assert near_org.api.get(path_of(near_org, made))["last_test"]["outcome"] == "TIMED_OUT"
 
 

@@ -82,8 +82,10 @@ def test_operator_names_an_organization_of_the_account(service, org):
     assert "No organization" in operator_is_refused(service, "--organization", org.id, account=other)
 
 
-def test_organization_is_created_with_it_on_such_a_directory_only(service, api):
+def test_organization_is_created_with_it_on_such_a_directory_only(fresh_service):
     """Guide, "Enable Interoperability": when creating, with the AD Connector."""
+    api = fresh_service.client()
+
     def create(expect, **members):
         return api.post("/v1/organizations", expect=expect, json={"alias": unique(), "interoperability_enabled": True, **members})
     assert create("validation_failed", setup="QUICK").faults == {"/interoperability_enabled invalid_value"}
@@ -92,7 +94,9 @@ def test_organization_is_created_with_it_on_such_a_directory_only(service, api):
     first.remove()
     directory = first.describe()["directory_id"]
     assert create("validation_failed", setup="STANDARD", directory_id=directory).faults == {"/interoperability_enabled invalid_value"}
-    service.sql("UPDATE directory SET type = 'AD_CONNECTOR', connection = '{}', sync_status = 'FOLLOWING' WHERE directory_id = %s", directory)
+    nobody = {"uris": ["ldap://127.0.0.1:1"], "tls_mode": "NONE", "user_base_dn": "dc=acme,dc=test", "bind_dn": "cn=reader,dc=acme,dc=test",
+              "bind_password": PASSWORD, "preset": "ACTIVE_DIRECTORY"}
+    directory = api.post("/v1/directories", expect=201, json={"type": "AD_CONNECTOR", "name": "acme.test", "connection": nobody})["directory_id"]
     begun = create(202, setup="STANDARD", directory_id=directory)
     assert wait_operation(api, begun["operation_id"])["status"] == "SUCCEEDED"
     about = api.get(f"/v1/organizations/{begun['organization_id']}").body
