@@ -29,7 +29,6 @@ struct app {
     struct rate_limiter *failure_limiter; /* failed authentications, by address */
     struct rate_limiter *guess_limiter;   /* passwords, by log-in name and address */
     struct hash_gate *hash_gate;          /* of sign-ins */
-    atomic_bool is_trying_ews;            /* a thread waits for an EWS endpoint */
     struct executor *executor;            /* NULL before there is one */
     struct metrics_view *metrics_view;
     atomic_bool draining; /* the process is about to end */

@@ -23,20 +23,6 @@ static enum code find(struct request *request, const struct availability_key *ke
 
 /* --- testing --- */
 
-/* One at a time in a process: others that are slow have another thread then, whatever hosts let it wait. No transaction is
- * open meanwhile. */
-static enum code try_it(struct request *request, const char *ews_url, const char *username,
-                        const char *password, struct ews_result *ret_result)
-{
-    struct app *app = request->app;
-    if (atomic_exchange(&app->is_trying_ews, true))
-        return problem_set(&request->problem, CODE_OVERLOADED,
-                           "Another EWS endpoint is being tested; try again in a moment.");
-    *ret_result = ews_try(request->arena, app->config, ews_url, username, password);
-    atomic_store(&app->is_trying_ews, false);
-    return CODE_OK;
-}
-
 /* CODE_OK, or why what was tested is not taken. */
 static enum code need_success(struct request *request, const struct ews_result *result)
 {
@@ -67,10 +53,10 @@ enum code test_availability_configuration(struct request *request)
         code = availability_not_found(&request->problem);
     if (code == CODE_OK)
         code = availability_open_password(request->db, &key, &row, &request->problem, &password);
-    if (code == CODE_OK)
-        code = try_it(request, row.ews_url, row.username, password, &result);
-    if (code == CODE_OK)
+    if (code == CODE_OK) {
+        result = ews_try(request->arena, request->app->config, row.ews_url, row.username, password);
         code = availability_note_test(request->db, &change, &key, &row, &result);
+    }
     return response_change(request, &change, code);
 }
 
@@ -98,11 +84,11 @@ enum code create_availability_configuration(struct request *request)
     if (code == CODE_OK)
         code = find(request, &(struct availability_key){request->arguments[0], configuration.domain}, &row);
     tests = code == CODE_OK && !row.is_there && !options.skip_test && !request->validate_only;
-    if (tests)
-        code =
-            try_it(request, configuration.ews_url, configuration.username, configuration.password, &result);
-    if (tests && code == CODE_OK)
+    if (tests) {
+        result = ews_try(request->arena, request->app->config, configuration.ews_url, configuration.username,
+                         configuration.password);
         code = need_success(request, &result);
+    }
     if (code == CODE_OK)
         code = availability_create(request->db, &change, request->arguments[0], &configuration,
                                    tests ? &result : NULL);
@@ -145,10 +131,12 @@ static enum code try_patched(struct request *request, const struct availability_
     enum code code = CODE_OK;
     if (password == NULL)
         code = availability_open_password(request->db, key, row, &request->problem, &password);
-    if (code == CODE_OK)
-        code = try_it(request, patch->ews_url != NULL ? patch->ews_url : row->ews_url,
-                      patch->username != NULL ? patch->username : row->username, password, ret_result);
-    return code == CODE_OK ? need_success(request, ret_result) : code;
+    if (code != CODE_OK)
+        return code;
+    *ret_result =
+        ews_try(request->arena, request->app->config, patch->ews_url != NULL ? patch->ews_url : row->ews_url,
+                patch->username != NULL ? patch->username : row->username, password);
+    return need_success(request, ret_result);
 }
 
 enum code update_availability_configuration(struct request *request)

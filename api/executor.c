@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #define QUEUE_LIMIT     1024
+#define OUTSIDE_LIMIT   16 /* each may wait for many seconds: later ones are told at once */
+#define OUTSIDE_THREADS 4
 #define SLOW_THREADS    2
 #define FAST_TIMEOUT_MS 5000
 #define SLOW_TIMEOUT_MS 30000
@@ -18,7 +20,8 @@ struct lane_queue {
     pthread_cond_t filled;
     struct request *first, *last;
     unsigned length;
-    unsigned idle; /* threads */
+    unsigned limit; /* of length */
+    unsigned idle;  /* threads */
     uint64_t refused;
     bool stopping;
     int statement_timeout_ms;
@@ -126,6 +129,7 @@ static bool start_lane(struct executor *executor, enum lane index, unsigned thre
     lane->executor = executor;
     lane->statement_timeout_ms = timeout_ms;
     lane->niceness = niceness;
+    lane->limit = index == LANE_OUTSIDE ? OUTSIDE_LIMIT : QUEUE_LIMIT;
     lane->batch = index == LANE_FAST ? REQUEST_MAX_BATCH : 1; /* in the others each is long */
     pthread_mutex_init(&lane->mutex, NULL);
     pthread_cond_init(&lane->filled, NULL);
@@ -153,6 +157,7 @@ struct executor *executor_start(const struct db_environment *environment, unsign
     started = start_lane(executor, LANE_HASH, cores > 2 ? (unsigned)(cores - 1) : 1, FAST_TIMEOUT_MS,
                          HASH_NICENESS) &&
               started;
+    started = start_lane(executor, LANE_OUTSIDE, OUTSIDE_THREADS, FAST_TIMEOUT_MS, 0) && started;
     if (!started) {
         executor_stop(executor);
         executor_free(executor);
@@ -164,7 +169,7 @@ struct executor *executor_start(const struct db_environment *environment, unsign
 static bool push(struct lane_queue *lane, struct request *request)
 {
     pthread_mutex_lock(&lane->mutex);
-    bool room = lane->length < QUEUE_LIMIT && !lane->stopping;
+    bool room = lane->length < lane->limit && !lane->stopping;
     if (room) {
         request->next = NULL;
         if (lane->first == NULL)

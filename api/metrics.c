@@ -155,7 +155,7 @@ static void write_durations(const struct metrics *metrics, struct buffer *out)
 
 static void write_lanes(struct executor *executor, struct buffer *out)
 {
-    static const char *const names[LANE_INLINE] = {"fast", "slow", "hash"};
+    static const char *const names[LANE_INLINE] = {"fast", "slow", "hash", "outside"};
     struct lane_state states[LANE_INLINE];
     for (unsigned i = 0; i < LANE_INLINE; i++)
         states[i] = executor_lane_state(executor, (enum lane)i);

@@ -17,10 +17,11 @@ enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, 
 
 /* Where a handler runs. */
 enum lane {
-    LANE_FAST,   /* one short statement or transaction */
-    LANE_SLOW,   /* counts and searches over everything */
-    LANE_HASH,   /* password hashing */
-    LANE_INLINE, /* on the loop's thread: no database, no waiting */
+    LANE_FAST,    /* one short statement or transaction */
+    LANE_SLOW,    /* counts and searches over everything */
+    LANE_HASH,    /* password hashing */
+    LANE_OUTSIDE, /* waits for servers that are not ours: never with a transaction open */
+    LANE_INLINE,  /* on the loop's thread: no database, no waiting */
 };
 
 /* Handlers decode, call one db_… function and answer. CODE_OK: the response is made. */

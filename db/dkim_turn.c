@@ -43,7 +43,7 @@ void dkim_hurry_under_key(struct db *db, const char *account_id, const char *key
 
 /* Three rows for each domain of the organization, or for one: its selectors, with their keys. */
 static const struct statement read_slots = {
-    "SELECT m.domain, m.dkim_selectors[s.slot] AS selector, k.state, k.algorithm"
+    "SELECT m.domain, m.dkim_selectors[s.slot] AS selector, k.state, k.algorithm, k.is_compromised"
     ", " MICROSECONDS("k.published_at") " AS published_us, " MICROSECONDS(
         "k.retire_at") " AS retire_us"
                        ", " MICROSECONDS("k.remove_at") " AS remove_us, " MICROSECONDS(
@@ -79,6 +79,7 @@ static struct dkim_slot read_slot(const PGresult *result, int row)
     return (struct dkim_slot){
         .state = (enum dkim_state)(DKIM_PUBLISHED + state),
         .algorithm = (enum dkim_algorithm)index_of(dkim_algorithms, result, row, "algorithm"),
+        .is_compromised = row_flag(result, row, "is_compromised"),
         .published_us = number(result, row, "published_us"),
         .retire_us = number(result, row, "retire_us"),
         .remove_us = number(result, row, "remove_us"),

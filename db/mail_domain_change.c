@@ -206,16 +206,15 @@ static void queue_removal(struct db *db, const struct work *work)
         2};
     static const struct statement remove = {
         "DELETE FROM mail_domain WHERE organization_id = $1 AND domain = $2", 2};
+    /* Who waited for it need not wait any longer: a check that runs may have looked too early, and counts no more. Not so
+     * when it was not the organization's own: it must not hold up what others prove. */
     static const struct statement give_up = {
-        "DELETE FROM verified_domain WHERE organization_id = $1 AND domain = $2", 2};
-    /* Who waited for it need not wait any longer: a check that runs may have looked too early, and counts no more. */
-    static const struct statement hurry = {
-        "UPDATE mail_domain SET next_check_at = now(), check_claims = check_claims + 1, check_started_at = NULL"
-        " WHERE domain = $2 AND organization_id <> $1"
-        " AND ownership_status = 'PENDING'",
+        "WITH gone AS (DELETE FROM verified_domain WHERE organization_id = $1 AND domain = $2 RETURNING domain)"
+        " UPDATE mail_domain m SET next_check_at = now(), check_claims = m.check_claims + 1, check_started_at = NULL"
+        " FROM gone WHERE m.domain = gone.domain AND m.organization_id <> $1 AND m.ownership_status = 'PENDING'",
         2};
     static const struct statement *const statements[] = {&end_operations, &release_addresses, &remove,
-                                                         &give_up, &hurry};
+                                                         &give_up};
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
         DB_QUEUE(db, statements[i], work->organization_id, work->domain);
     db_note_operation(db, NULL);

@@ -87,6 +87,7 @@ static void put_result(struct buffer *out, const struct mail_domain_result *resu
     out_member(out, "organization_id", claim->organization_id);
     out_member(out, "domain", claim->facts.domain);
     out_member(out, "claims", claim->claims);
+    out_member(out, "token", claim->facts.ownership_token);
     out_member_integer(out, "next_s", result->next_s);
     out_name(out, "records");
     out_begin_array(out);
@@ -115,13 +116,13 @@ static void queue_results(struct db *db, struct arena *arena, const struct mail_
 {
     static const struct statement store = {
         "WITH input AS (SELECT * FROM json_to_recordset($1::json)"
-        "  AS x(organization_id text, domain text, claims bigint, next_s bigint, records json)),"
+        "  AS x(organization_id text, domain text, claims bigint, token text, next_s bigint, records json)),"
         " held AS (UPDATE mail_domain m SET check_started_at = NULL, check_operation_id = NULL,"
         "  last_checked_at = now(), check_attempts = m.check_attempts + 1,"
         "  next_check_at = CASE WHEN m.wanted_operation_id IS NOT NULL THEN now()"
         "   WHEN m.ownership_status <> 'FAILED' THEN now() + make_interval(secs => i.next_s) END"
         "  FROM input i WHERE m.organization_id = i.organization_id AND m.domain = i.domain"
-        "  AND m.check_claims = i.claims RETURNING m.organization_id, m.domain, i.records)"
+        "  AND m.check_claims = i.claims AND m.ownership_token = i.token RETURNING m.organization_id, m.domain, i.records)"
         " INSERT INTO mail_domain_record AS r (organization_id, domain, purpose, name, type, value, status, code, help,"
         "  observed, checked_at)"
         " SELECT h.organization_id, h.domain, s.purpose, s.name, s.type, s.value, s.status, s.code, s.help,"
@@ -183,10 +184,12 @@ static enum code fence(struct db *db, struct problem *problem, const struct mail
                        bool *ret_held)
 {
     static const struct statement find = {
-        "SELECT FROM mail_domain WHERE organization_id = $1 AND domain = $2 AND check_claims = $3", 3};
+        "SELECT FROM mail_domain WHERE organization_id = $1 AND domain = $2 AND check_claims = $3"
+        " AND ownership_token = $4",
+        4};
     DB_RESULT result = NULL;
-    enum code code =
-        DB_RUN(db, problem, &result, &find, claim->organization_id, claim->facts.domain, claim->claims);
+    enum code code = DB_RUN(db, problem, &result, &find, claim->organization_id, claim->facts.domain,
+                            claim->claims, claim->facts.ownership_token);
     *ret_held = code == CODE_OK && PQntuples(result) == 1;
     return code;
 }

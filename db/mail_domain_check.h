@@ -12,7 +12,8 @@
 struct mail_domain_claim {
     const char *account_id;
     const char *organization_id;
-    const char *claims;       /* the fence */
+    const char
+        *claims; /* the fence, with the token: a domain that is registered again counts from the start */
     const char *operation_id; /* that ends with it; NULL: none */
     struct mail_domain_facts facts;
     bool is_verified;

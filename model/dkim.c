@@ -119,6 +119,14 @@ static int find_active(const struct dkim_slot slots[static DKIM_SLOTS], enum dki
     return -1;
 }
 
+static int find_compromised(const struct dkim_slot slots[static DKIM_SLOTS])
+{
+    for (int i = 0; i < DKIM_SLOTS; i++)
+        if (slots[i].state == DKIM_ACTIVE && slots[i].is_compromised)
+            return i;
+    return -1;
+}
+
 static int find_spare(const struct dkim_slot slots[static DKIM_SLOTS])
 {
     int spare = 0;
@@ -138,6 +146,17 @@ struct dkim_step dkim_next(const struct dkim_slot slots[static DKIM_SLOTS], int6
                                   .makes_key = true,
                                   .is_active = true,
                                   .algorithm = rsa < 0 ? DKIM_RSA_2048 : DKIM_ED25519};
+
+    /* The key that waits takes its place, or else a new one that nobody knows yet: the other signature is verified. */
+    int leaked = find_compromised(slots);
+    if (leaked >= 0) {
+        enum dkim_algorithm algorithm = slots[leaked].algorithm;
+        bool is_there = other->state == DKIM_PUBLISHED && other->algorithm == algorithm;
+        return (struct dkim_step){.slot = is_there ? spare : leaked,
+                                  .makes_key = !is_there,
+                                  .is_active = !is_there,
+                                  .algorithm = algorithm};
+    }
 
     /* Whose turn comes first; when both are due, that of the key which is there already. */
     int64_t ahead_us = slots[ed25519].retire_us - slots[rsa].retire_us;

@@ -48,6 +48,7 @@ extern const char *const dkim_states[]; /* from DKIM_PUBLISHED on, NULL after th
 struct dkim_slot {
     enum dkim_state state;
     enum dkim_algorithm algorithm;
+    bool is_compromised; /* ACTIVE: it is in wrong hands, and is to go at once */
     int64_t published_us;
     int64_t retire_us; /* ACTIVE: when the next key is to take its place */
     int64_t remove_us; /* RETIRED: when its slot is to have a new key */
@@ -56,7 +57,7 @@ struct dkim_slot {
 struct dkim_step {
     int slot;       /* 0 … 2 */
     bool makes_key; /* a new key comes into the slot; else the one that is PUBLISHED there begins to sign */
-    bool is_active; /* the new key signs at once: there is no other of its algorithm */
+    bool is_active; /* the new key signs at once: there is no other of its algorithm that may */
     enum dkim_algorithm algorithm;
     int64_t at_us; /* not before */
 };

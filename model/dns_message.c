@@ -253,6 +253,42 @@ bool dns_message_read(struct arena *arena, const unsigned char *data, size_t len
     return is_read_whole;
 }
 
+/* Behind the question of a query, whose name is not compressed. */
+static size_t question_end(const unsigned char *query, size_t length)
+{
+    size_t at = HEADER;
+    while (at < length && query[at] != 0)
+        at += query[at] + 1U;
+    return at + 1 + 4;
+}
+
+static unsigned char lower(unsigned char byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (unsigned char)(byte - 'A' + 'a') : byte;
+}
+
+static bool same_question(const unsigned char *query, size_t query_length, const unsigned char *data,
+                          size_t length)
+{
+    size_t end = question_end(query, query_length);
+    if (end > query_length || end > length || two_bytes(data + 4) != 1)
+        return false;
+    for (size_t at = HEADER; at < end; at++)
+        if (lower(query[at]) != lower(data[at])) /* lengths of labels are no letters */
+            return false;
+    return true;
+}
+
+enum dns_match dns_message_match(const unsigned char *query, size_t query_length, const unsigned char *data,
+                                 size_t length)
+{
+    if (length < HEADER || (data[2] & 0x80) == 0)
+        return DNS_IS_NOISE;
+    bool is_id = two_bytes(query) == two_bytes(data);
+    bool is_question = same_question(query, query_length, data, length);
+    return is_id && is_question ? DNS_IS_ANSWER : is_id || is_question ? DNS_IS_MISMATCH : DNS_IS_UNRELATED;
+}
+
 bool dns_name_is_within(const char *name, const char *ancestor)
 {
     size_t length = strlen(name);

@@ -59,6 +59,16 @@ struct dns_message {
 bool dns_message_read(struct arena *arena, const unsigned char *data, size_t length, struct dns_message *ret,
                       const char **ret_fault);
 
+/* What a datagram from a server is to a query that was sent to it. */
+enum dns_match {
+    DNS_IS_NOISE,     /* no answer to anything */
+    DNS_IS_UNRELATED, /* perhaps to an earlier query: a late one */
+    DNS_IS_MISMATCH,  /* with the id of the query and another question, or the other way round */
+    DNS_IS_ANSWER,
+};
+enum dns_match dns_message_match(const unsigned char *query, size_t query_length, const unsigned char *data,
+                                 size_t length);
+
 /* Whether `name` is `ancestor` or below it. Both as above. */
 bool dns_name_is_within(const char *name, const char *ancestor);
 

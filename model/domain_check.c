@@ -74,7 +74,7 @@ static void put_line(struct buffer *out, const char *action, const char *name, i
                 buffer_text(out, "\" \"");
                 in_string = 0;
             }
-            size_t length = value[at] == '\\' ? 4 : 1; /* \DDD */
+            size_t length = value[at] == '\\' ? strnlen(value + at, 4) : 1; /* \DDD, or what was cut of it */
             if (value[at] == '"')
                 buffer_byte(out, '\\');
             buffer_append(out, value + at, length);
@@ -162,6 +162,7 @@ static const char *const outcome_names[] = {
     [DNS_LAME] = "LAME",
     [DNS_SERVER_FAILED] = "SERVER_FAILED",
     [DNS_MALFORMED] = "MALFORMED",
+    [DNS_MISMATCHED] = "MISMATCHED",
     [DNS_CHAIN_TOO_LONG] = "CHAIN_TOO_LONG",
     [DNS_CHAIN_LOOPS] = "CHAIN_LOOPS",
 };
@@ -208,6 +209,8 @@ static enum domain_code trouble_code(enum dns_outcome outcome)
         return DOMAIN_SERVER_FAILED;
     case DNS_MALFORMED:
         return DOMAIN_ANSWER_MALFORMED;
+    case DNS_MISMATCHED:
+        return DOMAIN_ANSWER_MISMATCHED;
     default:
         return DOMAIN_SERVER_UNREACHABLE;
     }

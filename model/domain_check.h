@@ -25,6 +25,7 @@ enum dns_outcome {
     DNS_LAME,           /* the server does not answer for the zone */
     DNS_SERVER_FAILED,  /* it says that it cannot */
     DNS_MALFORMED,      /* what it says makes no sense */
+    DNS_MISMATCHED,     /* it answers what it was not asked, and nothing else */
     DNS_CHAIN_TOO_LONG, /* of aliases */
     DNS_CHAIN_LOOPS,
 };

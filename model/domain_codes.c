@@ -34,6 +34,11 @@ const struct domain_code_row domain_codes[DOMAIN_CODES] = {
         {"malformed_answer", 0,
          "{servers} answered with something that is no proper DNS message. Something else than a name server, or a firewall "
          "that changes answers, is behind this address: mend it, or take it out of the NS records of {zone}."},
+    [DOMAIN_ANSWER_MISMATCHED] =
+        {"mismatched_answer", 0,
+         "{servers} answers, but not to what it was asked: the number of the query, or the question, is another in its answer, "
+         "so that it does not count. Usually a firewall, a proxy or a load balancer before this name server mixes answers up, or "
+         "somebody sends forged ones: mend it, or take it out of the NS records of {zone}."},
     [DOMAIN_SERVERS_DIFFER] =
         {"name_servers_differ", DOMAIN_PUBLISH,
          "The name servers of {zone} do not agree: {servers} does not have this record, others do. Raise the serial number of "
@@ -123,7 +128,7 @@ const struct domain_code_row domain_codes[DOMAIN_CODES] = {
     [DOMAIN_SPF_TOO_MANY_LOOKUPS] =
         {"spf_too_many_lookups", CHANGE,
          "The SPF record of {domain} needs more than 10 further DNS lookups; then it does not count (RFC 7208, 4.6.4). Take "
-         "out what no longer sends its mail; this one has what belongs to this service and needs no lookup."},
+         "out what no longer sends its mail; this one has what belongs to this service, and of yours what needs no lookup."},
     [DOMAIN_DMARC_MISSING] =
         {"dmarc_missing", DOMAIN_PUBLISH,
          "{domain} has no DMARC policy: others cannot know what to do with mail that only pretends to be from it. This one is "

@@ -306,12 +306,16 @@ static bool has_term(const struct buffer *terms, const char *term, size_t length
     return false;
 }
 
-/* One SPF record with our include and all that these have; the first that ends one ("~all") stays at its end. */
-static const char *merged_spf(const struct judge_input *input, const struct dns_answer *answer)
+/* One SPF record with our include and the terms that these have (of those that need a lookup none, where that is too much).
+ * The first term that ends one ("~all") stays at its end; a record that leads to another one (RFC 7208, 6.1) has none. */
+static const char *merged_spf(const struct judge_input *input, const struct dns_answer *answer,
+                              bool with_lookups)
 {
     struct buffer out = {.arena = input->arena};
-    const char *all = NULL;
-    size_t all_length = 0;
+    const char *all = "~all";
+    size_t all_length = strlen(all);
+    bool has_all = false;
+    bool is_redirected = false;
     size_t own_length;
     const char *own = own_include(input, &own_length);
     buffer_printf(&out, "v=spf1 %.*s", (int)own_length, own);
@@ -326,14 +330,18 @@ static const char *merged_spf(const struct judge_input *input, const struct dns_
                 break;
             size_t sign = strchr("+-~?", *term) != NULL;
             if (length - sign == 3 && begins(term + sign, length - sign, "all")) {
-                all_length = all != NULL ? all_length : length;
-                all = all != NULL ? all : term;
-            } else if (!has_term(&out, term, length)) {
+                all_length = has_all ? all_length : length;
+                all = has_all ? all : term;
+                has_all = true;
+            } else if ((with_lookups || !needs_lookup(term + sign, length - sign)) &&
+                       !has_term(&out, term, length)) {
                 buffer_printf(&out, " %.*s", (int)length, term);
+                is_redirected = is_redirected || begins(term, length, "redirect=");
             }
         }
     }
-    buffer_printf(&out, " %.*s", all != NULL ? (int)all_length : 4, all != NULL ? all : "~all");
+    if (has_all || !is_redirected)
+        buffer_printf(&out, " %.*s", (int)all_length, all);
     return buffer_string(&out);
 }
 
@@ -355,12 +363,13 @@ static void judge_spf(const struct judge_input *input, struct judgement *ret)
         judge_as(ret, JUDGED_ABSENT, DOMAIN_SPF_MISSING);
     } else if (count > 1) {
         judge_as(ret, JUDGED_WRONG, DOMAIN_SPF_SEVERAL);
-        ret->publish = merged_spf(input, answer);
+        ret->publish = merged_spf(input, answer, true);
     } else if (terms.lookups > SPF_LOOKUPS || (!terms.has_own && terms.lookups == SPF_LOOKUPS)) {
         judge_as(ret, JUDGED_WRONG, DOMAIN_SPF_TOO_MANY_LOOKUPS);
+        ret->publish = merged_spf(input, answer, false);
     } else if (!terms.has_own) {
         judge_as(ret, JUDGED_WRONG, DOMAIN_SPF_WITHOUT_INCLUDE);
-        ret->publish = merged_spf(input, answer);
+        ret->publish = merged_spf(input, answer, true);
     } else {
         judge_as(ret, JUDGED_GOOD, DOMAIN_FINE);
     }

@@ -72,6 +72,9 @@ def warm_up(service):
             list(pool.map(lambda _: api.get(organization.users, params={"q": "no"}), range(64)))
         list(pool.map(lambda _: api.post(organization.user(user, "reset-password"), expect=204,
                                          json={"password": PASSWORD}), range(16)))
+        for _ in range(4):  # no more than 16 wait there
+            list(pool.map(lambda _: api.post(f"{organization.path}/availability-configurations/none.test/test",
+                                             expect="availability_configuration_not_found"), range(16)))
     api.get("/metrics")
     api.close()
     check_no_open_transaction(service)

@@ -129,6 +129,7 @@ class Liar(threading.Thread):
     def __init__(self, address, port):
         super().__init__(daemon=True)
         self.rules = {}
+        self.peer = None  # who asked last
         self.udp = socket.socket(type=socket.SOCK_DGRAM)
         self.tcp = socket.socket()
         self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -152,9 +153,9 @@ class Liar(threading.Thread):
     def run(self):
         with contextlib.suppress(OSError):
             while True:
-                wire, peer = self.udp.recvfrom(65535)
-                if answer := self.answer(wire, False):
-                    self.udp.sendto(answer, peer)
+                wire, self.peer = self.udp.recvfrom(65535)
+                if (answer := self.answer(wire, False)) is not None:
+                    self.udp.sendto(answer, self.peer)
 
     def run_tcp(self):
         with contextlib.suppress(OSError):
@@ -167,7 +168,7 @@ class Liar(threading.Thread):
             stream.settimeout(5)
             while True:
                 (length,) = struct.unpack("!H", stream.recv(2, socket.MSG_WAITALL))
-                if answer := self.answer(stream.recv(length, socket.MSG_WAITALL), True):
+                if (answer := self.answer(stream.recv(length, socket.MSG_WAITALL), True)) is not None:
                     stream.sendall(struct.pack("!H", len(answer)) + answer)
 
     def stop(self):

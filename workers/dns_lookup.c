@@ -33,6 +33,7 @@ struct dns_lookups {
     void *by_key; /* of tsearch */
     struct lookup *all;
     size_t count;
+    time_t dropped_at; /* when those that had expired were */
 };
 
 static time_t now_s(void)
@@ -94,7 +95,7 @@ static void read_reply(struct lookup *lookup, const struct dns_message *message)
     found->zone = zone_of(lookup, message);
 }
 
-static void replied(void *argument, const unsigned char *data, size_t length)
+static void replied(void *argument, const struct dns_reply *reply)
 {
     struct lookup *lookup = argument;
     struct arena *scratch = arena_new();
@@ -102,9 +103,9 @@ static void replied(void *argument, const unsigned char *data, size_t length)
     const char *fault;
 
     lookup->found.end = DNS_CHAIN_ENDED;
-    if (data == NULL)
+    if (reply->data == NULL)
         lookup->found.result = DNS_LOOKUP_UNREACHABLE;
-    else if (!dns_message_read(scratch, data, length, &message, &fault))
+    else if (!dns_message_read(scratch, reply->data, reply->length, &message, &fault))
         lookup->found.result = DNS_LOOKUP_FAILED;
     else
         read_reply(lookup, &message);
@@ -137,6 +138,9 @@ static void lookup_free(struct lookup *lookup)
 static void drop_expired(struct dns_lookups *lookups)
 {
     time_t now = now_s();
+    if (lookups->dropped_at == now) /* all would be walked over for nothing */
+        return;
+    lookups->dropped_at = now;
     for (struct lookup **at = &lookups->all; *at != NULL;) {
         struct lookup *lookup = *at;
         if (!lookup->is_done || lookup->expires_at > now) {

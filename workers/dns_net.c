@@ -1,6 +1,5 @@
 #include "workers/dns_net.h"
 
-#include <ares.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,32 +9,33 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "model/arena.h"
+#include "workers/dns_channel.h"
 
-#define CLASS_IN             1
-#define EDNS_SIZE            1232
-#define TRIES                2
-#define AUTHORITY_TIMEOUT_MS 400 /* c-ares doubles it for the second try */
-#define RESOLVER_TIMEOUT_MS  800
-#define IN_FLIGHT_MAX        64 /* of one authoritative server */
-#define RESOLVERS_IN_FLIGHT  512
-#define TICK_MS              20
-#define IDLE_MS              5000 /* then a server is forgotten */
-#define DEAD_AFTER           3    /* questions in a row without any answer */
-#define DEAD_MS              5000 /* nothing is asked of it */
-#define EVENTS               64
-#define ROUNDS               64
+#define IN_FLIGHT_MAX       64 /* of one authoritative server */
+#define RESOLVERS_IN_FLIGHT 512
+#define TICK_MS             20
+#define IDLE_MS             5000 /* then a server is forgotten */
+#define DEAD_AFTER          3    /* questions in a row without any answer */
+#define DEAD_MS             5000 /* nothing is asked of it */
+#define REREAD_MS           500  /* so often the file that names the resolvers is looked at */
+#define EVENTS              64
+#define ROUNDS              64
 
 struct query {
-    struct query *next; /* in the list of the server that it waits for, or in that of what is done */
+    struct query *next;      /* of those that wait for the server, that were sent to it, or that are done */
+    struct query **previous; /* of those that were sent */
     struct server *server;
     dns_replied *replied;
     void *argument;
-    unsigned char *data;
+    unsigned char *sent;
+    int sent_length;
+    unsigned char *data; /* the answer */
     size_t length;
+    enum dns_match instead;
     int type;
     char name[];
 };
@@ -50,12 +50,15 @@ struct server {
     char *address; /* first: what they are found by */
     struct dns_net *net;
     struct server *next;
+    struct dns_channel_options options;
     ares_channel channel;
     struct queue urgent;
     struct queue waiting;
+    struct query *sent;
     unsigned in_flight;
     unsigned in_flight_max;
-    unsigned silent; /* questions in a row that nothing came for */
+    unsigned silent;        /* questions in a row that no answer came to … */
+    enum dns_match instead; /* … but this, to the last */
     int64_t dead_until;
     int64_t used_at;
 };
@@ -68,6 +71,8 @@ struct dns_net {
     void *by_address; /* of tsearch */
     struct server *servers;
     struct server *resolvers;
+    struct stat resolv_conf; /* as it was read */
+    int64_t reread_at;
     struct server **by_descriptor;
     size_t descriptors;
     struct queue done;
@@ -143,59 +148,37 @@ static void watch(void *argument, ares_socket_t descriptor, int readable, int wr
         epoll_ctl(net->epoll, EPOLL_CTL_ADD, descriptor, &event);
 }
 
-static bool open_channel(struct server *server)
+/* Called with each datagram. What is an answer to no question shows why there will be none. */
+static void received(void *argument, const unsigned char *data, size_t length)
 {
-    struct dns_net *net = server->net;
-    bool is_authority = server != net->resolvers;
-    static char lookups[] = "b";
-    struct ares_options options = {
-        .flags = ARES_FLAG_EDNS | ARES_FLAG_NOCHECKRESP | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES |
-                 (is_authority ? ARES_FLAG_NORECURSE : 0),
-        .timeout = is_authority ? AUTHORITY_TIMEOUT_MS : RESOLVER_TIMEOUT_MS,
-        .tries = TRIES,
-        .ndots = 1,
-        .ednspsz = EDNS_SIZE,
-        .lookups = lookups,
-        .sock_state_cb = watch,
-        .sock_state_cb_data = server,
-    };
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_EDNSPSZ |
-               ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
-    const char *addresses = net->options.resolvers;
-    struct ares_addr_port_node node = {.udp_port = net->options.port, .tcp_port = net->options.port};
-    struct in_addr none = {.s_addr = htonl(INADDR_LOOPBACK)};
-    if (is_authority || addresses != NULL) { /* so that nothing is read from /etc/resolv.conf */
-        options.servers = &none;
-        options.nservers = 1;
-        options.domains = NULL;
-        options.ndomains = 0;
-        mask |= ARES_OPT_SERVERS | ARES_OPT_DOMAINS;
-    }
-    if (ares_init_options(&server->channel, &options, mask) != ARES_SUCCESS)
-        return false;
-    int status = ARES_SUCCESS;
-    if (is_authority) {
-        node.family = strchr(server->address, ':') != NULL ? AF_INET6 : AF_INET;
-        if (inet_pton(node.family, server->address, &node.addr) != 1)
-            status = ARES_EBADSTR;
-        else
-            status = ares_set_servers_ports(server->channel, &node);
-    } else if (addresses != NULL) {
-        status = ares_set_servers_ports_csv(server->channel, addresses);
-    }
-    if (status == ARES_SUCCESS)
-        return true;
-    ares_destroy(server->channel);
-    server->channel = NULL;
-    return false;
+    struct server *server = argument;
+    for (int is_marking = 0; is_marking < 2; is_marking++)
+        for (struct query *query = server->sent; query != NULL; query = query->next) {
+            enum dns_match match = dns_message_match(query->sent, (size_t)query->sent_length, data, length);
+            if (match == DNS_IS_ANSWER)
+                return;
+            if (is_marking && match != DNS_IS_UNRELATED && query->instead != DNS_IS_MISMATCH)
+                query->instead = match;
+        }
 }
 
 static struct server *server_new(struct dns_net *net, const char *address)
 {
     struct server *server = must(calloc(1, sizeof(*server)));
+    bool is_authority = address[0] != '\0';
     server->net = net;
     server->address = must(strdup(address));
-    server->in_flight_max = address[0] != '\0' ? IN_FLIGHT_MAX : RESOLVERS_IN_FLIGHT;
+    server->options = (struct dns_channel_options){
+        .address = is_authority ? server->address : NULL,
+        .port = is_authority ? net->options.port : net->options.resolver_port,
+        .resolvers = net->options.resolvers,
+        .resolv_conf = net->options.resolv_conf,
+        .watch = watch,
+        .received = received,
+        .argument = server,
+    };
+    server->in_flight_max = is_authority ? IN_FLIGHT_MAX : RESOLVERS_IN_FLIGHT;
+    server->instead = DNS_IS_UNRELATED;
     queue_init(&server->urgent);
     queue_init(&server->waiting);
     return server;
@@ -213,13 +196,20 @@ static struct server *find_server(struct dns_net *net, const char *address)
     return server;
 }
 
+static void query_free(struct query *query)
+{
+    ares_free_string(query->sent);
+    free(query->data);
+    free(query);
+}
+
 static void server_free(struct server *server)
 {
     struct query *query;
     if (server->channel != NULL)
         ares_destroy(server->channel);
     while ((query = queue_take(&server->urgent)) != NULL || (query = queue_take(&server->waiting)) != NULL)
-        free(query);
+        query_free(query);
     free(server->address);
     free(server);
 }
@@ -238,6 +228,9 @@ static void answered(void *argument, int status, int timeouts, unsigned char *da
     struct server *server = query->server;
     (void)timeouts;
     server->in_flight--;
+    *query->previous = query->next;
+    if (query->next != NULL)
+        query->next->previous = query->previous;
     if (data != NULL && length > 0) {
         query->data = must(malloc((size_t)length));
         query->length = (size_t)length;
@@ -247,21 +240,61 @@ static void answered(void *argument, int status, int timeouts, unsigned char *da
     } else if (status != ARES_EDESTRUCTION && ++server->silent >= DEAD_AFTER) {
         server->dead_until = now_ms() + DEAD_MS;
     }
+    server->instead = query->instead;
     finish(query);
+}
+
+static void send_query(struct server *server, struct query *query)
+{
+    server->in_flight++;
+    query->next = server->sent;
+    query->previous = &server->sent;
+    if (query->next != NULL)
+        query->next->previous = &query->next;
+    server->sent = query;
+    ares_send(server->channel, query->sent, query->sent_length, answered, query);
 }
 
 static void send_waiting(struct server *server)
 {
     struct query *query;
+    bool is_recursive = server->options.address == NULL;
     while (server->in_flight < server->in_flight_max && ((query = queue_take(&server->urgent)) != NULL ||
                                                          (query = queue_take(&server->waiting)) != NULL)) {
-        if (server->channel == NULL && !open_channel(server)) {
+        if (server->channel == NULL)
+            server->channel = dns_channel_open(&server->options);
+        if (server->channel == NULL || !dns_channel_make_query(query->name, query->type, is_recursive,
+                                                               &query->sent, &query->sent_length))
             finish(query);
-            continue;
-        }
-        server->in_flight++;
-        ares_query(server->channel, query->name, CLASS_IN, query->type, answered, query);
+        else
+            send_query(server, query);
     }
+}
+
+/* --- the resolvers --- */
+
+/* Those of the file are others when it is another file. Who was asked already may still answer. */
+static void reread_resolvers(struct dns_net *net, int64_t now)
+{
+    struct stat found;
+    const struct stat *read = &net->resolv_conf;
+    if (net->options.resolvers != NULL || now - net->reread_at < REREAD_MS)
+        return;
+    net->reread_at = now;
+    if (stat(net->options.resolv_conf, &found) != 0 ||
+        (found.st_dev == read->st_dev && found.st_ino == read->st_ino && found.st_size == read->st_size &&
+         found.st_mtim.tv_sec == read->st_mtim.tv_sec && found.st_mtim.tv_nsec == read->st_mtim.tv_nsec))
+        return;
+    struct server *fresh = server_new(net, "");
+    fresh->channel = dns_channel_open(&fresh->options);
+    if (fresh->channel == NULL) {
+        server_free(fresh);
+        return;
+    }
+    net->resolv_conf = found;
+    net->resolvers->next = net->servers;
+    net->servers = net->resolvers;
+    net->resolvers = fresh;
 }
 
 void dns_net_ask(struct dns_net *net, const char *address, const char *name, int type, bool is_urgent,
@@ -269,9 +302,12 @@ void dns_net_ask(struct dns_net *net, const char *address, const char *name, int
 {
     size_t size = strlen(name) + 1;
     struct query *query = must(calloc(1, sizeof(*query) + size));
-    struct server *server = address != NULL ? find_server(net, address) : net->resolvers;
     int64_t now = now_ms();
+    if (address == NULL)
+        reread_resolvers(net, now);
+    struct server *server = address != NULL ? find_server(net, address) : net->resolvers;
     query->server = server;
+    query->instead = DNS_IS_UNRELATED;
     query->replied = replied;
     query->argument = argument;
     query->type = type;
@@ -279,6 +315,7 @@ void dns_net_ask(struct dns_net *net, const char *address, const char *name, int
     server->used_at = now;
     /* c-ares would read an escape in its own way; no name that is asked for has one. */
     if (strchr(name, '\\') != NULL || (!is_urgent && address != NULL && server->dead_until > now)) {
+        query->instead = server->instead;
         finish(query);
         return;
     }
@@ -319,9 +356,8 @@ static void deliver(struct dns_net *net)
     struct query *query;
     while ((query = queue_take(&net->done)) != NULL) {
         send_waiting(query->server);
-        query->replied(query->argument, query->data, query->length);
-        free(query->data);
-        free(query);
+        query->replied(query->argument, &(struct dns_reply){query->data, query->length, query->instead});
+        query_free(query);
     }
 }
 
@@ -397,14 +433,18 @@ struct dns_net *dns_net_new(const struct dns_net_options *options)
         return NULL;
     struct dns_net *net = must(calloc(1, sizeof(*net)));
     net->options = *options;
+    if (net->options.resolv_conf == NULL)
+        net->options.resolv_conf = "/etc/resolv.conf";
     queue_init(&net->done);
     net->epoll = epoll_create1(EPOLL_CLOEXEC);
     net->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = net->wake};
     net->has_ipv6 = find_ipv6();
     net->resolvers = server_new(net, "");
+    stat(net->options.resolv_conf, &net->resolv_conf);
+    net->resolvers->channel = dns_channel_open(&net->resolvers->options);
     if (net->epoll < 0 || net->wake < 0 || epoll_ctl(net->epoll, EPOLL_CTL_ADD, net->wake, &event) != 0 ||
-        !open_channel(net->resolvers)) {
+        net->resolvers->channel == NULL) {
         dns_net_free(net);
         return NULL;
     }
@@ -428,10 +468,8 @@ void dns_net_free(struct dns_net *net)
     }
     server_free(net->resolvers);
     struct query *query;
-    while ((query = queue_take(&net->done)) != NULL) {
-        free(query->data);
-        free(query);
-    }
+    while ((query = queue_take(&net->done)) != NULL)
+        query_free(query);
     if (net->epoll >= 0)
         close(net->epoll);
     if (net->wake >= 0)

@@ -5,11 +5,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "model/dns_message.h"
+
 struct dns_net;
 
 struct dns_net_options {
-    const char *resolvers; /* addresses by comma, each perhaps with :port; NULL: those of /etc/resolv.conf */
-    int port;              /* of authoritative servers */
+    const char *resolvers;   /* addresses by comma, each perhaps with :port; NULL: those of a file … */
+    const char *resolv_conf; /* … which is read again when it changes; NULL: /etc/resolv.conf … */
+    int resolver_port;       /* … at this port; 0: 53 */
+    int port;                /* of authoritative servers */
 };
 
 /* NULL when c-ares, or the list of resolvers, does not work. */
@@ -18,8 +22,14 @@ struct dns_net *dns_net_new(const struct dns_net_options *options);
 /* Nothing that was asked is answered any more. Accepts NULL. */
 void dns_net_free(struct dns_net *net);
 
-/* What came: a whole message with the question's id, which may be malformed otherwise; or NULL: nothing in time. */
-typedef void dns_replied(void *argument, const unsigned char *data, size_t length);
+/* What came: a whole message with the question and its id, which may be malformed otherwise. Without data nothing of the
+ * kind came in time, but perhaps something else did (DNS_IS_NOISE, DNS_IS_MISMATCH; else DNS_IS_UNRELATED). */
+struct dns_reply {
+    const unsigned char *data;
+    size_t length;
+    enum dns_match instead;
+};
+typedef void dns_replied(void *argument, const struct dns_reply *reply);
 
 /* Asks the server at an address (NULL: the resolvers, recursively). `replied` is called once, from dns_net_run, never from
  * here. Urgent ones go before others that wait, and to servers that seem dead. */

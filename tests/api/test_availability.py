@@ -1,5 +1,6 @@
 """Availability configurations, and the test of what they name: each outcome by a real HTTPS server on this machine."""
 import base64
+import concurrent.futures
 import contextlib
 import http.server
 import os
@@ -428,17 +429,22 @@ def test_change_while_it_is_tested_is_not_overwritten(near_org, exchange):
     assert near_org.api.get(path)["username"] == "a@b.test"
 
 
-def test_slow_server_leaves_room_for_others(near, near_org, exchange):
-    """One test at a time: another slow thread is free."""
+def test_slow_servers_hold_up_nothing_but_tests_of_which_only_so_many_wait(near, near_org, exchange):
     made = create(near_org, exchange.url("/slow"), skip=True)
-    first = threading.Thread(target=lambda: near.client().post(path_of(near_org, made) + "/test", expect=200))
-    first.start()
-    wait_until(lambda: exchange.seen, what="the first test")
-    near_org.api.post(path_of(near_org, made) + "/test", expect="overloaded")
-    begun = time.monotonic()
-    near_org.api.get(near_org.users, params={"include_total": "true"})
-    assert time.monotonic() - begun < 1
-    first.join(20)
+    gate = threading.Barrier(41)
+
+    def test(_):
+        gate.wait(30)
+        return near.client().request("POST", path_of(near_org, made) + "/test").status
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        sent = [pool.submit(test, number) for number in range(40)]
+        gate.wait(30)
+        wait_until(lambda: len(exchange.seen) >= 4, what="the first tests")
+        begun = time.monotonic()
+        near_org.api.get(near_org.users, params={"include_total": "true"})
+        assert time.monotonic() - begun < 1
+    statuses = [one.result(60) for one in sent]
+    assert set(statuses) == {200, 503} and statuses.count(200) >= 4 + 16
     assert near_org.api.get(path_of(near_org, made))["last_test"]["outcome"] == "TIMED_OUT"
 
 

@@ -358,6 +358,20 @@ def test_key_that_leaked_leaves_the_zone_at_once(make_service):
     watch(org, domain, lambda keys: "RETIRED" not in {key["state"] for key in keys}, 10)
 
 
+def test_keys_that_leaked_both_leave_the_zone_at_once(service, org, domain):
+    """Although only one has a standby, which was just published: nothing waits for the hours that others take."""
+    api, before = org.api, keys_of(org, domain)
+    old = [sign(key, domain, MESSAGE % domain.encode()) for key in export(org, domain)["keys"]]
+    rotate(org, domain, compromised=True)
+    keys = watch(org, domain, lambda keys: not {key["value"] for key in keys} & {key["value"] for key in before[:2]}, 10)
+    assert not any(verifies(api, domain, message) for message in old)
+    assert not {key["value"] for key in before[:2]} & set(published(api).values())
+    assert values(keys) == {RSA: before[2]["value"], ED25519: keys[1]["value"]}
+    watch(org, domain, lambda keys: keys[0]["state"] == "PUBLISHED", 10)
+    for key in export(org, domain)["keys"]:
+        assert verifies(api, domain, sign(key, domain, MESSAGE % domain.encode()))
+
+
 def test_rotation_can_be_bound_to_what_was_seen(org, domain):
     seen = org.api.get(dkim_path(org, domain))
     path = dkim_path(org, domain, "rotate")

@@ -2,6 +2,7 @@
 import json
 import pathlib
 import re
+import socket
 import struct
 import subprocess
 import time
@@ -301,8 +302,25 @@ def wrong_id(message, is_tcp):
     return struct.pack("!H", message.id ^ 1) + wire[2:]
 
 
+def wrong_question(message, is_tcp):
+    other = dns.message.make_query("other.test.", "TXT", id=message.id)
+    return says_token(other, is_tcp)
+
+
+def no_question(message, _is_tcp):
+    return struct.pack("!HHHHHH", message.id, 0x8400, 0, 0, 0, 0)
+
+
 def only_noise(_message, _is_tcp):
     return b"\x17" * 40
+
+
+def the_question_itself(message, _is_tcp):
+    return message.to_wire()
+
+
+def nothing_at_all(_message, _is_tcp):
+    return b""
 
 
 def truncated_everywhere(message, _is_tcp):
@@ -332,8 +350,9 @@ def huge_text(message, is_tcp):
     return truth(message, dns.rrset.from_text(name, 1, "IN", "TXT", text)).to_wire(max_size=65535)
 
 
-LIES = [(garbage, "malformed_answer"), (cut_short, "malformed_answer"), (wrong_id, "name_server_unreachable"),
-        (only_noise, "name_server_unreachable"), (truncated_everywhere, "malformed_answer"), (fails, "name_server_failed"),
+LIES = [(garbage, "malformed_answer"), (cut_short, "malformed_answer"), (wrong_id, "mismatched_answer"),
+        (wrong_question, "mismatched_answer"), (no_question, "mismatched_answer"), (only_noise, "malformed_answer"),
+        (the_question_itself, "malformed_answer"), (nothing_at_all, "malformed_answer"), (truncated_everywhere, "malformed_answer"), (fails, "name_server_failed"),
         (endless_aliases, "cname_chain_too_long"), (huge_text, "wrong_value")]
 
 
@@ -344,6 +363,59 @@ def test_a_server_that_lies_gets_a_code(bed, lie, code):
     assert LIAR in finding["observed"][0]["server"] and len(json.dumps(finding)) < 20000
     bed.liar.rules[domain] = says_token
     finding_of(bed, domain, "OWNERSHIP", "VERIFIED", None)
+
+
+def test_forged_answers_do_not_count(bed):
+    """Neither with another id or question, nor from another port; and they do not keep the true one away."""
+    forged = []
+
+    def rule(message, is_tcp):
+        with socket.socket(type=socket.SOCK_DGRAM) as elsewhere:
+            elsewhere.bind((LIAR, 0))
+            elsewhere.sendto(says_token(message, is_tcp), bed.liar.peer)
+        for lie in (wrong_id, wrong_question, only_noise, nothing_at_all):
+            bed.liar.udp.sendto(lie(message, is_tcp), bed.liar.peer)
+        forged.append(message.id)
+        return truth(message).to_wire()
+
+    domain = bed.lie(rule)
+    finding = finding_of(bed, domain, "OWNERSHIP", "PENDING", "not_published")
+    assert finding["observed"][0]["outcome"] == "ANSWERED" and finding["observed"][0]["values"] == []
+    assert len(set(forged)) > 5, "each query has an id of its own"
+
+
+def test_a_server_that_answers_something_else_is_told_of_while_it_is_not_asked(bed):
+    """Of many domains at once, once it seems dead."""
+    domains = [bed.lie(wrong_id) for _ in range(8)]
+    results = run(bed, *[{"domain": domain, "records": expected(domain)} for domain in domains], in_flight=4)
+    assert {result["records"][0]["code"] for result in results} == {"mismatched_answer"} and len(results) == 8
+    took = sorted(result["ms"] for result in results)  # the resolver, whom it answers no better, takes as long for each
+    assert took[0] < took[-1] - 1000, took
+
+
+# --- resolvers ---
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_resolvers_are_read_again_when_their_file_changes(bed, tmp_path, is_replaced):
+    """While the service runs: the file is written anew, or replaced by another one. When it is gone, those that were there stay."""
+    file, new, zone = tmp_path / "resolv.conf", tmp_path / "new", bed.zone()
+    file.write_text("nameserver 127.0.0.77\n")
+    with subprocess.Popen([TOOL, file, str(bed.port), "1"], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tool:
+        def code():
+            tool.stdin.write(json.dumps({"domain": zone.name, "records": expected(zone.name), "urgent": True}) + "\n")
+            tool.stdin.flush()
+            return json.loads(tool.stdout.readline())["records"][0]["code"]
+
+        assert code() == "resolver_unreachable"
+        (new if is_replaced else file).write_text(f"nameserver {RESOLVER}\n")
+        if is_replaced:
+            new.rename(file)
+        time.sleep(1.1)  # it is looked at twice a second; that nobody answered is kept for a second
+        assert code() == "not_published"
+        file.unlink()
+        time.sleep(1.1)
+        assert code() == "not_published"
+        tool.stdin.close()
 
 
 # --- that none is forgotten ---

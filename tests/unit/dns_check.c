@@ -1,6 +1,6 @@
 /* For tests/api/test_dns.py: checks the domains that stdin names, as the worker does.
  *
- * dns_check RESOLVERS PORT IN-FLIGHT: each line of stdin is {"domain", "interoperable"?, "urgent"?, "records": [{"purpose", "type", "name",
+ * dns_check RESOLVERS PORT IN-FLIGHT, where the resolvers may be the path of a resolv.conf: each line of stdin is {"domain", "interoperable"?, "urgent"?, "records": [{"purpose", "type", "name",
  * "value"}]}; each line of stdout {"domain", "proof", "ms", "records": [{"purpose", "name", "status", "code", "help", "observed"}]},
  * in the order in which they were done. */
 #include <jansson.h>
@@ -138,7 +138,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "dns_check RESOLVERS PORT IN-FLIGHT\n");
         return 2;
     }
-    struct dns_net_options options = {.resolvers = argv[1][0] != '\0' ? argv[1] : NULL, .port = (int)port};
+    struct dns_net_options options = {.port = (int)port, .resolver_port = (int)port};
+    *(argv[1][0] == '/' ? &options.resolv_conf : &options.resolvers) = argv[1];
     struct dns *dns = dns_new(&options);
     if (dns == NULL) {
         fprintf(stderr, "no DNS\n");

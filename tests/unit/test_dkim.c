@@ -133,6 +133,10 @@ static void test_record_is_split_into_strings_of_255_bytes(void **state)
     {                                                                     \
         .state = DKIM_ACTIVE, .algorithm = (kind), .retire_us = (to)*HOUR \
     }
+#define LEAKED(kind, to)                                                                          \
+    {                                                                                             \
+        .state = DKIM_ACTIVE, .algorithm = (kind), .is_compromised = true, .retire_us = (to)*HOUR \
+    }
 #define RETIRED(kind, to)                                                  \
     {                                                                      \
         .state = DKIM_RETIRED, .algorithm = (kind), .remove_us = (to)*HOUR \
@@ -176,6 +180,19 @@ static void test_what_comes_next(void **state)
         {"… or not there yet",
          {ACTIVE(R, 50), RETIRED(E, 60), ACTIVE(E, 50)},
          {.slot = 1, .makes_key = true, .algorithm = R, .at_us = 60 * HOUR}},
+        {"a key in wrong hands whose standby waits",
+         {LEAKED(R, 50), ACTIVE(E, 101), PUBLISHED(R, 49)},
+         {.slot = 2, .algorithm = R}},
+        {"… that has no standby",
+         {ACTIVE(R, 100), LEAKED(E, 50), PUBLISHED(R, 1)},
+         {.slot = 1, .makes_key = true, .is_active = true, .algorithm = E}},
+        {"both in wrong hands", {LEAKED(R, 50), LEAKED(E, 50), PUBLISHED(R, 1)}, {.slot = 2, .algorithm = R}},
+        {"… and then the second",
+         {RETIRED(R, 50), LEAKED(E, 50), ACTIVE(R, 230)},
+         {.slot = 1, .makes_key = true, .is_active = true, .algorithm = E}},
+        {"… and then the slot of the first",
+         {RETIRED(R, 50), ACTIVE(E, 230), ACTIVE(R, 230)},
+         {.slot = 0, .makes_key = true, .algorithm = R, .at_us = 50 * HOUR}},
         {"a key that signed is lost",
          {PUBLISHED(R, 1), ACTIVE(E, 101), RETIRED(R, 150)},
          {.slot = 0, .makes_key = true, .is_active = true, .algorithm = R}},

@@ -232,6 +232,44 @@ static void test_names_are_within_their_ancestors(void **state)
     assert_null(dns_name_parent(""));
 }
 
+static void test_what_a_datagram_is_to_a_query(void **state)
+{
+#define QUESTION "\7example\4test\0\0\020\0\1"
+#define QUERY    "\x12\x34\0\0\0\1\0\0\0\0\0\1" QUESTION "\0\0\x29\4\xd0\0\0\0\0\0\0"
+#define HEAD     "\x84\0\0\1\0\0\0\0\0\0"
+    static const struct {
+        const char *what, *data;
+        size_t length;
+        enum dns_match match;
+    } cases[] = {
+        {"nothing", "", 0, DNS_IS_NOISE},
+        {"half a header", BYTES("\x12\x34" HEAD) - 1, DNS_IS_NOISE},
+        {"the query", BYTES(QUERY), DNS_IS_NOISE},
+        {"noise", BYTES("GET / HTTP/1.1\r\n"), DNS_IS_NOISE},
+        {"the answer", BYTES("\x12\x34" HEAD QUESTION), DNS_IS_ANSWER},
+        {"with more behind it", BYTES("\x12\x34" HEAD QUESTION "more"), DNS_IS_ANSWER},
+        {"in other letters", BYTES("\x12\x34" HEAD "\7EXample\4tesT\0\0\020\0\1"), DNS_IS_ANSWER},
+        {"another id", BYTES("\x12\x35" HEAD QUESTION), DNS_IS_MISMATCH},
+        {"another name", BYTES("\x12\x34" HEAD "\7example\4nest\0\0\020\0\1"), DNS_IS_MISMATCH},
+        {"another type", BYTES("\x12\x34" HEAD "\7example\4test\0\0\017\0\1"), DNS_IS_MISMATCH},
+        {"a shorter name", BYTES("\x12\x34" HEAD "\7example\0\0\020\0\1"), DNS_IS_MISMATCH},
+        {"a question that ends too early", BYTES("\x12\x34" HEAD QUESTION) - 1, DNS_IS_MISMATCH},
+        {"no question", BYTES("\x12\x34\x84\0\0\0\0\0\0\0\0\0"), DNS_IS_MISMATCH},
+        {"of another query", BYTES("\x12\x35" HEAD "\7example\4nest\0\0\020\0\1"), DNS_IS_UNRELATED},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        unsigned char *exact =
+            malloc(cases[i].length > 0 ? cases[i].length : 1); /* so that reading too far is found out */
+        assert_non_null(exact);
+        memcpy(exact, cases[i].data, cases[i].length);
+        enum dns_match match =
+            dns_message_match((const unsigned char *)QUERY, sizeof(QUERY) - 1, exact, cases[i].length);
+        free(exact);
+        assert_row(match == cases[i].match, "%s: %d", cases[i].what, (int)match);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +281,7 @@ int main(void)
         UNIT_TEST(test_records_have_a_bound),
         UNIT_TEST(test_a_text_of_64_kB_is_read),
         UNIT_TEST(test_names_are_within_their_ancestors),
+        UNIT_TEST(test_what_a_datagram_is_to_a_query),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
