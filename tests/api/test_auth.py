@@ -5,7 +5,7 @@ import time
 import psycopg
 import pytest
 
-from changes import import_of
+from changes import import_of, prepare_availability
 from checks import check_all_sealed
 from client import basic, bearer
 from dkim_keys import dkim_settled
@@ -124,6 +124,8 @@ def test_read_only_identity_reads_what_root_reads(service, api, read_only, org, 
     path = (route["path"].replace("{operation_id}", operation_id)
             .replace("{directory_id}", org.describe()["directory_id"])
             .replace("{key_id}", org.describe()["key_id"]))
+    if "availability" in path:
+        path, _, _ = prepare_availability(org, route, path, {})
     if "{domain}" in path:
         path = path.replace("{domain}", dkim_settled(org, org.own_domain(service)))
     path = fill_known({**route, "path": path}, org)

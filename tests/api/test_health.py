@@ -121,6 +121,10 @@ FAULTS = {
     "mailbox_never_purged": (
         "WARNING", "UPDATE entity SET state = 'DISABLED' WHERE entity_id = %(user)s", "ann",
         lambda org, user: (org.enable(user), org.disable(user))),
+    "directory_not_followed": (
+        "ERROR", """UPDATE directory SET sync_failures = 3, sync_error_code = 'refused', sync_error = 'The connection was refused.'
+                    WHERE directory_id = %(directory)s""", "{directory}",
+        "UPDATE directory SET sync_failures = 0, sync_error_code = NULL, sync_error = NULL WHERE directory_id = %(directory)s"),
     "too_many_aliases": (
         "WARNING", "INSERT INTO account_limit VALUES (%(account)s, 'aliases_per_user', 0)", "ann",
         "DELETE FROM account_limit WHERE code = 'aliases_per_user'"),

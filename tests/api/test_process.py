@@ -17,7 +17,7 @@ from service import BINARY, environment, run_binary, wait_until
 
 USAGE = 2
 SETTINGS = ["listen", "state-dir", "database", "http-threads", "job-threads", "service-domain", "ownership-label", "dns-resolvers",
-            "dns-port", "domain-verification-timeout", "domain-proof-grace",
+            "dns-port", "directory-plain", "domain-verification-timeout", "domain-proof-grace",
             "region", "regions",
             "root-key-file", "user", "log-level", "log-format", "journaling-sender", "mailbox-retention", "health-check-interval",
             "postgresql-bin-dir", "idle-timeout", "header-timeout", "body-timeout", "connection-limit", "wait-limit",
