@@ -156,6 +156,8 @@ enum code update_availability_configuration(struct request *request)
         code = find(request, &key, &row);
     if (code == CODE_OK && !row.is_there)
         code = availability_not_found(&request->problem);
+    if (code == CODE_OK) /* before anybody is asked; the transaction compares it again */
+        code = tx_match(&change, row.version);
     if (code == CODE_OK)
         code = availability_check_patch(&patch, row.ews_url, &request->problem);
     bool tests = !options.skip_test && !request->validate_only;

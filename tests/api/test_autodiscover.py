@@ -14,8 +14,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from directories import attach, create_directory, names, wait_following
 from organization import PASSWORD, create_organization, wait_operation
 from service import wait_until
+from slapd_bed import Slapd
 from tls_files import Authority
 
 PATH = "/autodiscover/autodiscover.xml"
@@ -220,6 +222,23 @@ def test_user_whose_hash_was_imported_is_let_in(org, service, password_hash):
     ask(service, email, request_for(email), "Passw0rd!")
     for wrong in ("Passw0rd", "", "x" * 900, password_hash):
         ask(service, email, request_for(email), wrong, expect="unauthenticated")
+
+
+def test_user_of_an_external_directory_is_let_in_by_the_password_there(make_service):
+    service = make_service()
+    api = service.client()
+    with Slapd() as slapd:
+        slapd.add_user("ann", userPassword=PASSWORD)
+        directory_id = create_directory(api, slapd)["directory_id"]
+        org = attach(api, directory_id)
+        wait_following(api, directory_id)
+        ann = org.enable(names(api, org.users)["ann"])
+        assert text(ask(service, ann["email"], request_for(ann["email"])), MOBILE, "User/EmailAddress") == ann["email"]
+        told = [ask(service, login, request_for(ann["email"]), password, expect="unauthenticated")["detail"] for login, password in (
+            (ann["email"], "wrong"), (ann["email"], ""), (ann["email"], "x" * 900), (f"nobody@{org.domain}", PASSWORD))]
+        assert len(set(told)) == 1
+        slapd.stop()
+        ask(service, ann["email"], request_for(ann["email"]), expect="directory_unreachable")  # not 401: clients would forget the password
 
 
 def test_access_key_is_no_password(service, user):

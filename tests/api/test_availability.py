@@ -72,6 +72,8 @@ class Exchange:
                 with contextlib.suppress(OSError):
                     if self.path == "/slow":
                         time.sleep(5)
+                    if self.path == "/hang-up":
+                        return
                     self.send_response(status)
                     if status == 302:
                         self.send_header("Location", f"https://127.0.0.1:{exchange.port}/EWS/Exchange.asmx")
@@ -89,6 +91,7 @@ class Exchange:
         context.load_cert_chain(folder / "exchange.pem")
         if version:
             context.minimum_version = context.maximum_version = version
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
@@ -191,8 +194,8 @@ def free_port():
 
 
 def test_server_that_cannot_be_reached_is_told_apart(near_org, exchange):
-    assert outcome(near_org, "https://nowhere.invalid/EWS/Exchange.asmx")["outcome"] in ("DNS_FAILURE", "TIMED_OUT")
     assert outcome(near_org, f"https://127.0.0.1:{free_port()}/")["outcome"] == "CONNECTION_REFUSED"
+    assert outcome(near_org, exchange.url("/hang-up"))["outcome"] == "CONNECTION_FAILED"
     begun = time.monotonic()
     assert outcome(near_org, exchange.url("/slow"))["outcome"] == "TIMED_OUT"
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -224,6 +227,14 @@ def test_server_without_tls_is_told(near_org, make_exchange):
     finally:
         plain.shutdown()
         plain.server_close()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_server_with_an_old_tls_is_told(near_org, make_exchange, authority):
+    for version, expected in ((ssl.TLSVersion.TLSv1_1, "TLS_FAILED"), (ssl.TLSVersion.TLSv1_2, "SUCCESS")):
+        exchange = make_exchange(*authority.sign(), version=version)
+        assert outcome(near_org, exchange.url())["outcome"] == expected
+        assert len(exchange.seen) == (expected == "SUCCESS")
 
 
 def test_authority_of_ones_own_needs_the_operator(make_service, exchange):
@@ -258,11 +269,13 @@ NAMES = """
 #include <string.h>
 #include <unistd.h>
 
-/* What name servers of an attacker say: each time another address, or nothing for long. */
+/* What name servers say: that there is no such name; and those of an attacker: each time another address, or nothing for long. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **result)
 {
     static int asked;
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (name != NULL && strcmp(name, "nowhere.test") == 0)
+        return EAI_NONAME;
     if (name != NULL && strcmp(name, "silent.test") == 0)
         sleep(8);
     if (name != NULL && strcmp(name, "rebound.test") == 0)
@@ -281,6 +294,10 @@ def org_of_names(make_service, tmp_path):
     service = make_service("--ews-networks", "127.0.0.2", "--ews-timeout", "1", env={
         "LD_PRELOAD": str(tmp_path / "names.so"), "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
     return create_organization(service.client())
+
+
+def test_name_that_leads_nowhere_is_told(org_of_names):
+    assert outcome(org_of_names, "https://nowhere.test/EWS/Exchange.asmx")["outcome"] == "DNS_FAILURE"
 
 
 def test_name_that_leads_elsewhere_the_next_time_is_checked_again(org_of_names, exchange):
@@ -329,6 +346,15 @@ def test_password_that_is_kept_goes_to_no_other_server(near_org, exchange, make_
     assert other.seen == []
     near_org.api.patch(path, json={"ews_url": exchange.url()})  # it is the same
     assert near_org.api.patch(path, json={"ews_url": other.url(), "password": PASSWORD})["ews_url"] == other.url()
+
+
+def test_change_that_would_not_be_made_asks_nobody(near_org, exchange):
+    made = create(near_org, exchange.url(), skip=True)
+    path = path_of(near_org, made)
+    tags = {"If-Match": near_org.api.get(path).headers["ETag"]}
+    near_org.api.patch(path, json={"password": "wrong"}, params={"skip_test": "true"})
+    near_org.api.patch(path, json={"password": PASSWORD}, headers=tags, expect="precondition_failed")
+    assert exchange.seen == []
 
 
 def test_dry_run_asks_nobody(near_org, exchange):
