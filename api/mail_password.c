@@ -12,6 +12,13 @@ static enum code wrong(struct request *request)
     return problem_set(&request->problem, CODE_UNAUTHENTICATED, "The password is wrong.");
 }
 
+/* Where the directory is and what it says is for its administrators; he who asks has proven nothing. */
+static enum code unreachable(struct request *request)
+{
+    return problem_set(&request->problem, CODE_DIRECTORY_UNREACHABLE,
+                       "Passwords cannot be checked at this time; try again.");
+}
+
 /* Whoever is named, a hash is computed: how long it takes tells nothing. */
 static enum code check_hash(struct request *request, const char *hash, const char *password)
 {
@@ -32,6 +39,7 @@ enum code mail_password_check(struct request *request, const struct mail_user *u
         return check_hash(request, NULL, password);
     if (request->lane != LANE_OUTSIDE)
         return request_move(request, LANE_OUTSIDE);
-    return ldap_check_password(&writing.connection, writing.dn, password, ldap_now_us() + BIND_US,
+    code = ldap_check_password(&writing.connection, writing.dn, password, ldap_now_us() + BIND_US,
                                &request->problem);
+    return code == CODE_DIRECTORY_UNREACHABLE ? unreachable(request) : code;
 }
