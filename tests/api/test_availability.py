@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import http.server
 import os
+import pathlib
 import socket
 import ssl
 import subprocess
@@ -75,6 +76,8 @@ class Exchange:
                     if self.path == "/hang-up":
                         return
                     self.send_response(status)
+                    while self.path == "/endless-head":
+                        self.wfile.write(b"".join(b"x%d: %s\r\n" % (n, b"y" * 1000) for n in range(1000)))
                     if status == 302:
                         self.send_header("Location", f"https://127.0.0.1:{exchange.port}/EWS/Exchange.asmx")
                     if status == 401:
@@ -180,6 +183,16 @@ def test_answers_of_a_server_are_told_apart(near_org, exchange, path, expected):
     assert path == exchange.seen[0][0] and b"GetFolder" in exchange.seen[0][2]
     if path == "/busy":
         assert "ErrorServerBusy" in tested["detail"]
+
+
+def test_answer_without_end_takes_bounded_memory(near, near_org, exchange):
+    def resident_kib():
+        status = pathlib.Path(f"/proc/{near.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0])
+    made, before = create(near_org, exchange.url("/endless-head"), skip=True), resident_kib()
+    tested = near_org.api.post(path_of(near_org, made) + "/test", expect=200)
+    assert tested["outcome"] == "NOT_AN_EWS_ENDPOINT", tested
+    assert resident_kib() - before < 32 * 1024
 
 
 def test_wrong_password_is_told_with_the_hints_of_the_guide(near_org, exchange):
