@@ -312,3 +312,47 @@ def test_kept_directory_brings_its_users_back(api, slapd):
     assert api.get(f"{org.users}/{user['user_id']}")["state"] == "DELETED"
     org.remove(force="true", delete_directory="true")
     slapd.admin.delete(f"uid=came,{PEOPLE}")
+
+
+def failing_with(api, directory_id, code):
+    return wait_until(lambda: described(api, directory_id)["sync"].get("failure_code") == code, 20, what=code)
+
+
+def test_organization_is_impaired_when_searches_are_refused(api, slapd, followed):
+    """Who can bind may still not find anything: it is not well because the connection was made."""
+    org, directory_id = followed
+    path = f"/v1/directories/{directory_id}"
+    api.patch(path, json={"connection": {"user_base_dn": f"ou=Nowhere,{PEOPLE}"}})
+    org.wait_state("IMPAIRED", 60)
+    assert described(api, directory_id)["sync"]["failure_code"] == "base_dn_not_found"
+    api.patch(path, json={"connection": {"user_base_dn": PEOPLE}})
+    org.wait_state("ACTIVE", 60)
+    assert "failure_code" not in wait_following(api, directory_id)["sync"]
+
+
+def test_directory_that_shows_nobody_any_more_removes_nobody(api, slapd, followed):
+    org, directory_id = followed
+    path = f"/v1/directories/{directory_id}"
+    dns = [slapd.add_user(f"many{i}") for i in range(6)]
+    seen(lambda: {f"many{i}" for i in range(6)} <= set(names(api, org.users)), "the users")
+    before = names(api, org.users)
+    mailbox = api.post(f"{org.users}/{before['many0']['user_id']}/enable", json={"email": "many0"}, expect=200)["mailbox"]["mailbox_id"]
+    # A comparison that was asked for before anybody was told of it removes nobody either.
+    api.patch(path, json={"connection": {"user_filter": "(&(objectClass=inetOrgPerson)(uid=many5))"}})
+    failing_with(api, directory_id, "too_many_missing")
+    org.wait_state("IMPAIRED", 60)
+    assert set(names(api, org.users)) == set(before)
+    api.patch(path, json={"connection": {"user_filter": None}})
+    org.wait_state("ACTIVE", 60)
+    wait_following(api, directory_id)
+    found = api.get(f"{org.users}/{before['many0']['user_id']}").body
+    assert found["state"] == "ENABLED" and found["mailbox"]["mailbox_id"] == mailbox
+    # Told of it, somebody says that they are really gone.
+    api.patch(path, json={"connection": {"user_filter": "(&(objectClass=inetOrgPerson)(uid=many5))"}})
+    failing_with(api, directory_id, "too_many_missing")
+    api.post(path + "/sync", expect=202)
+    seen(lambda: set(names(api, org.users)) == {"many5"}, "the others to be removed")
+    org.wait_state("ACTIVE", 60)
+    assert "failure_code" not in wait_following(api, directory_id)["sync"]
+    for dn in dns:
+        slapd.admin.delete(dn)
