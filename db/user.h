@@ -23,6 +23,10 @@ enum code user_touch(struct db *db, struct change *change, const struct entity_k
 enum code user_set_password(struct db *db, struct change *change, const struct entity_key *key,
                             const char *password_hash);
 
+/* Whether a user whom the directory is to make could be here: all is checked and nothing done. The answer is that of a dry run. */
+enum code user_try_create(struct db *db, struct change *change, const char *organization_id,
+                          const struct user *user);
+
 /* Whether these would be refused at once: asked before the cost of a password hash. */
 enum code user_check_create(struct db *db, struct change *change, const char *organization_id);
 enum code user_check_password_change(struct db *db, struct change *change, const struct entity_key *key);

@@ -1,4 +1,5 @@
 """External directories: made, changed, followed; what happens there is seen here."""
+import base64
 import statistics
 import time
 
@@ -356,3 +357,44 @@ def test_directory_that_shows_nobody_any_more_removes_nobody(api, slapd, followe
     assert "failure_code" not in wait_following(api, directory_id)["sync"]
     for dn in dns:
         slapd.admin.delete(dn)
+
+
+def autodiscover(service, login, password, expect):
+    client = service.anonymous()
+    try:
+        answer = client.request("POST", "/autodiscover/autodiscover.xml", body=(
+            '<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/mobilesync/requestschema/2006"><Request>'
+            f"<EMailAddress>{login}</EMailAddress><AcceptableResponseSchema>http://schemas.microsoft.com/exchange/autodiscover/"
+            "mobilesync/responseschema/2006</AcceptableResponseSchema></Request></Autodiscover>").encode(), headers={
+                "Content-Type": "text/xml",
+                "Authorization": "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()})
+    finally:
+        client.close()
+    assert answer.status == expect, answer
+
+
+def test_log_in_is_with_the_password_of_the_directory(following, api, slapd, followed):
+    org, _ = followed
+    dn = slapd.add_user("logs-in", userPassword="First-word-1")
+    user = seen(lambda: names(api, org.users).get("logs-in"), "the user")
+    path = f"{org.users}/{user['user_id']}"
+    login = api.post(path + "/enable", json={"email": "logs-in"}, expect=200)["email"]
+    autodiscover(following, login, "First-word-1", 200)
+    autodiscover(following, login, "Second-word-2", 401)
+    autodiscover(following, login, "", 401)
+    slapd.admin.modify(dn, userPassword="Second-word-2")
+    autodiscover(following, login, "First-word-1", 401)
+    autodiscover(following, login, "Second-word-2", 200)
+    slapd.admin.rename(dn, "uid=renamed-in")
+    seen(lambda: api.get(path)["name"] == "renamed-in", "the new name")
+    autodiscover(following, login, "Second-word-2", 200)
+    for secret in ("First-word-1", "Second-word-2"):
+        assert secret not in following.log() and secret.encode() not in api.get("/v1/audit-events").raw
+    slapd.stop()
+    try:
+        autodiscover(following, login, "Second-word-2", 503)
+    finally:
+        slapd.start()
+    api.post(path + "/disable", expect=200)
+    autodiscover(following, login, "Second-word-2", 401)
+    slapd.admin.delete(f"uid=renamed-in,{PEOPLE}")
