@@ -35,12 +35,12 @@ static enum code take_back(struct request *request, const struct directory_writi
                            const char *external_id, enum code code)
 {
     struct problem unwanted = {.arena = request->arena};
-    if (code == CODE_OUTCOME_UNKNOWN ||
-        ldap_delete_entry(&writing->connection, external_id, ldap_now_us() + DIRECTORY_US, &unwanted) ==
-            CODE_OK)
+    if (code == CODE_OUTCOME_UNKNOWN || ldap_delete_entry(&writing->connection, external_id,
+                                                          ldap_now_us() + DIRECTORY_US, &unwanted) == CODE_OK)
         return code;
-    return problem_set(&request->problem, CODE_OUTCOME_UNKNOWN,
-                       "The directory has the user now, but he could not be enabled here, nor removed there.");
+    return problem_set(
+        &request->problem, CODE_OUTCOME_UNKNOWN,
+        "The directory has the user now, but he could not be enabled here, nor removed there.");
 }
 
 static enum code create_there(struct request *request, struct change *change, const struct user *user)
@@ -60,14 +60,12 @@ static enum code create_there(struct request *request, struct change *change, co
         return code;
     code = directory_adopt(request->db, change, request->arguments[0], &entry, &user_id);
     struct entity_key key = entity_key(&user_kind, request->arguments[0], user_id);
+    change->location =
+        arena_printf(request->arena, "/v1/organizations/%s/users/%s", request->arguments[0], user_id);
     if (code == CODE_OK)
         code = user->password != NULL ? entity_enable(request->db, change, &key, user->email)
                                       : user_touch(request->db, change, &key);
-    if (code != CODE_OK)
-        return take_back(request, &writing, entry.external_id, code);
-    change->answer.location =
-        arena_printf(request->arena, "/v1/organizations/%s/users/%s", request->arguments[0], user_id);
-    return code;
+    return code == CODE_OK ? CODE_OK : take_back(request, &writing, entry.external_id, code);
 }
 
 static enum code update_there(struct request *request, struct change *change, const struct entity_key *key,
@@ -100,10 +98,7 @@ static enum code reset_there(struct request *request, struct change *change, con
         code = ldap_set_password(&writing.connection, writing.external_id, password,
                                  ldap_now_us() + DIRECTORY_US, &request->problem);
     change->if_match = NULL; /* it was looked at before the password was set */
-    if (code == CODE_OK)
-        code = user_touch(request->db, change, key);
-    change->answer = (struct answer){.body.arena = request->arena};
-    return code;
+    return code == CODE_OK ? user_note_password(request->db, change, key) : code;
 }
 
 /* --- operations --- */

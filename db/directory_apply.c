@@ -207,9 +207,8 @@ static enum code need_credible(struct directory_work *work)
         "  > greatest(" MISSING_FEW ", count(*) / 2)) AS is_incredible",
         3};
     DB_RESULT result = NULL;
-    enum code code =
-        DB_RUN(work->db, work->change->problem, &result, &missing, work->claim->organization_id,
-               row_integer(work->change->arena, work->generation), work->claim->directory_id);
+    enum code code = DB_RUN(work->db, work->change->problem, &result, &missing, work->claim->organization_id,
+                            row_integer(work->change->arena, work->generation), work->claim->directory_id);
     if (code == CODE_OK && row_flag(result, 0, "is_incredible"))
         return problem_set(work->change->problem, CODE_DIRECTORY_REFUSED,
                            "Too many entries are missing to be believed.");

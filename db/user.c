@@ -271,6 +271,22 @@ enum code user_set_password(struct db *db, struct change *change, const struct e
     return tx_run(db, change, password_body, &work);
 }
 
+static enum code note_password_body(struct db *db, struct change *change, void *argument)
+{
+    const struct work *work = argument;
+    struct entity_locked locked = {0};
+    enum code code = entity_lock(db, change, &work->key, &locked, NULL);
+    if (code == CODE_OK)
+        entity_queue_touch(db, work->key.organization_id, work->key.entity_id);
+    return code;
+}
+
+enum code user_note_password(struct db *db, struct change *change, const struct entity_key *key)
+{
+    struct work work = {.key = *key};
+    return tx_run(db, change, note_password_body, &work);
+}
+
 enum code user_check_password_change(struct db *db, struct change *change, const struct entity_key *key)
 {
     struct entity_locked seen = {0};

@@ -375,8 +375,8 @@ enum code ldap_create_user(const struct directory_connection *connection, const 
     if (code == CODE_OK)
         code = add_entry(&session, dn, &changes, user->password != NULL, problem);
     if (code == CODE_OK)
-        code = take_back(&session, dn,
-                         find_made(&session, connection, false, user->name, problem, ret_entry), problem);
+        code = take_back(&session, dn, find_made(&session, connection, false, user->name, problem, ret_entry),
+                         problem);
     ldap_session_close(&session);
     return code;
 }

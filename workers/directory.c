@@ -288,10 +288,11 @@ static bool apply(struct followed *followed, const struct directory_batch *batch
         writing.more = false;
         enum code code = write_it(followed, &writing);
         if (code == CODE_DIRECTORY_REFUSED)
-            give_up(followed, DIRECTORY_TOO_MANY_MISSING,
-                    "More than half of the users or groups that were there are not shown any more: nobody was"
-                    " removed. Correct the bases, the filters or the rights of bind_dn; if they are really gone,"
-                    " SyncDirectory removes them.");
+            give_up(
+                followed, DIRECTORY_TOO_MANY_MISSING,
+                "More than half of the users or groups that were there are not shown any more: nobody was"
+                " removed. Correct the bases, the filters or the rights of bind_dn; if they are really gone,"
+                " SyncDirectory removes them.");
         if (!written(followed, code))
             return false;
     } while (writing.more && !is_stopped(followed));
