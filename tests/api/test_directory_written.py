@@ -123,3 +123,27 @@ def test_changes_that_are_refused_or_tried_change_nothing_there(written, samba):
     api.post(path + "/reset-password", expect=204, json={"password": "Third-horse-10"})
     assert api.post(path + "/reset-password", expect=204, headers=key, json=reset).headers["Idempotent-Replayed"] == "true"
     LdapClient(samba.tls_url, dn, "Third-horse-10", ca=samba.ca_file).search(dn, scope="base")
+
+
+def test_members_that_are_renamed_and_moved_stay_members(written, samba):
+    """Active Directory tells of the member, not of the group."""
+    _, api, org, unit = written
+    inner = samba.add_unit("Inner,OU=Written")
+    dn = samba.add_user("eve", parent=unit)
+    samba.add_group("team-of-eve", dn, parent=unit)
+
+    def members():
+        group = names(api, org.groups).get("team-of-eve")
+        return [member["name"] for member in api.items(f"{org.groups}/{group['group_id']}/members")] if group else None
+    wait_until(lambda: members() == ["eve"], 20, what="eve in the group")
+    user_id = names(api, org.users)["eve"]["user_id"]
+    for rdn, parent in (("CN=eve-renamed", None), ("CN=eve-moved", inner)):
+        samba.admin.rename(dn, rdn, parent)
+        dn = f"{rdn},{parent or unit}"
+        wait_until(lambda: api.get(f"{org.users}/{user_id}")["external"]["dn"] == dn, 20, what=dn)
+        assert members() == ["eve"]
+    other = samba.add_user("adam", parent=unit)
+    samba.admin.modify(f"CN=team-of-eve,{unit}", member=[dn, other])
+    wait_until(lambda: sorted(members()) == ["adam", "eve"], 20, what="adam in the group, too")
+    samba.admin.delete(dn)
+    wait_until(lambda: members() == ["adam"], 20, what="eve to leave")
