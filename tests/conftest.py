@@ -1,13 +1,13 @@
 """Fixtures of the tests that talk to a running service."""
-import concurrent.futures
 import os
 import shutil
 
 import pytest
 
-from checks import check_no_open_transaction, descriptors, error_lines, settled_descriptors
-from organization import PASSWORD, create_organization, unique
+from checks import check_no_open_transaction, error_lines, settled_descriptors
+from organization import create_organization, unique
 from service import BINARY, ROOT, Service, new_folder
+from shared_service import shared_service
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,38 +48,8 @@ def template(binary):
 @pytest.fixture(scope="session")
 def service(template, check):
     """The service that the tests of one worker share."""
-    shared = Service(template=template, check=check)
-    try:
-        shared.start()
-        shared.allow_organizations(1000000)
-        shared.allow_identities(1000000)
-        warm_up(shared)
+    with shared_service(template, check) as shared:
         yield shared
-        shared.stop()
-    finally:
-        shared.remove()
-
-
-def warm_up(service):
-    """Makes it open what it opens lazily, and notes how many descriptors that is."""
-    api = service.client()
-    organization = create_organization(api)
-    user = organization.create_enabled()
-    with concurrent.futures.ThreadPoolExecutor(64) as pool:
-        for _ in range(4):
-            # Changes: reads that come together are taken by one thread.
-            list(pool.map(lambda _: api.patch(organization.user(user), json={"initials": "W"}), range(64)))
-            list(pool.map(lambda _: api.get(organization.users, params={"q": "no"}), range(64)))
-        list(pool.map(lambda _: api.post(organization.user(user, "reset-password"), expect=204,
-                                         json={"password": PASSWORD}), range(16)))
-        for _ in range(4):  # no more than 16 wait there
-            list(pool.map(lambda _: api.post(f"{organization.path}/availability-configurations/none.test/test",
-                                             expect="availability_configuration_not_found"), range(16)))
-    api.get("/metrics")
-    api.close()
-    check_no_open_transaction(service)
-    settled_descriptors(service, 0, 1)
-    service.baseline = descriptors(service)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from changes import changes, prepare
 from checks import check_no_job_left
 from organization import PASSWORD, unique
 from routes import NO_ORGANIZATION, arguments_of, closed_routes, fill, named, of_identities
+from shared_service import shared_service
 from test_preconditions import is_of_something
 
 # The report of an import is what it is asked for: test_import.py shows that nothing else is kept.
@@ -20,6 +21,13 @@ SEEN = ("mail_domain_record",)
 CHECKS = "{next_check_at,last_checked_at,check_attempts,check_claims,check_started_at,wanted_operation_id,check_operation_id}"
 MADE_ANEW = re.compile(r"r-[0-9a-f]{32}|\bd-[0-9a-f]{10}\b|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[0-9:.]+Z|PRAK[A-Z2-7]{16}|[A-Za-z0-9+/]{43}=|\b[0-9a-f]{32}\b|\b[A-Za-z0-9]{40}\b"
                        r'|(?<="policy_key":")\d+')
+
+
+@pytest.fixture(scope="module")
+def service(template, check):
+    """One of its own: all rows of it are looked at again and again."""
+    with shared_service(template, check) as own:
+        yield own
 
 
 @functools.lru_cache(1)
