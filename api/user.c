@@ -30,6 +30,19 @@ static enum code find_writing(struct request *request, const char *user_id,
     return request->lane == LANE_OUTSIDE ? CODE_OK : request_move(request, LANE_OUTSIDE);
 }
 
+/* What the directory made, and could not be taken over here, is not left there: the same request may be sent again. */
+static enum code take_back(struct request *request, const struct directory_writing *writing,
+                           const char *external_id, enum code code)
+{
+    struct problem unwanted = {.arena = request->arena};
+    if (code == CODE_OUTCOME_UNKNOWN || ldap_delete_entry(&writing->connection, external_id,
+                                                          ldap_now_us() + DIRECTORY_US, &unwanted) == CODE_OK)
+        return code;
+    return problem_set(
+        &request->problem, CODE_OUTCOME_UNKNOWN,
+        "The directory has the user now, but he could not be enabled here, nor removed there.");
+}
+
 static enum code create_there(struct request *request, struct change *change, const struct user *user)
 {
     struct directory_writing writing;
@@ -38,20 +51,21 @@ static enum code create_there(struct request *request, struct change *change, co
     enum code code = find_writing(request, NULL, &writing);
     if (code != CODE_OK)
         return code;
-    if (request->validate_only) /* whether it would take him only the directory knows */
-        return CODE_OK;
+    code = user_try_create(request->db, change, request->arguments[0], user);
+    if (code != CODE_OK || request->validate_only) /* whether it would take him only the directory knows */
+        return code;
     code =
         ldap_create_user(&writing.connection, user, ldap_now_us() + DIRECTORY_US, &request->problem, &entry);
-    if (code == CODE_OK)
-        code = directory_adopt(request->db, change, request->arguments[0], &entry, &user_id);
     if (code != CODE_OK)
         return code;
+    code = directory_adopt(request->db, change, request->arguments[0], &entry, &user_id);
     struct entity_key key = entity_key(&user_kind, request->arguments[0], user_id);
-    code = user->password != NULL ? entity_enable(request->db, change, &key, user->email)
-                                  : user_touch(request->db, change, &key);
-    change->answer.location =
+    change->location =
         arena_printf(request->arena, "/v1/organizations/%s/users/%s", request->arguments[0], user_id);
-    return code;
+    if (code == CODE_OK)
+        code = user->password != NULL ? entity_enable(request->db, change, &key, user->email)
+                                      : user_touch(request->db, change, &key);
+    return code == CODE_OK ? CODE_OK : take_back(request, &writing, entry.external_id, code);
 }
 
 static enum code update_there(struct request *request, struct change *change, const struct entity_key *key,
@@ -83,10 +97,8 @@ static enum code reset_there(struct request *request, struct change *change, con
     if (code == CODE_OK && !request->validate_only)
         code = ldap_set_password(&writing.connection, writing.external_id, password,
                                  ldap_now_us() + DIRECTORY_US, &request->problem);
-    if (code == CODE_OK)
-        code = user_touch(request->db, change, key);
-    change->answer = (struct answer){.body.arena = request->arena};
-    return code;
+    change->if_match = NULL; /* it was looked at before the password was set */
+    return code == CODE_OK ? user_note_password(request->db, change, key) : code;
 }
 
 /* --- operations --- */

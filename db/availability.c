@@ -30,18 +30,8 @@ static const char *secret_name(struct arena *arena, const char *domain)
 
 /* --- reading --- */
 
-enum { COLUMN_ORGANIZATION, COLUMN_STATE, COLUMN_SERVING, COLUMN_VERSION, COLUMN_VIEW };
-#define HEAD "SELECT o.organization_id, o.state, o.is_serving, a.version, "
-
-static enum code check_organization(const PGresult *result, struct problem *problem)
-{
-    if (PQntuples(result) == 0)
-        return organization_not_found(problem);
-    if (PQgetvalue(result, 0, COLUMN_SERVING)[0] != 't')
-        return organization_not_serving(PQgetvalue(result, 0, COLUMN_ORGANIZATION),
-                                        PQgetvalue(result, 0, COLUMN_STATE), problem);
-    return CODE_OK;
-}
+enum { COLUMN_VERSION = ORGANIZATION_SEEN_COLUMNS, COLUMN_VIEW };
+#define HEAD "SELECT " ORGANIZATION_SEEN "a.version, "
 
 void availability_queue(struct db *db, const char *account_id, const struct availability_key *key)
 {
@@ -52,9 +42,7 @@ void availability_queue(struct db *db, const char *account_id, const struct avai
 enum code availability_collect(struct db *db, struct problem *problem, struct answer *answer)
 {
     DB_RESULT result = NULL;
-    enum code code = db_collect(db, problem, &result);
-    if (code == CODE_OK)
-        code = check_organization(result, problem);
+    enum code code = organization_collect_seen(db, problem, &result);
     if (code != CODE_OK)
         return code;
     if (PQgetisnull(result, 0, COLUMN_VERSION))
@@ -90,9 +78,8 @@ enum code availability_find(struct db *db, const char *account_id, const struct 
 {
     static const struct statement get = {HEAD "a.ews_url, a.username, a.sealed_password" FROM, 3};
     DB_RESULT result = NULL;
-    enum code code = DB_RUN(db, problem, &result, &get, account_id, key->organization_id, key->domain);
-    if (code == CODE_OK)
-        code = check_organization(result, problem);
+    DB_QUEUE(db, &get, account_id, key->organization_id, key->domain);
+    enum code code = organization_collect_seen(db, problem, &result);
     if (code != CODE_OK)
         return code;
     *ret_row = (struct availability_row){

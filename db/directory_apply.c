@@ -12,6 +12,7 @@
 
 #define LEASE       "clock_timestamp() + interval '15 s'"
 #define UNSEEN_MOST "1000"
+#define MISSING_FEW "4" /* users, or groups: so few are gone without being asked about */
 
 struct applying {
     const struct directory_claim *claim;
@@ -194,6 +195,26 @@ static enum code finish_full(struct directory_work *work, const char *cookie)
     return CODE_OK;
 }
 
+/* A filter, a base or a right that was lost looks like a directory from which nearly everybody was deleted: it is believed once
+ * somebody who was told of it asks for a comparison again. */
+static enum code need_credible(struct directory_work *work)
+{
+    static const struct statement missing = {
+        "SELECT NOT EXISTS (SELECT FROM directory WHERE directory_id = $3 AND sync_error_code = '" DIRECTORY_TOO_MANY_MISSING
+        "'  AND coalesce(sync_operation_id, wanted_operation_id) IS NOT NULL) AND EXISTS (SELECT FROM external_entry x"
+        "  JOIN entity e ON e.organization_id = $1 AND e.entity_id = x.entity_id AND e.state <> 'DELETED'"
+        "  WHERE x.organization_id = $1 GROUP BY e.kind HAVING count(*) FILTER (WHERE x.generation < $2::bigint)"
+        "  > greatest(" MISSING_FEW ", count(*) / 2)) AS is_incredible",
+        3};
+    DB_RESULT result = NULL;
+    enum code code = DB_RUN(work->db, work->change->problem, &result, &missing, work->claim->organization_id,
+                            row_integer(work->change->arena, work->generation), work->claim->directory_id);
+    if (code == CODE_OK && row_flag(result, 0, "is_incredible"))
+        return problem_set(work->change->problem, CODE_DIRECTORY_REFUSED,
+                           "Too many entries are missing to be believed.");
+    return code;
+}
+
 static enum code end_body(struct db *db, struct change *change, void *argument)
 {
     static const struct statement unseen = {
@@ -208,6 +229,8 @@ static enum code end_body(struct db *db, struct change *change, void *argument)
     DB_RESULT result = NULL;
     work.batch = &nothing;
     enum code code = enter(&work);
+    if (code == CODE_OK)
+        code = need_credible(&work);
     if (code == CODE_OK)
         code = DB_RUN(db, change->problem, &result, &unseen, applying->claim->organization_id,
                       row_integer(change->arena, work.generation));

@@ -40,14 +40,16 @@ enum code directory_watch(struct db *db, struct arena *arena, struct problem *pr
                           struct directory_watch **ret_list, size_t *ret_count);
 
 /* Under the fence; each is a transaction. CODE_DIRECTORY_STATE: another one follows it, or nobody is to any more. */
-/* It is reached, and will be followed from where its cookie says. */
+/* Its searches are answered, and what they found was believed: what was in the way is not any more. */
 enum code directory_begin(struct db *db, struct change *change, const struct directory_claim *claim);
 /* Applies the batch with its cookie; one that ends a full comparison is applied without, for directory_end_full. `read_us`:
  * when it was read. */
 enum code directory_apply(struct db *db, struct change *change, const struct directory_claim *claim,
                           const struct directory_batch *batch, int64_t read_us);
 /* Removes up to a thousand entities that the full comparison did not see. Without more of them (ret_more) it is over, and
- * the cookie holds. */
+ * the cookie holds. CODE_DIRECTORY_REFUSED: more than half of the users or groups are missing, and nothing was removed; that is
+ * done once a comparison is asked for while DIRECTORY_TOO_MANY_MISSING is what is in the way. */
+#define DIRECTORY_TOO_MANY_MISSING "too_many_missing"
 enum code directory_end_full(struct db *db, struct change *change, const struct directory_claim *claim,
                              const char *cookie, bool *ret_more);
 /* Nothing came for a while: what is here is as it is there. */

@@ -37,7 +37,7 @@ static enum code not_found(const struct entity_kind *kind, struct problem *probl
 
 /* --- reading --- */
 
-enum { COLUMN_ORGANIZATION, COLUMN_STATE, COLUMN_SERVING, COLUMN_VERSION, COLUMN_VIEW };
+enum { COLUMN_VERSION = ORGANIZATION_SEEN_COLUMNS, COLUMN_VIEW };
 
 void entity_queue_view(struct db *db, const char *account_id, const struct entity_key *key)
 {
@@ -48,14 +48,9 @@ enum code entity_collect_view(struct db *db, const struct entity_kind *kind, str
                               struct answer *answer)
 {
     DB_RESULT result = NULL;
-    enum code code = db_collect(db, problem, &result);
+    enum code code = organization_collect_seen(db, problem, &result);
     if (code != CODE_OK)
         return code;
-    if (PQntuples(result) == 0)
-        return organization_not_found(problem);
-    if (PQgetvalue(result, 0, COLUMN_SERVING)[0] != 't')
-        return organization_not_serving(PQgetvalue(result, 0, COLUMN_ORGANIZATION),
-                                        PQgetvalue(result, 0, COLUMN_STATE), problem);
     if (PQgetisnull(result, 0, COLUMN_VIEW))
         return not_found(kind, problem);
     answer->etag = tx_etag(problem->arena, PQgetvalue(result, 0, COLUMN_VERSION));

@@ -21,13 +21,13 @@
     " " join " " table " " as " ON " as ".organization_id = e.organization_id AND " as \
     ".entity_id = e.entity_id"
 
-#define ENTITY_DESCRIBE(kind, columns, joins)                                          \
-    {                                                                                  \
-        "SELECT o.organization_id, o.state, o.is_serving, e.version, " columns         \
-        " FROM organization o LEFT JOIN (entity e" joins ")"                           \
-        " ON e.organization_id = o.organization_id AND e.entity_id = $3 AND e.kind = " \
-        "'" kind "' WHERE o.organization_id = $2 AND o.account_id = $1",               \
-            3                                                                          \
+#define ENTITY_DESCRIBE(kind, columns, joins)                                                              \
+    {                                                                                                      \
+        "SELECT " ORGANIZATION_SEEN "e.version, " columns " FROM organization o LEFT JOIN (entity e" joins \
+        ")"                                                                                                \
+        " ON e.organization_id = o.organization_id AND e.entity_id = $3 AND e.kind = "                     \
+        "'" kind "' WHERE o.organization_id = $2 AND o.account_id = $1",                                   \
+            3                                                                                              \
     }
 #define ENTITY_FROM(kind, joins)                                                          \
     "FROM entity e" joins " JOIN organization o ON o.organization_id = e.organization_id" \

@@ -78,21 +78,10 @@ enum code flow_rule_list(struct db *db, const char *account_id, const char *orga
                                    ret_next_token);
 }
 
-enum { COLUMN_ORGANIZATION, COLUMN_STATE, COLUMN_SERVING, COLUMN_RULE };
-#define OF_ORGANIZATION "SELECT o.organization_id, o.state, o.is_serving, "
+enum { COLUMN_RULE = ORGANIZATION_SEEN_COLUMNS };
+#define OF_ORGANIZATION "SELECT " ORGANIZATION_SEEN
 #define JOIN_RULE       " FROM organization o LEFT JOIN flow_rule r ON r.organization_id = o.organization_id"
 #define OF_ACCOUNT      " WHERE o.organization_id = $2 AND o.account_id = $1"
-
-/* Whether there is an organization whose rules may be asked for. */
-static enum code check_organization(const PGresult *result, struct problem *problem)
-{
-    if (PQntuples(result) == 0)
-        return organization_not_found(problem);
-    if (PQgetvalue(result, 0, COLUMN_SERVING)[0] != 't')
-        return organization_not_serving(PQgetvalue(result, 0, COLUMN_ORGANIZATION),
-                                        PQgetvalue(result, 0, COLUMN_STATE), problem);
-    return CODE_OK;
-}
 
 void flow_rule_queue(struct db *db, const char *account_id, const char *organization_id,
                      const char *flow_rule_id)
@@ -105,9 +94,7 @@ void flow_rule_queue(struct db *db, const char *account_id, const char *organiza
 enum code flow_rule_collect(struct db *db, struct problem *problem, struct answer *answer)
 {
     DB_RESULT result = NULL;
-    enum code code = db_collect(db, problem, &result);
-    if (code == CODE_OK)
-        code = check_organization(result, problem);
+    enum code code = organization_collect_seen(db, problem, &result);
     if (code != CODE_OK)
         return code;
     if (PQgetisnull(result, 0, COLUMN_RULE))
@@ -150,9 +137,7 @@ enum code flow_rule_collect_matcher(struct db *db, struct problem *problem, stru
 {
     DB_RESULT result = NULL;
     size_t count;
-    enum code code = db_collect(db, problem, &result);
-    if (code == CODE_OK)
-        code = check_organization(result, problem);
+    enum code code = organization_collect_seen(db, problem, &result);
     if (code != CODE_OK)
         return code;
     const struct flow_source *sources = read_sources(problem->arena, result, &count);

@@ -123,7 +123,7 @@ static enum code find(struct db *db, const char *account_id, const char *organiz
                       struct problem *problem, struct known *ret_known)
 {
     static const struct statement get_facts = {
-        "SELECT o.state, o.is_serving, o.region, o.interoperability_enabled, m.domain, m.is_test_domain,"
+        "SELECT " ORGANIZATION_SEEN "o.region, o.interoperability_enabled, m.domain, m.is_test_domain,"
         " m.ownership_status, m.ownership_token, m.dkim_selectors[1] AS selector_1, m.dkim_selectors[2] AS selector_2,"
         " m.dkim_selectors[3] AS selector_3, EXISTS (SELECT FROM verified_domain v WHERE v.domain = $3"
         "  AND v.organization_id <> $2) AS is_elsewhere"
@@ -139,12 +139,7 @@ static enum code find(struct db *db, const char *account_id, const char *organiz
     *ret_known = (struct known){0};
     DB_QUEUE(db, &get_facts, account_id, organization_id, domain);
     DB_QUEUE(db, &get_seen, organization_id, domain);
-    enum code code = db_collect(db, problem, &result);
-    if (code == CODE_OK && PQntuples(result) == 0)
-        return organization_not_found(problem);
-    if (code == CODE_OK && !row_flag(result, 0, "is_serving"))
-        return organization_not_serving(organization_id, row_text(problem->arena, result, 0, "state"),
-                                        problem);
+    enum code code = organization_collect_seen(db, problem, &result);
     if (code == CODE_OK && PQgetisnull(result, 0, PQfnumber(result, "domain")))
         return mail_domain_not_found(problem);
     if (code == CODE_OK)

@@ -93,13 +93,12 @@ enum code mobile_device_list(struct db *db, const char *account_id, const struct
     return entity_list_parts(db, account_id, user, &spec, &query->page, problem, out, ret_next_token);
 }
 
-enum { COLUMN_ORGANIZATION, COLUMN_STATE, COLUMN_SERVING, COLUMN_USER, COLUMN_VERSION, COLUMN_VIEW };
+enum { COLUMN_USER = ORGANIZATION_SEEN_COLUMNS, COLUMN_VERSION, COLUMN_VIEW };
 
 void mobile_device_queue_view(struct db *db, const char *account_id, const struct mobile_device_key *key)
 {
     static const struct statement describe = {
-        "SELECT o.organization_id, o.state, o.is_serving, e.entity_id AS owner_id, " VERSION
-        " AS view_version, " COLUMNS
+        "SELECT " ORGANIZATION_SEEN "e.entity_id AS owner_id, " VERSION " AS view_version, " COLUMNS
         " FROM organization o LEFT JOIN entity e ON e.organization_id = o.organization_id AND e.entity_id = $3"
         " AND e.kind = 'USER'" JOIN_POLICY "o.organization_id" JOIN_DEVICE "$4"
         " WHERE o.organization_id = $2 AND o.account_id = $1",
@@ -110,14 +109,9 @@ void mobile_device_queue_view(struct db *db, const char *account_id, const struc
 enum code mobile_device_collect_view(struct db *db, struct problem *problem, struct answer *answer)
 {
     DB_RESULT result = NULL;
-    enum code code = db_collect(db, problem, &result);
+    enum code code = organization_collect_seen(db, problem, &result);
     if (code != CODE_OK)
         return code;
-    if (PQntuples(result) == 0)
-        return organization_not_found(problem);
-    if (PQgetvalue(result, 0, COLUMN_SERVING)[0] != 't')
-        return organization_not_serving(PQgetvalue(result, 0, COLUMN_ORGANIZATION),
-                                        PQgetvalue(result, 0, COLUMN_STATE), problem);
     if (PQgetisnull(result, 0, COLUMN_USER))
         return user_not_found(problem);
     if (PQgetisnull(result, 0, COLUMN_VIEW))

@@ -8,12 +8,12 @@ struct work {
     const struct mobile_policy *policy;
 };
 
-enum { COLUMN_ORGANIZATION, COLUMN_STATE, COLUMN_SERVING, COLUMN_POLICY };
+enum { COLUMN_POLICY = ORGANIZATION_SEEN_COLUMNS };
 
 void mobile_policy_queue(struct db *db, const char *account_id, const char *organization_id)
 {
     static const struct statement get = {
-        "SELECT o.organization_id, o.state, o.is_serving, " MOBILE_POLICY_COLUMNS
+        "SELECT " ORGANIZATION_SEEN MOBILE_POLICY_COLUMNS
         " FROM organization o LEFT JOIN mobile_policy p ON p.organization_id = o.organization_id"
         " WHERE o.organization_id = $2 AND o.account_id = $1",
         2};
@@ -29,16 +29,9 @@ enum code mobile_policy_missing(struct problem *problem)
 
 static enum code collect(struct db *db, struct problem *problem, PGresult **ret_result)
 {
-    enum code code = db_collect(db, problem, ret_result);
-    if (code != CODE_OK)
-        return code;
-    const PGresult *result = *ret_result;
-    if (PQntuples(result) == 0)
-        return organization_not_found(problem);
-    if (PQgetvalue(result, 0, COLUMN_SERVING)[0] != 't')
-        return organization_not_serving(PQgetvalue(result, 0, COLUMN_ORGANIZATION),
-                                        PQgetvalue(result, 0, COLUMN_STATE), problem);
-    return PQgetisnull(result, 0, COLUMN_POLICY) ? mobile_policy_missing(problem) : CODE_OK;
+    enum code code = organization_collect_seen(db, problem, ret_result);
+    return code == CODE_OK && PQgetisnull(*ret_result, 0, COLUMN_POLICY) ? mobile_policy_missing(problem)
+                                                                         : code;
 }
 
 static const char *etag(struct arena *arena, const PGresult *result)

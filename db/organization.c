@@ -205,6 +205,21 @@ enum code organization_need_serving(const struct organization_row *row, struct p
     return row->is_serving ? CODE_OK : organization_not_serving(row->organization_id, row->state, problem);
 }
 
+enum code organization_collect_seen(struct db *db, struct problem *problem, PGresult **ret_result)
+{
+    enum { ORGANIZATION_ID, STATE, IS_SERVING };
+    enum code code = db_collect(db, problem, ret_result);
+    if (code != CODE_OK)
+        return code;
+    const PGresult *result = *ret_result;
+    if (PQntuples(result) == 0)
+        return organization_not_found(problem);
+    return PQgetvalue(result, 0, IS_SERVING)[0] == 't'
+               ? CODE_OK
+               : organization_not_serving(PQgetvalue(result, 0, ORGANIZATION_ID),
+                                          PQgetvalue(result, 0, STATE), problem);
+}
+
 enum code organization_need_confirmed(struct change *change, const struct organization_row *row,
                                       const char *confirm)
 {

@@ -96,6 +96,12 @@ enum code organization_list_parts(struct db *db, const char *account_id, const c
                                   const struct list_spec *spec, const struct list_query *query,
                                   struct problem *problem, struct buffer *out, const char **ret_next_token);
 
+/* What a statement begins with that reads what an organization has (LEFT JOIN): "SELECT " ORGANIZATION_SEEN … */
+#define ORGANIZATION_SEEN "o.organization_id, o.state, o.is_serving, "
+enum { ORGANIZATION_SEEN_COLUMNS = 3 };
+/* … and its result. CODE_ORGANIZATION_NOT_FOUND; CODE_ORGANIZATION_STATE unless it serves. */
+enum code organization_collect_seen(struct db *db, struct problem *problem, PGresult **ret_result);
+
 /* The same problems for who found out otherwise. */
 enum code organization_not_found(struct problem *problem);
 enum code organization_not_serving(const char *organization_id, const char *state, struct problem *problem);

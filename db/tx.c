@@ -114,7 +114,7 @@ static enum code run_body(struct db *db, struct change *change, tx_body *body, v
 {
     bool remembers = change->idempotency != NULL && !change->validate_only;
 
-    change->answer = (struct answer){.body.arena = change->arena};
+    change->answer = (struct answer){.body.arena = change->arena, .location = change->location};
     change->audit = change->asked;
     change->matched = false;
     db_queue_silently(db, &begin, NULL, 0);

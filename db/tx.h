@@ -36,6 +36,7 @@ struct change {
     const char *request_id;
     const char *operation; /* CreateUser, … */
     int status;            /* of a success, where the answer has none of its own */
+    const char *location;  /* the same of what is made; NULL: the body says it */
 
     /* What the caller asked for besides. */
     bool validate_only;                    /* everything is done and checked, then rolled back */

@@ -69,6 +69,7 @@ struct work {
     const struct user *user;
     uint64_t set;
     const char *password_hash;
+    bool is_made_elsewhere; /* the directory makes him: only whether he could be here is asked */
 };
 
 /* --- creating --- */
@@ -97,6 +98,16 @@ static void queue_insert(struct db *db, struct change *change, const struct enti
              row_integer(change->arena, user->quota_mb), password_hash, change->account_id);
 }
 
+static enum code need_creatable(struct change *change, const struct work *work,
+                                const struct organization_row *organization)
+{
+    enum code code = entity_need_creatable(&user_kind, organization, change->problem);
+    if (code != CODE_DIRECTORY_READ_ONLY || !work->is_made_elsewhere)
+        return code;
+    problem_clear(change->problem);
+    return CODE_OK;
+}
+
 /* In one round trip: whether the organization serves is read from the view. */
 static enum code create_entry(struct db *db, struct change *change, struct work *work)
 {
@@ -106,7 +117,7 @@ static enum code create_entry(struct db *db, struct change *change, struct work 
     entity_queue_view(db, change->account_id, &work->key);
     enum code code = organization_collect(db, change->arena, change->problem, &organization);
     if (code == CODE_OK)
-        code = entity_need_creatable(&user_kind, &organization, change->problem);
+        code = need_creatable(change, work, &organization);
     if (code == CODE_OK)
         code = db_collect(db, change->problem, NULL);
     if (code != CODE_OK)
@@ -118,14 +129,16 @@ static enum code create_with_mailbox(struct db *db, struct change *change, struc
 {
     struct organization_row organization;
     struct email email;
-    enum code code = entity_enter_to_create(db, change, &work->key, &organization);
+    enum code code = entity_enter(db, change, work->key.organization_id, &organization);
+    if (code == CODE_OK)
+        code = need_creatable(change, work, &organization);
     if (code == CODE_OK)
         code = address_resolve(db, change, &organization, work->user->email, work->user->name, &email);
     if (code == CODE_OK && organization.is_on_trial)
         code = limit_trial_user(db, change->account_id, change->problem);
     if (code != CODE_OK)
         return code;
-    queue_insert(db, change, &work->key, work->user, work->password_hash);
+    queue_insert(db, change, &work->key, work->user, work->is_made_elsewhere ? NULL : work->password_hash);
     int pending =
         1 + entity_queue_enable(db, change, &organization, &work->key, work->user->name, email.address);
     return entity_touch_and_show(db, change, &work->key, pending);
@@ -149,6 +162,24 @@ enum code user_create(struct db *db, struct change *change, const char *organiza
     };
     enum code code = entity_need_unreserved(db, change, user->name);
     return code == CODE_OK ? tx_run(db, change, create_body, &work) : code;
+}
+
+enum code user_try_create(struct db *db, struct change *change, const char *organization_id,
+                          const struct user *user)
+{
+    struct work work = {
+        .key = entity_key(&user_kind, organization_id, id_new_uuid(change->arena)),
+        .user = user,
+        .password_hash = user->password != NULL ? "" : NULL,
+        .is_made_elsewhere = true,
+    };
+    struct change dry = *change;
+    dry.validate_only = true;
+    enum code code = entity_need_unreserved(db, change, user->name);
+    if (code == CODE_OK)
+        code = tx_run(db, &dry, create_body, &work);
+    change->answer = dry.answer;
+    return code;
 }
 
 enum code user_check_create(struct db *db, struct change *change, const char *organization_id)
@@ -238,6 +269,22 @@ enum code user_set_password(struct db *db, struct change *change, const struct e
 {
     struct work work = {.key = *key, .password_hash = password_hash};
     return tx_run(db, change, password_body, &work);
+}
+
+static enum code note_password_body(struct db *db, struct change *change, void *argument)
+{
+    const struct work *work = argument;
+    struct entity_locked locked = {0};
+    enum code code = entity_lock(db, change, &work->key, &locked, NULL);
+    if (code == CODE_OK)
+        entity_queue_touch(db, work->key.organization_id, work->key.entity_id);
+    return code;
+}
+
+enum code user_note_password(struct db *db, struct change *change, const struct entity_key *key)
+{
+    struct work work = {.key = *key};
+    return tx_run(db, change, note_password_body, &work);
 }
 
 enum code user_check_password_change(struct db *db, struct change *change, const struct entity_key *key)

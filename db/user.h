@@ -22,6 +22,12 @@ enum code user_touch(struct db *db, struct change *change, const struct entity_k
 
 enum code user_set_password(struct db *db, struct change *change, const struct entity_key *key,
                             const char *password_hash);
+/* The same where the directory has it: it was set there. */
+enum code user_note_password(struct db *db, struct change *change, const struct entity_key *key);
+
+/* Whether a user whom the directory is to make could be here: all is checked and nothing done. The answer is that of a dry run. */
+enum code user_try_create(struct db *db, struct change *change, const char *organization_id,
+                          const struct user *user);
 
 /* Whether these would be refused at once: asked before the cost of a password hash. */
 enum code user_check_create(struct db *db, struct change *change, const char *organization_id);

@@ -406,6 +406,8 @@ int ldap_session_next(struct ldap_session *session, int message_id, int64_t unti
     if (left_us <= 0)
         time = (struct timeval){0};
     *ret_message = NULL;
+    if (session->is_broken)
+        return -1;
     return ldap_result(session->handle, message_id, LDAP_MSG_ONE, &time, ret_message);
 }
 

@@ -16,6 +16,7 @@ struct ldap_session {
     const char *uri; /* of the server that it is to */
     bool is_tls;
     bool has_tls_failed;
+    bool is_broken; /* a part of an answer did not come: nothing more is taken from it, as if it was lost */
     int64_t deadline_us; /* of what is asked next; who goes on asking moves it */
 };
 

@@ -142,7 +142,17 @@ static bool collect(LDAP *handle, LDAPMessage *message, struct arena *arena, str
     return is_whole;
 }
 
-/* One more part of `all->ranged`, put behind what is there. False: it did not come. */
+/* Of an answer without an entry, which belongs to it. What is not there any more is no failure. */
+static bool is_gone(LDAP *handle, int type, LDAPMessage *message)
+{
+    int result = LDAP_OTHER;
+    return type == LDAP_RES_SEARCH_RESULT &&
+           ldap_parse_result(handle, message, &result, NULL, NULL, NULL, NULL, 0) == LDAP_SUCCESS &&
+           (result == LDAP_SUCCESS || result == LDAP_NO_SUCH_OBJECT);
+}
+
+/* One more part of `all->ranged`, put behind what is there. False: it did not come; unless the entry is gone, the session is broken
+ * then, since a group without it would be taken for one that was deleted. */
 static bool read_range(struct ldap_session *session, const char *dn, struct arena *arena,
                        struct collected *all, struct directory_attribute *whole)
 {
@@ -153,16 +163,19 @@ static bool read_range(struct ldap_session *session, const char *dn, struct aren
     const char *same_dn = NULL;
     int id;
     if (ldap_search_ext(session->handle, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, 0, NULL, NULL,
-                        NULL, 1, &id) != LDAP_SUCCESS)
+                        NULL, 1, &id) != LDAP_SUCCESS) {
+        session->is_broken = true;
         return false;
+    }
     int type = ldap_session_next(session, id, session->deadline_us, &message);
     bool is_read = type == LDAP_RES_SEARCH_ENTRY && collect(session->handle, message, arena, &part, &same_dn);
-    ldap_msgfree(message);
     const char *words;
-    if (type == LDAP_RES_SEARCH_ENTRY &&
-        ldap_session_result(session, id, arena, &words, NULL) != LDAP_SUCCESS)
-        return false;
-    if (!is_read)
+    session->is_broken =
+        type == LDAP_RES_SEARCH_ENTRY
+            ? !is_read || ldap_session_result(session, id, arena, &words, NULL) != LDAP_SUCCESS
+            : !is_gone(session->handle, type, message);
+    ldap_msgfree(message);
+    if (!is_read || session->is_broken)
         return false;
     for (size_t i = 0; i < part.count; i++) {
         if (strcasecmp(part.list[i].name, all->ranged) != 0)
@@ -177,7 +190,8 @@ static bool read_range(struct ldap_session *session, const char *dn, struct aren
         all->range_end = goes_on ? part.range_end : -1;
         return true;
     }
-    return false;
+    all->range_end = -1; /* it has become shorter meanwhile */
+    return true;
 }
 
 /* Lists of members in parts are few and long; what was read of one stays when the rest does not come. */

@@ -277,8 +277,23 @@ static enum code find_made(struct ldap_session *session, const struct directory_
     if (code == CODE_OK && ret_entry->external_id == NULL)
         return problem_set(
             problem, CODE_DIRECTORY_REFUSED,
-            "The directory made the entry, but the filter of the connection does not find it.");
+            "The filter of the connection does not find the entry that the directory made: it was removed.");
     return code;
+}
+
+/* An entry that was made, but that nobody would find, is not left there. */
+static enum code take_back(struct ldap_session *session, const char *dn, enum code code,
+                           struct problem *problem)
+{
+    struct problem unwanted = {.arena = problem->arena};
+    int id = 0;
+    if (code == CODE_OK)
+        return CODE_OK;
+    int sent = ldap_delete_ext(session->handle, dn, NULL, NULL, &id);
+    if (finish(session, sent, id, false, &unwanted) == CODE_OK)
+        return code;
+    return problem_set(problem, CODE_OUTCOME_UNKNOWN,
+                       "The directory made the entry, and then could neither read nor remove it.");
 }
 
 /* CN=name below a base. */
@@ -355,12 +370,13 @@ enum code ldap_create_user(const struct directory_connection *connection, const 
     enum code code = open_session(connection, deadline_us, problem, &session);
     if (code != CODE_OK)
         return code;
+    const char *dn = dn_of(problem->arena, user->name, connection->user_base_dn);
     code = describe_user(&session, connection, user, &changes, problem);
     if (code == CODE_OK)
-        code = add_entry(&session, dn_of(problem->arena, user->name, connection->user_base_dn), &changes,
-                         user->password != NULL, problem);
+        code = add_entry(&session, dn, &changes, user->password != NULL, problem);
     if (code == CODE_OK)
-        code = find_made(&session, connection, false, user->name, problem, ret_entry);
+        code = take_back(&session, dn, find_made(&session, connection, false, user->name, problem, ret_entry),
+                         problem);
     ldap_session_close(&session);
     return code;
 }

@@ -7,7 +7,8 @@
 
 #include "model/directory_entry.h"
 
-/* Makes a user below user_base_dn: enabled with a password, disabled without. ret_entry is what the directory then has. */
+/* Makes a user below user_base_dn: enabled with a password, disabled without. ret_entry is what the directory then has; an entry
+ * that cannot be read afterwards is removed again. CODE_OUTCOME_UNKNOWN: the connection was lost in between. */
 enum code ldap_create_user(const struct directory_connection *connection, const struct user *user,
                            int64_t deadline_us, struct problem *problem, struct directory_entry *ret_entry);
 

@@ -41,6 +41,7 @@ struct followed {
     struct directory_connection connection;
     struct ldap_follow *follow;
     int64_t rested_ms;
+    bool is_well; /* its searches were answered, and this is written down */
     atomic_bool is_full_wanted;
     atomic_bool is_comparing;
     atomic_bool is_renewed; /* it is to be claimed anew: with another connection */
@@ -249,18 +250,27 @@ static bool open_follow(struct followed *followed)
     struct arena *arena = arena_new();
     struct problem problem = {.arena = arena};
     bool is_full = followed->claim.full_wanted || followed->claim.cookie == NULL;
-    struct writing writing = {.write = write_begin};
 
+    followed->is_well = false;
     followed->is_comparing = is_full || followed->claim.is_comparing;
     enum code code = ldap_follow_open(&followed->connection, is_full ? NULL : followed->claim.cookie,
                                       ldap_now_us() + OPEN_US, &problem, &followed->follow);
     if (code != CODE_OK)
         give_up_by(followed, &problem);
     arena_free(arena);
-    if (code != CODE_OK || !written(followed, write_it(followed, &writing)))
-        return false;
-    followed->claim.failures = 0;
-    return true;
+    return code == CODE_OK;
+}
+
+/* Who can bind may still be refused each search, and what is found may not be believed: only then it is well. */
+static bool note_well(struct followed *followed, bool has_more)
+{
+    struct writing writing = {.write = write_begin};
+    if (followed->is_well || followed->is_comparing || has_more)
+        return true;
+    followed->is_well = written(followed, write_it(followed, &writing));
+    if (followed->is_well)
+        followed->claim.failures = 0;
+    return followed->is_well;
 }
 
 static bool apply(struct followed *followed, const struct directory_batch *batch)
@@ -276,7 +286,14 @@ static bool apply(struct followed *followed, const struct directory_batch *batch
     writing.write = write_end;
     do {
         writing.more = false;
-        if (!written(followed, write_it(followed, &writing)))
+        enum code code = write_it(followed, &writing);
+        if (code == CODE_DIRECTORY_REFUSED)
+            give_up(
+                followed, DIRECTORY_TOO_MANY_MISSING,
+                "More than half of the users or groups that were there are not shown any more: nobody was"
+                " removed. Correct the bases, the filters or the rights of bind_dn; if they are really gone,"
+                " SyncDirectory removes them.");
+        if (!written(followed, code))
             return false;
     } while (writing.more && !is_stopped(followed));
     if (!writing.more)
@@ -311,6 +328,8 @@ static bool go_on(struct followed *followed)
     } else {
         good = rest(followed);
     }
+    if (good)
+        good = note_well(followed, batch.has_more);
     arena_free(arena);
     return good;
 }

@@ -1,4 +1,5 @@
 """External directories: made, changed, followed; what happens there is seen here."""
+import base64
 import statistics
 import time
 
@@ -312,3 +313,88 @@ def test_kept_directory_brings_its_users_back(api, slapd):
     assert api.get(f"{org.users}/{user['user_id']}")["state"] == "DELETED"
     org.remove(force="true", delete_directory="true")
     slapd.admin.delete(f"uid=came,{PEOPLE}")
+
+
+def failing_with(api, directory_id, code):
+    return wait_until(lambda: described(api, directory_id)["sync"].get("failure_code") == code, 20, what=code)
+
+
+def test_organization_is_impaired_when_searches_are_refused(api, slapd, followed):
+    """Who can bind may still not find anything: it is not well because the connection was made."""
+    org, directory_id = followed
+    path = f"/v1/directories/{directory_id}"
+    api.patch(path, json={"connection": {"user_base_dn": f"ou=Nowhere,{PEOPLE}"}})
+    org.wait_state("IMPAIRED", 60)
+    assert described(api, directory_id)["sync"]["failure_code"] == "base_dn_not_found"
+    api.patch(path, json={"connection": {"user_base_dn": PEOPLE}})
+    org.wait_state("ACTIVE", 60)
+    assert "failure_code" not in wait_following(api, directory_id)["sync"]
+
+
+def test_directory_that_shows_nobody_any_more_removes_nobody(api, slapd, followed):
+    org, directory_id = followed
+    path = f"/v1/directories/{directory_id}"
+    dns = [slapd.add_user(f"many{i}") for i in range(6)]
+    seen(lambda: {f"many{i}" for i in range(6)} <= set(names(api, org.users)), "the users")
+    before = names(api, org.users)
+    mailbox = api.post(f"{org.users}/{before['many0']['user_id']}/enable", json={"email": "many0"}, expect=200)["mailbox"]["mailbox_id"]
+    # A comparison that was asked for before anybody was told of it removes nobody either.
+    api.patch(path, json={"connection": {"user_filter": "(&(objectClass=inetOrgPerson)(uid=many5))"}})
+    failing_with(api, directory_id, "too_many_missing")
+    org.wait_state("IMPAIRED", 60)
+    assert set(names(api, org.users)) == set(before)
+    api.patch(path, json={"connection": {"user_filter": None}})
+    org.wait_state("ACTIVE", 60)
+    wait_following(api, directory_id)
+    found = api.get(f"{org.users}/{before['many0']['user_id']}").body
+    assert found["state"] == "ENABLED" and found["mailbox"]["mailbox_id"] == mailbox
+    # Told of it, somebody says that they are really gone.
+    api.patch(path, json={"connection": {"user_filter": "(&(objectClass=inetOrgPerson)(uid=many5))"}})
+    failing_with(api, directory_id, "too_many_missing")
+    api.post(path + "/sync", expect=202)
+    seen(lambda: set(names(api, org.users)) == {"many5"}, "the others to be removed")
+    org.wait_state("ACTIVE", 60)
+    assert "failure_code" not in wait_following(api, directory_id)["sync"]
+    for dn in dns:
+        slapd.admin.delete(dn)
+
+
+def autodiscover(service, login, password, expect):
+    client = service.anonymous()
+    try:
+        answer = client.request("POST", "/autodiscover/autodiscover.xml", body=(
+            '<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/mobilesync/requestschema/2006"><Request>'
+            f"<EMailAddress>{login}</EMailAddress><AcceptableResponseSchema>http://schemas.microsoft.com/exchange/autodiscover/"
+            "mobilesync/responseschema/2006</AcceptableResponseSchema></Request></Autodiscover>").encode(), headers={
+                "Content-Type": "text/xml",
+                "Authorization": "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()})
+    finally:
+        client.close()
+    assert answer.status == expect, answer
+
+
+def test_log_in_is_with_the_password_of_the_directory(following, api, slapd, followed):
+    org, _ = followed
+    dn = slapd.add_user("logs-in", userPassword="First-word-1")
+    user = seen(lambda: names(api, org.users).get("logs-in"), "the user")
+    path = f"{org.users}/{user['user_id']}"
+    login = api.post(path + "/enable", json={"email": "logs-in"}, expect=200)["email"]
+    autodiscover(following, login, "First-word-1", 200)
+    autodiscover(following, login, "Second-word-2", 401)
+    autodiscover(following, login, "", 401)
+    slapd.admin.modify(dn, userPassword="Second-word-2")
+    autodiscover(following, login, "First-word-1", 401)
+    autodiscover(following, login, "Second-word-2", 200)
+    slapd.admin.rename(dn, "uid=renamed-in")
+    seen(lambda: api.get(path)["name"] == "renamed-in", "the new name")
+    autodiscover(following, login, "Second-word-2", 200)
+    for secret in ("First-word-1", "Second-word-2"):
+        assert secret not in following.log() and secret.encode() not in api.get("/v1/audit-events").raw
+    slapd.stop()
+    try:
+        autodiscover(following, login, "Second-word-2", 503)
+    finally:
+        slapd.start()
+    api.post(path + "/disable", expect=200)
+    autodiscover(following, login, "Second-word-2", 401)
+    slapd.admin.delete(f"uid=renamed-in,{PEOPLE}")

@@ -8,6 +8,7 @@ import pytest
 
 from ldap_liar import BIND, REFERENCE, SEARCH, SEARCH_DONE, Liar, ber, entry, message, result, text
 from ldap_probe import Follower, ask, check_password, test_connection
+from service import wait_until
 
 MEMORY_KIB = 400 * 1024  # with the sanitizers, which keep what is freed for a while
 
@@ -144,6 +145,30 @@ def test_values_that_are_no_text():
         one, two = follower.named("u1"), follower.named("u2")
         assert "display_name" not in one and "job_title" not in one and one["proposed_email"] == "ok@x.test"
         assert two["display_name"] == "Two Lines"
+
+
+@pytest.mark.parametrize("code, is_fault", [(51, True), (1, True), (32, False)])
+def test_a_list_of_members_that_breaks_off(code, is_fault):
+    """A group of which a part did not come is not taken for one that is gone; one that is gone is."""
+    def rule(liar, stream, message_id, tag, operation):
+        if tag != SEARCH:
+            return None
+        if b"member;range=1-*" in operation:
+            stream.sendall(message(message_id, result(SEARCH_DONE, code)))
+        elif b"inetOrgPerson" not in operation:
+            stream.sendall(message(message_id, entry("cn=g,dc=x", **{
+                "entryUUID": str(uuid.UUID(int=7)), "cn": "g", "member;range=0-0": "uid=u1,dc=x"})) +
+                           message(message_id, result(SEARCH_DONE)))
+        else:
+            stream.sendall(message(message_id, user(1)) + message(message_id, result(SEARCH_DONE)))
+        return True
+    with Liar(rule) as liar:
+        follower = Follower(liar.connection())
+        try:
+            wait_until(lambda: follower.fault is not None or follower.full_loads > 0, 20)
+            assert (follower.fault is not None, follower.full_loads) == ((True, 0) if is_fault else (False, 1))
+        finally:
+            follower.kill9()
 
 
 def test_an_id_that_comes_twice():
