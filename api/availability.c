@@ -52,6 +52,8 @@ enum code test_availability_configuration(struct request *request)
     if (code == CODE_OK && !row.is_there)
         code = availability_not_found(&request->problem);
     if (code == CODE_OK)
+        code = request_go_outside(request);
+    if (code == CODE_OK)
         code = availability_open_password(request->db, &key, &row, &request->problem, &password);
     if (code == CODE_OK) {
         result = ews_try(request->arena, request->app->config, row.ews_url, row.username, password);
@@ -84,7 +86,9 @@ enum code create_availability_configuration(struct request *request)
     if (code == CODE_OK)
         code = find(request, &(struct availability_key){request->arguments[0], configuration.domain}, &row);
     tests = code == CODE_OK && !row.is_there && !options.skip_test && !request->validate_only;
-    if (tests) {
+    if (tests)
+        code = request_go_outside(request);
+    if (tests && code == CODE_OK) {
         result = ews_try(request->arena, request->app->config, configuration.ews_url, configuration.username,
                          configuration.password);
         code = need_success(request, &result);
@@ -161,6 +165,8 @@ enum code update_availability_configuration(struct request *request)
     if (code == CODE_OK)
         code = availability_check_patch(&patch, row.ews_url, &request->problem);
     bool tests = !options.skip_test && !request->validate_only;
+    if (code == CODE_OK && tests)
+        code = request_go_outside(request);
     if (code == CODE_OK && tests)
         code = try_patched(request, &key, &row, &patch, &result);
     if (code == CODE_OK)

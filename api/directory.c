@@ -139,6 +139,8 @@ enum code test_directory(struct request *request)
     if (code == CODE_OK)
         code = directory_read_connection(request->db, request->principal.account_id, request->arguments[0],
                                          tried.connection, &request->problem, &connection);
+    if (code == CODE_OK)
+        code = request_go_outside(request);
     if (code != CODE_OK)
         return code;
     ldap_test(&connection, request->arena, ldap_now_us() + TEST_US, &test);

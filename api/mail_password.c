@@ -37,8 +37,9 @@ enum code mail_password_check(struct request *request, const struct mail_user *u
         return code;
     if (writing.dn == NULL)
         return check_hash(request, NULL, password);
-    if (request->lane != LANE_OUTSIDE)
-        return request_move(request, LANE_OUTSIDE);
+    code = request_go_outside(request);
+    if (code != CODE_OK)
+        return code;
     code = ldap_check_password(&writing.connection, writing.dn, password, ldap_now_us() + BIND_US,
                                &request->problem);
     return code == CODE_DIRECTORY_UNREACHABLE ? unreachable(request) : code;

@@ -121,6 +121,11 @@ enum code request_move(struct request *request, enum lane lane)
     return CODE_MOVE_LANE;
 }
 
+enum code request_go_outside(struct request *request)
+{
+    return request->lane == LANE_OUTSIDE ? CODE_OK : request_move(request, LANE_OUTSIDE);
+}
+
 /* --- routing --- */
 
 bool request_find_route(struct request *request)

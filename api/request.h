@@ -116,6 +116,10 @@ enum code request_refuse_credential(struct request *request, const char *action,
 /* Asks to be run again in that lane; nothing may have been done yet. */
 enum code request_move(struct request *request, enum lane lane);
 
+/* Before servers elsewhere are waited for, of callers who may do that: CODE_OK where this holds up nothing quick, CODE_MOVE_LANE
+ * until the request is there. */
+enum code request_go_outside(struct request *request);
+
 struct buffer request_buffer(struct request *request);
 /* For uploads, once the body has ended: what tells it from others under the same Idempotency-Key, and the answer that was
  * stored under it, if there is one. */

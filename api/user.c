@@ -27,7 +27,7 @@ static enum code find_writing(struct request *request, const char *user_id,
         request->problem = refused;
         return CODE_DIRECTORY_READ_ONLY;
     }
-    return request->lane == LANE_OUTSIDE ? CODE_OK : request_move(request, LANE_OUTSIDE);
+    return request_go_outside(request);
 }
 
 /* What the directory made, and could not be taken over here, is not left there: the same request may be sent again. */

@@ -480,6 +480,9 @@ def test_slow_servers_hold_up_nothing_but_tests_of_which_only_so_many_wait(near,
         wait_until(lambda: len(exchange.seen) >= 4, what="the first tests")
         begun = time.monotonic()
         near_org.api.get(near_org.users, params={"include_total": "true"})
+        near.anonymous().post(path_of(near_org, made) + "/test", expect="unauthenticated")
+        create(near_org, exchange.url("/slow"), skip=True)
+        create(near_org, "?", expect="validation_failed")
         assert time.monotonic() - begun < 1
     statuses = [one.result(60) for one in sent]
     # 16 may wait, and up to 4 are done meanwhile: those whose thread was free before the last came.
