@@ -86,6 +86,12 @@ CONTRADICTIONS = {
 }
 
 
+def is_instrumented(pid):
+    """Whether a process is built with a sanitizer."""
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps:
+        return any(name in line for line in maps for name in ("libasan", "libtsan", "libclang_rt"))
+
+
 def descriptors(service):
     return len(os.listdir(f"/proc/{service.process.pid}/fd"))
 

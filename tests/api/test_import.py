@@ -31,7 +31,7 @@ def send(org, body, kind=NDJSON, expect=None, headers=None, **params):
 
 
 def results_of(org, answer):
-    operation = wait_operation(org.api, answer["operation_id"], 60)
+    operation = wait_operation(org.api, answer["operation_id"], 180)  # the thread sanitizer hashes slowly
     assert operation["status"] == "SUCCEEDED", operation
     return org.api.items(f"/v1/operations/{operation['operation_id']}/results", page_size=1000)
 

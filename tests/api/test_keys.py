@@ -9,9 +9,9 @@ import time
 import pytest
 
 from client import LOST
-from conftest import warm_up
 from organization import BORN, Organization, create_organization, unique, wait_operation
-from service import BINARY, Service, run_binary, wait_until
+from service import BINARY, run_binary, wait_until
+from shared_service import shared_service
 
 UUID = "00000000-0000-4000-8000-000000000000"
 
@@ -19,15 +19,8 @@ UUID = "00000000-0000-4000-8000-000000000000"
 @pytest.fixture(scope="module")
 def service(template, check):
     """A service whose secrets no other test has touched."""
-    own = Service(template=template, check=check)
-    try:
-        own.start()
-        own.allow_organizations(1000000)
-        warm_up(own)
+    with shared_service(template, check) as own:
         yield own
-        own.stop()
-    finally:
-        own.remove()
 
 
 def create_key(api, **members):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from checks import is_instrumented
 from ldap_probe import Follower, ask, check_password, test_connection
 from slapd_bed import BASE, GROUPS, PASSWORD, PEOPLE, Slapd, people
 from tls_files import DAY, Authority
@@ -317,7 +318,7 @@ def test_the_load_is_quick_and_of_even_memory():
             with open(f"/proc/{follower.process.pid}/status", encoding="ascii") as status:
                 peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
             assert len(follower.entries) == 20200
-    assert took < 20200 / 2000, took
+            assert took < 20200 / 2000 or is_instrumented(follower.process.pid), took
     assert peak < 300 * 1024, peak  # KiB; the sanitizers keep what is freed for a while
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from checks import descriptors, settled_descriptors
+from checks import descriptors, is_instrumented, settled_descriptors
 from organization import create_organization, unique
 from raw_http import Connection
 from service import wait_until
@@ -314,7 +314,7 @@ def test_bodies_that_are_only_announced_keep_out_no_others(org, crowd):
 @pytest.mark.parametrize("length", [1 << 20, 600_000], ids=["greatest", "odd"])
 def test_body_takes_little_more_memory_than_its_length(make_service, length):
     service, count = make_service(), 64
-    if is_instrumented(service):
+    if is_instrumented(service.process.pid):
         pytest.skip("what sanitizers put around each block counts too")
     with contextlib.ExitStack() as stack:
         def half_sent():
@@ -488,7 +488,7 @@ def test_idle_connections_cost_little_memory_and_no_time(service, api):
             crowd.append(Connection(api))
             crowd[-1].request("GET", "/healthz")
             assert crowd[-1].answer().status == 200
-        if not is_instrumented(service):  # what sanitizers put around each block counts too
+        if not is_instrumented(service.process.pid):  # what sanitizers put around each block counts too
             assert (resident(service) - before) / IDLE < 10240
         ticks = cpu_ticks(service)
         time.sleep(1)
@@ -498,11 +498,6 @@ def test_idle_connections_cost_little_memory_and_no_time(service, api):
     finally:
         for connection in crowd:
             connection.close()
-
-
-def is_instrumented(service):
-    maps = pathlib.Path(f"/proc/{service.process.pid}/maps").read_text()
-    return "libasan" in maps or "libtsan" in maps or "libclang_rt" in maps
 
 
 def cpu_ticks(service):
