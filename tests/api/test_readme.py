@@ -14,5 +14,5 @@ def test_first_tour_of_the_readme_works(fresh_service):
                           env={**os.environ, "POSTREEVE_STATE_DIR": str(fresh_service.state)})
     assert done.returncode == 0, done.stderr
     for expected in ('"state": "ACTIVE"', '"job_title": "Countess"', '"countess@example.postreeve.test"',
-                     '"ada@example.postreeve.test"', '"ENABLED"', '"unknown_member"'):
+                     '"ada@example.postreeve.test"', '"ENABLED"', '"unknown_member"', '"purpose": "OWNERSHIP"', " IN TXT ", '"action": "DROP"'):
         assert expected in done.stdout, done.stdout
