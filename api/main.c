@@ -322,6 +322,10 @@ static void stop(struct service *service)
     metrics_server_stop(service->metrics_server);
     server_stop(service->server);
     refusals_stop(app->refusals);
+    /* All end at the same time: each may wait for a database that stands still. */
+    worker_pool_end(service->workers);
+    domain_verification_end(service->verification);
+    directory_follower_end(service->follower);
     worker_pool_stop(service->workers);
     domain_verification_stop(service->verification);
     directory_follower_stop(service->follower);

@@ -12,7 +12,7 @@
 #include "ldap/library.h"
 #include "model/log.h"
 
-#define STATEMENT_TIMEOUT_MS 60000
+#define STATEMENT_TIMEOUT_MS 20000
 #define FOLLOWED_MAX         250 /* at once */
 #define WRITERS              4   /* connections to the database, which they share */
 #define POLL_MS              500 /* what falls due, and what is wanted, is looked for */
@@ -551,13 +551,20 @@ struct directory_follower *directory_follower_start(const struct db_environment 
     return follower;
 }
 
-void directory_follower_stop(struct directory_follower *follower)
+void directory_follower_end(struct directory_follower *follower)
 {
     if (follower == NULL)
         return;
     notifier_watch_jobs(follower->environment->notifier, NULL, follower);
     follower->stopping = true;
     wake(follower);
+}
+
+void directory_follower_stop(struct directory_follower *follower)
+{
+    if (follower == NULL)
+        return;
+    directory_follower_end(follower);
     pthread_join(follower->thread, NULL);
     while (follower->list != NULL) {
         struct followed *followed = follower->list;

@@ -291,13 +291,20 @@ struct domain_verification *domain_verification_start(const struct db_environmen
     return verification;
 }
 
-void domain_verification_stop(struct domain_verification *verification)
+void domain_verification_end(struct domain_verification *verification)
 {
     if (verification == NULL)
         return;
     notifier_watch_jobs(verification->environment->notifier, NULL, verification);
     verification->stopping = true;
     dns_wake(verification->dns);
+}
+
+void domain_verification_stop(struct domain_verification *verification)
+{
+    if (verification == NULL)
+        return;
+    domain_verification_end(verification);
     pthread_join(verification->thread, NULL);
     dns_free(verification->dns);
     free_checks(verification->asked);

@@ -382,12 +382,19 @@ struct worker_pool *worker_pool_start(const struct db_environment *environment, 
     return pool;
 }
 
-void worker_pool_stop(struct worker_pool *pool)
+void worker_pool_end(struct worker_pool *pool)
 {
     if (pool == NULL)
         return;
     pool->stopping = true;
     notifier_stop_waiting(pool->environment->notifier);
+}
+
+void worker_pool_stop(struct worker_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    worker_pool_end(pool);
     for (unsigned i = 0; i < pool->count; i++)
         pthread_join(pool->threads[i], NULL);
     free(pool->threads);
