@@ -35,8 +35,8 @@ static enum code take_back(struct request *request, const struct directory_writi
                            const char *external_id, enum code code)
 {
     struct problem unwanted = {.arena = request->arena};
-    if (code == CODE_OUTCOME_UNKNOWN || ldap_delete_entry(&writing->connection, external_id,
-                                                          ldap_now_us() + DIRECTORY_US, &unwanted) == CODE_OK)
+    if (code == CODE_OUTCOME_UNKNOWN || ldap_delete_user(&writing->connection, external_id,
+                                                         ldap_now_us() + DIRECTORY_US, &unwanted) == CODE_OK)
         return code;
     return problem_set(
         &request->problem, CODE_OUTCOME_UNKNOWN,

@@ -13,8 +13,7 @@
 /* userAccountControl */
 #define ACCOUNT_ENABLED  "512"
 #define ACCOUNT_DISABLED "514"
-#define SECURITY_GROUP   "-2147483646" /* groupType: global */
-#define UNITS_MAX        1024          /* of UTF-16 in a password */
+#define UNITS_MAX        1024 /* of UTF-16 in a password */
 
 /* One change of several attributes, as libldap wants it: ends with a NULL. */
 struct changes {
@@ -209,21 +208,20 @@ static enum code modify_entry(struct ldap_session *session, const char *dn, stru
 
 /* --- entries --- */
 
-/* The entry with this id; CODE_OK with an external_id of NULL: there is none. */
-static enum code find_kind(struct ldap_session *session, const struct directory_connection *connection,
-                           bool is_group, const char *filter, struct problem *problem,
-                           struct directory_entry *ret_entry)
+/* The user that the filter finds; CODE_OK with an external_id of NULL: there is none. */
+static enum code find_by(struct ldap_session *session, const struct directory_connection *connection,
+                         const char *filter, struct problem *problem, struct directory_entry *ret_entry)
 {
     struct ldap_reader reader;
     LDAPMessage *message = NULL;
-    ldap_reader_begin(&reader, session, is_group ? connection->group_base_dn : connection->user_base_dn,
-                      filter, ldap_entry_attributes(problem->arena, &connection->mapping, is_group, NULL));
+    ldap_reader_begin(&reader, session, connection->user_base_dn, filter,
+                      ldap_entry_attributes(problem->arena, &connection->mapping, false, NULL));
     enum code code = CODE_OK;
     *ret_entry = (struct directory_entry){0};
     while (code == CODE_OK && !reader.is_ended) {
         code = ldap_reader_next(&reader, INT64_MAX, problem, &message);
         if (message != NULL)
-            ldap_entry_read(session, message, &connection->mapping, is_group, problem->arena, ret_entry);
+            ldap_entry_read(session, message, &connection->mapping, false, problem->arena, ret_entry);
         ldap_msgfree(message);
     }
     ldap_reader_end(&reader);
@@ -235,16 +233,10 @@ static enum code find(struct ldap_session *session, const struct directory_conne
 {
     const char *id = ldap_entry_id_filter(problem->arena, &connection->mapping, external_id);
     *ret_entry = (struct directory_entry){0};
-    if (id == NULL)
-        return CODE_OK;
-    enum code code =
-        find_kind(session, connection, false,
-                  arena_printf(problem->arena, "(&%s%s)", connection->user_filter, id), problem, ret_entry);
-    if (code == CODE_OK && ret_entry->external_id == NULL)
-        code = find_kind(session, connection, true,
-                         arena_printf(problem->arena, "(&%s%s)", connection->group_filter, id), problem,
-                         ret_entry);
-    return code;
+    return id == NULL ? CODE_OK
+                      : find_by(session, connection,
+                                arena_printf(problem->arena, "(&%s%s)", connection->user_filter, id), problem,
+                                ret_entry);
 }
 
 static enum code must_find(struct ldap_session *session, const struct directory_connection *connection,
@@ -260,20 +252,17 @@ static enum code must_find(struct ldap_session *session, const struct directory_
 
 /* What was made, found by its name: it may not be where our filters look, which is told. */
 static enum code find_made(struct ldap_session *session, const struct directory_connection *connection,
-                           bool is_group, const char *name, struct problem *problem,
-                           struct directory_entry *ret_entry)
+                           const char *name, struct problem *problem, struct directory_entry *ret_entry)
 {
     struct arena *arena = problem->arena;
     struct berval in = {.bv_len = strlen(name), .bv_val = (char *)name}, out;
-    const char *attribute = written_name(arena, &connection->mapping, is_group ? "group_name" : "name");
+    const char *attribute = written_name(arena, &connection->mapping, "name");
     if (ldap_bv2escaped_filter_value(&in, &out) != 0)
         abort();
-    const char *filter =
-        arena_printf(arena, "(&%s(%s=%s))", is_group ? connection->group_filter : connection->user_filter,
-                     attribute, out.bv_val);
+    const char *filter = arena_printf(arena, "(&%s(%s=%s))", connection->user_filter, attribute, out.bv_val);
     if (out.bv_val != in.bv_val)
         ber_memfree(out.bv_val);
-    enum code code = find_kind(session, connection, is_group, filter, problem, ret_entry);
+    enum code code = find_by(session, connection, filter, problem, ret_entry);
     if (code == CODE_OK && ret_entry->external_id == NULL)
         return problem_set(
             problem, CODE_DIRECTORY_REFUSED,
@@ -375,32 +364,8 @@ enum code ldap_create_user(const struct directory_connection *connection, const 
     if (code == CODE_OK)
         code = add_entry(&session, dn, &changes, user->password != NULL, problem);
     if (code == CODE_OK)
-        code = take_back(&session, dn, find_made(&session, connection, false, user->name, problem, ret_entry),
-                         problem);
-    ldap_session_close(&session);
-    return code;
-}
-
-enum code ldap_create_group(const struct directory_connection *connection, const char *name,
-                            const char *description, int64_t deadline_us, struct problem *problem,
-                            struct directory_entry *ret_entry)
-{
-    static const char *const classes[] = {"top", "group"};
-    struct changes changes = {.arena = problem->arena};
-    struct ldap_session session;
-    enum code code = open_session(connection, deadline_us, problem, &session);
-    if (code != CODE_OK)
-        return code;
-    add_classes(&changes, classes, 2);
-    add_text(&changes, LDAP_MOD_ADD, written_name(problem->arena, &connection->mapping, "group_name"), name);
-    add_text(&changes, LDAP_MOD_ADD, "groupType", SECURITY_GROUP);
-    const char *described = written_name(problem->arena, &connection->mapping, "group_description");
-    if (description != NULL && *description != '\0' && described != NULL)
-        add_text(&changes, LDAP_MOD_ADD, described, description);
-    code =
-        add_entry(&session, dn_of(problem->arena, name, connection->group_base_dn), &changes, false, problem);
-    if (code == CODE_OK)
-        code = find_made(&session, connection, true, name, problem, ret_entry);
+        code =
+            take_back(&session, dn, find_made(&session, connection, user->name, problem, ret_entry), problem);
     ldap_session_close(&session);
     return code;
 }
@@ -443,38 +408,8 @@ enum code ldap_set_password(const struct directory_connection *connection, const
     return code;
 }
 
-static bool has_member(const struct directory_entry *group, const char *dn)
-{
-    for (size_t i = 0; i < group->member_count; i++)
-        if (strcasecmp(group->members[i], dn) == 0)
-            return true;
-    return false;
-}
-
-enum code ldap_change_member(const struct directory_connection *connection, const char *group_external_id,
-                             const char *member_external_id, bool is_added, int64_t deadline_us,
-                             struct problem *problem)
-{
-    struct changes changes = {.arena = problem->arena};
-    struct directory_entry group, member;
-    struct ldap_session session;
-    enum code code = open_session(connection, deadline_us, problem, &session);
-    if (code != CODE_OK)
-        return code;
-    code = must_find(&session, connection, group_external_id, problem, &group);
-    if (code == CODE_OK)
-        code = must_find(&session, connection, member_external_id, problem, &member);
-    if (code == CODE_OK && has_member(&group, member.dn) != is_added) {
-        add_text(&changes, is_added ? LDAP_MOD_ADD : LDAP_MOD_DELETE,
-                 written_name(problem->arena, &connection->mapping, "group_members"), member.dn);
-        code = modify_entry(&session, group.dn, &changes, false, problem);
-    }
-    ldap_session_close(&session);
-    return code;
-}
-
-enum code ldap_delete_entry(const struct directory_connection *connection, const char *external_id,
-                            int64_t deadline_us, struct problem *problem)
+enum code ldap_delete_user(const struct directory_connection *connection, const char *external_id,
+                           int64_t deadline_us, struct problem *problem)
 {
     struct directory_entry entry;
     struct ldap_session session;

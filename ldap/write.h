@@ -12,11 +12,6 @@
 enum code ldap_create_user(const struct directory_connection *connection, const struct user *user,
                            int64_t deadline_us, struct problem *problem, struct directory_entry *ret_entry);
 
-/* Makes a group below group_base_dn. */
-enum code ldap_create_group(const struct directory_connection *connection, const char *name,
-                            const char *description, int64_t deadline_us, struct problem *problem,
-                            struct directory_entry *ret_entry);
-
 /* Writes the members of `user` whose bit of user_table is set; NULL and "" take the attribute away. A member that the directory
  * does not keep (its mapping is empty) is not written. ret_entry is what the directory then has. */
 enum code ldap_modify_user(const struct directory_connection *connection, const char *external_id,
@@ -27,11 +22,6 @@ enum code ldap_modify_user(const struct directory_connection *connection, const 
 enum code ldap_set_password(const struct directory_connection *connection, const char *external_id,
                             const char *password, int64_t deadline_us, struct problem *problem);
 
-/* Adds or removes a member of a group. CODE_OK also when it was so before. */
-enum code ldap_change_member(const struct directory_connection *connection, const char *group_external_id,
-                             const char *member_external_id, bool is_added, int64_t deadline_us,
-                             struct problem *problem);
-
-/* Removes a user or a group. CODE_OK also when there is none any more. */
-enum code ldap_delete_entry(const struct directory_connection *connection, const char *external_id,
-                            int64_t deadline_us, struct problem *problem);
+/* Removes a user. CODE_OK also when there is none any more. */
+enum code ldap_delete_user(const struct directory_connection *connection, const char *external_id,
+                           int64_t deadline_us, struct problem *problem);

@@ -207,17 +207,11 @@ static enum code run_command(const struct directory_connection *connection, cons
     uint64_t set = read_user(command, &user);
     if (strcmp(verb, "create_user") == 0)
         return ldap_create_user(connection, &user, deadline(), problem, entry);
-    if (strcmp(verb, "create_group") == 0)
-        return ldap_create_group(connection, text(command, "name"), text(command, "description"), deadline(),
-                                 problem, entry);
     if (strcmp(verb, "modify_user") == 0)
         return ldap_modify_user(connection, id, set, &user, deadline(), problem, entry);
     if (strcmp(verb, "set_password") == 0)
         return ldap_set_password(connection, id, text(command, "password"), deadline(), problem);
-    if (strcmp(verb, "change_member") == 0)
-        return ldap_change_member(connection, id, text(command, "member"),
-                                  json_is_true(json_object_get(command, "is_added")), deadline(), problem);
-    return ldap_delete_entry(connection, id, deadline(), problem);
+    return ldap_delete_user(connection, id, deadline(), problem);
 }
 
 static int run_write(const struct directory_connection *connection)
