@@ -94,7 +94,8 @@ static void queue_insert(struct directory_work *work, const char *input)
              row_integer(work->change->arena, work->generation), DIGITS_OF(USER_QUOTA_DEFAULT_MB));
 }
 
-/* Active Directory tells of a member that is moved, not of its groups, which go on naming it. */
+/* Active Directory tells of a member that is moved, not of its groups, which go on naming it. In an order, so that all old names
+ * are gone before the first new one comes: it may be the old one of another. */
 static void queue_moves(struct directory_work *work, const char *input)
 {
     static const struct statement move = {
@@ -104,7 +105,7 @@ static void queue_moves(struct directory_work *work, const char *input)
         " gone AS (DELETE FROM external_member m USING moved v WHERE m.organization_id = $1"
         "  AND m.member_dn = v.old_dn AND v.old_dn <> v.new_dn RETURNING m.group_id, v.new_dn)"
         " INSERT INTO external_member (organization_id, group_id, member_dn)"
-        " SELECT $1, g.group_id, g.new_dn FROM gone g ON CONFLICT DO NOTHING",
+        " SELECT $1, g.group_id, g.new_dn FROM gone g ORDER BY 3, 2 ON CONFLICT DO NOTHING",
         2};
     const char *const parameters[] = {work->claim->organization_id, input};
     db_queue_silently(work->db, &move, parameters, 2);

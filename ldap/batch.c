@@ -70,7 +70,8 @@ bool ldap_batch_has(const struct ldap_batch *batch, const char *external_id)
 
 bool ldap_batch_is_full(const struct ldap_batch *batch)
 {
-    return batch->count >= DIRECTORY_BATCH_MAX || batch->member_count >= DIRECTORY_MEMBERS_MAX;
+    return batch->count >= DIRECTORY_BATCH_MAX || batch->member_count >= DIRECTORY_MEMBERS_MAX ||
+           arena_size(batch->arena) >= LDAP_HELD_MAX;
 }
 
 void ldap_batch_clear(struct ldap_batch *batch)

@@ -3,8 +3,11 @@
 
 #include "model/directory_entry.h"
 
+/* Bytes of entries that are held at the same time: servers may send large ones, or one again and again. */
+#define LDAP_HELD_MAX ((size_t)32 << 20)
+
 struct ldap_batch {
-    struct arena *arena;
+    struct arena *arena; /* its own */
     struct batch_item *items;
     size_t count, capacity;
     unsigned *slots; /* by hash of the external id: index of its item + 1 */

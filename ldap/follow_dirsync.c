@@ -258,11 +258,11 @@ static enum code tell_ids(struct ldap_follow *follow, struct follow_turn *turn, 
     struct arena *arena = turn->batch.arena;
     for (size_t i = 0; i < count; i++)
         ldap_batch_delete(&turn->batch, arena_string(arena, ids[i]));
-    enum code code =
-        ldap_load_few(follow, turn, false, filter_of(follow, arena, connection->user_filter, ids, count));
+    enum code code = ldap_load_few(follow, turn, false,
+                                   filter_of(follow, arena, connection->user_filter, ids, count), count);
     if (code == CODE_OK)
-        code =
-            ldap_load_few(follow, turn, true, filter_of(follow, arena, connection->group_filter, ids, count));
+        code = ldap_load_few(follow, turn, true,
+                             filter_of(follow, arena, connection->group_filter, ids, count), count);
     return code;
 }
 

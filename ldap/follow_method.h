@@ -61,9 +61,9 @@ void ldap_load_begin(struct ldap_follow *follow, const char *since, const char *
 enum code ldap_load_next(struct ldap_follow *follow, struct follow_turn *turn);
 void ldap_load_end(struct ldap_load *load);
 
-/* Reads what a filter finds, among a few, into the batch. */
+/* Reads what a filter finds, which are `most` at most, into the batch. */
 enum code ldap_load_few(struct ldap_follow *follow, struct follow_turn *turn, bool is_group,
-                        const char *filter);
+                        const char *filter, size_t most);
 
 /* The server does not let us follow it like this: another method goes on, with a cookie of its own if there is one. */
 enum code ldap_follow_change_method(struct ldap_follow *follow, const struct ldap_follow_method *method,

@@ -106,6 +106,7 @@ static void hold(struct sync_state *state, const char *external_id, bool is_ther
         ldap_batch_change(&state->held, &entry);
     else if (!ldap_batch_has(&state->held, external_id))
         ldap_batch_delete(&state->held, entry.external_id);
+    state->must_reload |= arena_size(state->held.arena) >= LDAP_HELD_MAX;
 }
 
 static void let_go(struct sync_state *state)
@@ -355,7 +356,7 @@ static enum code next(struct ldap_follow *follow, struct follow_turn *turn)
 {
     struct sync_state *state = follow->state;
     int64_t until_us = turn->until_us;
-    while (!ldap_batch_is_full(&turn->batch)) {
+    do {
         LDAPMessage *message;
         int type = ldap_session_next(&follow->session, LDAP_RES_ANY, until_us, &message);
         if (type < 0)
@@ -384,7 +385,8 @@ static enum code next(struct ldap_follow *follow, struct follow_turn *turn)
             until_us = ldap_now_us() + LINGER_US;
         if (state->is_full && state->searches[0].is_refreshed && state->searches[1].is_refreshed)
             break;
-    }
+        /* What comes without a pause must not keep this from ending. */
+    } while (!ldap_batch_is_full(&turn->batch) && ldap_now_us() < turn->until_us);
     tell(state, turn);
     return ldap_follow_keep(follow, turn->problem);
 }

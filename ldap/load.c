@@ -2,6 +2,8 @@
 
 #include "ldap/follow_method.h"
 
+#define FEW_TIMES 8 /* what is asked for by its ids is told in one batch: groups may have many members */
+
 static void begin_search(struct ldap_follow *follow, bool is_groups)
 {
     const struct directory_connection *connection = follow->connection;
@@ -81,8 +83,13 @@ enum code ldap_load_next(struct ldap_follow *follow, struct follow_turn *turn)
     return CODE_OK;
 }
 
+static bool is_too_large(const struct follow_turn *turn)
+{
+    return arena_size(turn->batch.arena) >= FEW_TIMES * LDAP_HELD_MAX;
+}
+
 enum code ldap_load_few(struct ldap_follow *follow, struct follow_turn *turn, bool is_group,
-                        const char *filter)
+                        const char *filter, size_t most)
 {
     const struct directory_connection *connection = follow->connection;
     struct ldap_reader reader;
@@ -92,11 +99,16 @@ enum code ldap_load_few(struct ldap_follow *follow, struct follow_turn *turn, bo
     ldap_reader_begin(&reader, &follow->session,
                       is_group ? connection->group_base_dn : connection->user_base_dn, filter,
                       ldap_entry_attributes(turn->batch.arena, &connection->mapping, is_group, NULL));
+    reader.most = most;
     do {
         code = ldap_reader_next(&reader, INT64_MAX, turn->problem, &message);
         if (code == CODE_OK && message != NULL)
             take(follow, turn, message, is_group);
         ldap_msgfree(message);
+        if (code == CODE_OK && is_too_large(turn))
+            code = ldap_fault_add(turn->problem, LDAP_FAULT_LIMIT_EXCEEDED,
+                                  "Entries of %s that have changed are too large together.",
+                                  follow->session.uri);
     } while (code == CODE_OK && !reader.is_ended);
     ldap_reader_end(&reader);
     return code;

@@ -6,8 +6,11 @@
 void ldap_reader_begin(struct ldap_reader *reader, struct ldap_session *session, const char *base,
                        const char *filter, char **attributes)
 {
-    *reader =
-        (struct ldap_reader){.session = session, .base = base, .filter = filter, .attributes = attributes};
+    *reader = (struct ldap_reader){.session = session,
+                                   .base = base,
+                                   .filter = filter,
+                                   .attributes = attributes,
+                                   .most = LDAP_ENTRIES_MAX};
 }
 
 void ldap_reader_end(struct ldap_reader *reader)
@@ -85,11 +88,13 @@ enum code ldap_reader_next(struct ldap_reader *reader, int64_t until_us, struct 
         int64_t soonest_us = until_us < session->deadline_us ? until_us : session->deadline_us;
         int type = ldap_session_next(session, reader->message_id, soonest_us, &message);
         if (type == LDAP_RES_SEARCH_ENTRY) {
-            if (++reader->count > LDAP_ENTRIES_MAX) {
+            if (++reader->count > reader->most) {
                 ldap_msgfree(message);
-                return ldap_fault_add(problem, LDAP_FAULT_LIMIT_EXCEEDED,
-                                      "%s has more than %d entries below %s: narrow the filter.",
-                                      session->uri, LDAP_ENTRIES_MAX, reader->base);
+                return ldap_fault_add(
+                    problem, LDAP_FAULT_LIMIT_EXCEEDED,
+                    "%s sends more than the %zu entries below %s that are taken: narrow the "
+                    "filter.",
+                    session->uri, reader->most, reader->base);
             }
             *ret_entry = message;
             return CODE_OK;

@@ -12,6 +12,7 @@ struct ldap_reader {
     const char *filter;
     char **attributes;
     size_t count; /* entries so far */
+    size_t most;  /* more are a fault */
     bool is_ended;
     /* below: its own */
     int message_id; /* 0: the next page is to be asked for */

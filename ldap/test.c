@@ -17,7 +17,7 @@ static enum code sample(struct ldap_session *session, const struct directory_con
 {
     size_t seen = 0;
     LDAPMessage *message = NULL;
-    while (seen < LDAP_TEST_SAMPLE && !reader->is_ended) {
+    while (seen < LDAP_TEST_SAMPLE && !reader->is_ended && arena_size(arena) < LDAP_HELD_MAX) {
         enum code code = ldap_reader_next(reader, INT64_MAX, problem, &message);
         if (code != CODE_OK)
             return code;

@@ -218,6 +218,7 @@ static enum code find_by(struct ldap_session *session, const struct directory_co
                       ldap_entry_attributes(problem->arena, &connection->mapping, false, NULL));
     enum code code = CODE_OK;
     *ret_entry = (struct directory_entry){0};
+    reader.most = 1;
     while (code == CODE_OK && !reader.is_ended) {
         code = ldap_reader_next(&reader, INT64_MAX, problem, &message);
         if (message != NULL)

@@ -51,8 +51,8 @@ def read(data, at=0):
 class Liar:
     """rule(liar, stream, message_id, tag, contents) answers a request; what it does not know is answered well."""
 
-    def __init__(self, rule):
-        self.rule = rule
+    def __init__(self, rule, **root):
+        self.rule, self.root = rule, {"objectClass": "top", **root}  # what it says of itself
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"ldap://127.0.0.1:{self.listener.getsockname()[1]}"
         self.requests, self.ended = [], False
@@ -84,7 +84,7 @@ class Liar:
     def answer(self, stream, message_id, tag, operation):
         self.requests.append((tag, operation))
         if tag == SEARCH and read(operation)[1] == b"":  # what it is
-            stream.sendall(message(message_id, entry("", objectClass="top")) + message(message_id, result(SEARCH_DONE)))
+            stream.sendall(message(message_id, entry("", **self.root)) + message(message_id, result(SEARCH_DONE)))
         elif self.rule(self, stream, message_id, tag, operation) is None:
             if tag == BIND:
                 stream.sendall(message(message_id, result(BIND_DONE)))

@@ -44,9 +44,96 @@ def test_endless_entries_are_followed_piece_by_piece():
                 stream.sendall(message(message_id, user(number)))
     with Liar(rule) as liar, Follower(liar.connection()) as follower:
         follower.until(lambda f: f.batches > 20, 30)
-        with open(f"/proc/{follower.process.pid}/status", encoding="ascii") as status:
-            assert next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) < MEMORY_KIB
+        assert peak_kib(follower) < MEMORY_KIB
         assert follower.full_loads == 0
+
+
+def peak_kib(follower):
+    with open(f"/proc/{follower.process.pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_entries_of_a_megabyte_each(count):
+    """A thousand of them are not held at the same time; nor is the same one a thousand times."""
+    def rule(liar, stream, message_id, tag, operation):
+        if tag == SEARCH:
+            block = b"".join(message(message_id, user(number, title=[b"x" * 60_000] * 16)) for number in range(count))
+            while True:
+                stream.sendall(block)
+    with Liar(rule) as liar:
+        told(liar, "timed_out", deadline=4)
+        with Follower(liar.connection()) as follower:
+            follower.until(lambda f: f.batches > 10, 60)
+            assert peak_kib(follower) < MEMORY_KIB
+
+
+SYNC, SYNC_INFO = "1.3.6.1.4.1.4203.1.9.1.1", "1.3.6.1.4.1.4203.1.9.1.4"
+DIRSYNC = "1.2.840.113556.1.4.841"
+
+
+def news(message_id, value):
+    return message(message_id, ber(0x79, text(SYNC_INFO, 0x80), text(value, 0x81)))
+
+
+def test_news_without_end_do_not_keep_it_from_stopping():
+    def rule(liar, stream, message_id, tag, operation):
+        if tag != SEARCH:
+            return None
+        stream.sendall(news(message_id, ber(0xa1)))
+        if b"inetOrgPerson" not in operation:
+            block = news(message_id, text("cookie", 0x80)) * 1000
+            while True:
+                stream.sendall(block)
+        return True
+    with Liar(rule, supportedControl=SYNC) as liar:
+        follower = Follower(liar.connection()).loaded()
+        began = time.monotonic()
+        follower.stop()
+        assert time.monotonic() - began < 5 and follower.method == "SYNCREPL" and follower.fault is None, follower.fault
+
+
+def test_deletions_without_end_while_it_catches_up():
+    """What both searches name is kept until both have caught up: not more than reading all anew costs."""
+    sent = itertools.count()
+
+    def rule(liar, stream, message_id, tag, operation):
+        if tag == SEARCH:
+            while True:
+                ids = [uuid.UUID(int=next(sent)).bytes for _ in range(10_000)]
+                stream.sendall(news(message_id, ber(0xa3, ber(1, b"\xff"), ber(0x31, *map(text, ids)))))
+    with Liar(rule, supportedControl=SYNC) as liar:
+        follower = Follower(liar.connection(), "SYNCREPL:00.00")
+        try:
+            wait_until(lambda: next(sent) > 5_000_000, 60)
+            assert peak_kib(follower) < MEMORY_KIB and follower.fault is None
+        finally:
+            follower.kill9()
+
+
+def test_more_than_was_asked_for():
+    """Asked for one object that has changed, it sends others without end."""
+    def guid(number):
+        return uuid.UUID(int=number).bytes
+
+    def rule(liar, stream, message_id, tag, operation):
+        if tag != SEARCH:
+            return None
+        if b"(objectGUID=" in operation or b"objectGUID\x04\x10" in operation:
+            for number in itertools.count(1):
+                stream.sendall(message(message_id, entry(f"cn=u{number},dc=x", objectGUID=guid(number), sAMAccountName=f"u{number}",
+                                                         title=b"x" * 10_000)))
+        done = ber(0xa0, ber(0x30, text(DIRSYNC), text(ber(0x30, b"\x02\x01\x00", b"\x02\x01\x00", text("c")))))
+        stream.sendall(message(message_id, entry("cn=u1,dc=x", objectGUID=guid(1))) +
+                       ber(0x30, b"\x02" + text(id_bytes(message_id))[1:], result(SEARCH_DONE), done))
+        return True
+    with Liar(rule, supportedControl=DIRSYNC, defaultNamingContext="dc=x") as liar:
+        follower = Follower(liar.connection(bind_dn="cn=a,dc=x", bind_password="p"), "DIRSYNC:00", kind="AD_CONNECTOR")
+        try:
+            wait_until(lambda: follower.fault is not None, 20)
+            assert follower.fault["fault"] == "limit_exceeded", follower.fault
+        finally:
+            follower.kill9()
 
 
 def test_an_attribute_of_a_hundred_megabytes():
