@@ -147,3 +147,25 @@ def test_members_that_are_renamed_and_moved_stay_members(written, samba):
     wait_until(lambda: sorted(members()) == ["adam", "eve"], 20, what="adam in the group, too")
     samba.admin.delete(dn)
     wait_until(lambda: members() == ["adam"], 20, what="eve to leave")
+
+
+def test_members_that_have_changed_names_with_each_other_stay_members(written, samba):
+    """What happened while nobody listened comes at once: the new name of each is the old one of the other."""
+    service, api, org, unit = written
+    dns = [samba.add_user(name, parent=unit) for name in ("fay", "gil")]
+    samba.add_group("pair", *dns, parent=unit)
+
+    def members(client):
+        group = names(client, org.groups).get("pair")
+        return sorted(member["name"] for member in client.items(f"{org.groups}/{group['group_id']}/members")) if group else None
+    wait_until(lambda: members(api) == ["fay", "gil"], 20, what="both in the group")
+    fay = f"{org.users}/{names(api, org.users)['fay']['user_id']}"
+    service.stop()
+    samba.admin.rename(dns[0], "CN=for-a-moment")
+    samba.admin.rename(dns[1], "CN=fay")
+    samba.admin.rename(f"CN=for-a-moment,{unit}", "CN=gil")
+    service.start()
+    client = service.client()
+    wait_until(lambda: client.get(fay)["external"]["dn"] == f"CN=gil,{unit}", 20, what="the new name")
+    assert members(client) == ["fay", "gil"]
+    client.close()
