@@ -208,13 +208,14 @@ static enum code modify_entry(struct ldap_session *session, const char *dn, stru
 
 /* --- entries --- */
 
-/* The user that the filter finds; CODE_OK with an external_id of NULL: there is none. */
+/* The user that the filter finds below `base`; CODE_OK with an external_id of NULL: there is none. */
 static enum code find_by(struct ldap_session *session, const struct directory_connection *connection,
-                         const char *filter, struct problem *problem, struct directory_entry *ret_entry)
+                         const char *base, const char *filter, struct problem *problem,
+                         struct directory_entry *ret_entry)
 {
     struct ldap_reader reader;
     LDAPMessage *message = NULL;
-    ldap_reader_begin(&reader, session, connection->user_base_dn, filter,
+    ldap_reader_begin(&reader, session, base, filter,
                       ldap_entry_attributes(problem->arena, &connection->mapping, false, NULL));
     enum code code = CODE_OK;
     *ret_entry = (struct directory_entry){0};
@@ -235,7 +236,7 @@ static enum code find(struct ldap_session *session, const struct directory_conne
     const char *id = ldap_entry_id_filter(problem->arena, &connection->mapping, external_id);
     *ret_entry = (struct directory_entry){0};
     return id == NULL ? CODE_OK
-                      : find_by(session, connection,
+                      : find_by(session, connection, connection->user_base_dn,
                                 arena_printf(problem->arena, "(&%s%s)", connection->user_filter, id), problem,
                                 ret_entry);
 }
@@ -251,19 +252,11 @@ static enum code must_find(struct ldap_session *session, const struct directory_
     return code;
 }
 
-/* What was made, found by its name: it may not be where our filters look, which is told. */
+/* What was made, found where it was made: by its name another's entry might be found. Our filter may not find it, which is told. */
 static enum code find_made(struct ldap_session *session, const struct directory_connection *connection,
-                           const char *name, struct problem *problem, struct directory_entry *ret_entry)
+                           const char *dn, struct problem *problem, struct directory_entry *ret_entry)
 {
-    struct arena *arena = problem->arena;
-    struct berval in = {.bv_len = strlen(name), .bv_val = (char *)name}, out;
-    const char *attribute = written_name(arena, &connection->mapping, "name");
-    if (ldap_bv2escaped_filter_value(&in, &out) != 0)
-        abort();
-    const char *filter = arena_printf(arena, "(&%s(%s=%s))", connection->user_filter, attribute, out.bv_val);
-    if (out.bv_val != in.bv_val)
-        ber_memfree(out.bv_val);
-    enum code code = find_by(session, connection, filter, problem, ret_entry);
+    enum code code = find_by(session, connection, dn, connection->user_filter, problem, ret_entry);
     if (code == CODE_OK && ret_entry->external_id == NULL)
         return problem_set(
             problem, CODE_DIRECTORY_REFUSED,
@@ -365,8 +358,7 @@ enum code ldap_create_user(const struct directory_connection *connection, const 
     if (code == CODE_OK)
         code = add_entry(&session, dn, &changes, user->password != NULL, problem);
     if (code == CODE_OK)
-        code =
-            take_back(&session, dn, find_made(&session, connection, user->name, problem, ret_entry), problem);
+        code = take_back(&session, dn, find_made(&session, connection, dn, problem, ret_entry), problem);
     ldap_session_close(&session);
     return code;
 }

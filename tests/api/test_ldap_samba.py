@@ -123,6 +123,22 @@ def test_users_are_written_through(samba, unit, name):
     assert write("set_password", external_id=ann["external_id"], password="Good-Passw0rd-3")["code"] == "directory_refused"
 
 
+def test_the_entry_that_was_made_is_told_and_no_other_of_its_name(samba, unit, name):
+    """Not every attribute that names can be kept in is unique there."""
+    inner = f"OU=inner,{unit}"
+    samba.admin.add(inner, objectClass="organizationalUnit")
+    other = samba.add_user(name("other"), inner, info=name("ann"))
+    connection = samba.connection(user_base_dn=unit, mapping={"name": "info"})
+    made = Writer(connection)("create_user", user={"name": name("ann"), "display_name": "Ann"})["entry"][0]
+    assert made["dn"] == f"CN={name('ann')},{unit}" and made["dn"] != other
+    # What the filter does not find is not left there, and nobody else is taken for it.
+    narrow = Writer({**connection, "user_filter": f"(&(objectClass=user)(cn={name('other')}))"})
+    assert narrow("create_user", user={"name": name("bob"), "display_name": "B"})["code"] == "directory_refused"
+    samba.admin.modify(other, info=name("bob"))
+    assert narrow("create_user", user={"name": name("bob"), "display_name": "B"})["code"] == "directory_refused"
+    assert not samba.admin.search(unit, f"(cn={name('bob')})", "cn") and samba.admin.search(unit, f"(cn={name('other')})", "cn")
+
+
 def test_what_the_directory_refuses_is_told_in_its_words(samba, unit, name):
     write = Writer(samba.connection(user_base_dn=unit))
     refused = write("create_user", user={"name": name("a,b+c"), "display_name": "A"})
