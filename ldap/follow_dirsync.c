@@ -285,6 +285,8 @@ static enum code tell_changes(struct ldap_follow *follow, struct follow_turn *tu
         if (code != CODE_OK)
             return code;
         state->told += count;
+        if (ldap_now_us() >= turn->until_us)
+            break; /* a slow server must not keep this from ending */
     }
     if (state->told == state->count)
         forget_page(state);

@@ -96,6 +96,7 @@ enum code ldap_load_few(struct ldap_follow *follow, struct follow_turn *turn, bo
     LDAPMessage *message;
     enum code code;
     ldap_follow_heard(follow);
+    int64_t deadline_us = follow->session.deadline_us; /* of all of them: nothing can end it before */
     ldap_reader_begin(&reader, &follow->session,
                       is_group ? connection->group_base_dn : connection->user_base_dn, filter,
                       ldap_entry_attributes(turn->batch.arena, &connection->mapping, is_group, NULL));
@@ -105,6 +106,7 @@ enum code ldap_load_few(struct ldap_follow *follow, struct follow_turn *turn, bo
         if (code == CODE_OK && message != NULL)
             take(follow, turn, message, is_group);
         ldap_msgfree(message);
+        follow->session.deadline_us = deadline_us;
         if (code == CODE_OK && is_too_large(turn))
             code = ldap_fault_add(turn->problem, LDAP_FAULT_LIMIT_EXCEEDED,
                                   "Entries of %s that have changed are too large together.",
