@@ -195,9 +195,10 @@ class Victim:
                                       WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
                                         AND column_name IN ('account_id', 'organization_id') ORDER BY 1, 2""")
         values = {"account_id": self.account["account_id"], "organization_id": self.organization.id}
-        return [(table, column, self.service.sql(
-            f"SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} t WHERE {column} = %s",
-            values[column])) for table, column in columns]
+        each = " UNION ALL ".join(
+            f"SELECT '{table}.{column}', md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} t WHERE {column} = %s"
+            for table, column in columns)
+        return self.service.sql(each, *(values[column] for _, column in columns))
 
     def is_named_in(self, text):
         return [name for name in (*self.ids.values(), self.account["account_id"], self.organization.alias) if name in text]

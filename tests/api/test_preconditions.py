@@ -38,15 +38,18 @@ def matching(tag):
 # Changes
 
 
-@pytest.mark.parametrize("form", ['"v999999"', 'W/{}', '"v999999", W/{}', 'v1', '""', '"', '', '*, "v999999"', '"*"', 'x{}'])
+OF_ANOTHER_VERSION = ('"v999999"', 'W/{}', '"v999999", W/{}', 'v1', '""', '"', '', '*, "v999999"', '"*"', 'x{}')
+
+
 @pytest.mark.parametrize(**named(CHANGES))
-def test_change_of_another_version_is_refused(service, api, org, route, form):
+def test_change_of_another_version_is_refused(service, api, org, route):
     request = prepare(service, org, route)
     path = request.versioned(org)
     before = api.get(path)
-    check_stale(request.send(api, headers=matching(form.format(before.headers["ETag"]))))
-    after = api.get(path)
-    assert (after.body, after.headers["ETag"]) == (before.body, before.headers["ETag"])
+    for form in OF_ANOTHER_VERSION:
+        check_stale(request.send(api, headers=matching(form.format(before.headers["ETag"]))))
+        after = api.get(path)
+        assert (after.body, after.headers["ETag"]) == (before.body, before.headers["ETag"]), form
 
 
 @pytest.mark.parametrize("form", ["{}", "*", '"v999999", {}', '{},"v999999"', 'W/"v1" ,\t{}'])
